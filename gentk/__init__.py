@@ -1,0 +1,25 @@
+"""gentk: generative models that match distributions in feature space, composed by name.
+
+`compose` checks a recipe and builds its parts, `run` trains (or resumes) it, `load` opens a finished
+run. Importing this package imports neither torch nor any plugin; the names below do so on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .runs import Composition, Run, compose, load, run
+
+__all__ = ["Composition", "Run", "__version__", "compose", "load", "run"]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names of `gentk.runs` when they are first asked for."""
+    if name in {"Composition", "Run", "compose", "load", "run"}:
+        from . import runs
+
+        return getattr(runs, name)
+    raise AttributeError(f"module 'gentk' has no attribute {name!r}")

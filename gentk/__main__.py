@@ -1,0 +1,5 @@
+"""`python -m gentk` is the `gentk` command."""
+
+from .cli import main
+
+main()

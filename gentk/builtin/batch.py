@@ -1,0 +1,20 @@
+"""The estimator that does not track: every batch speaks for itself."""
+
+from __future__ import annotations
+
+from ..interfaces import Estimator, StatisticKind, Statistics
+
+__all__ = ["Batch"]
+
+
+class Batch(Estimator):
+    """tracked = batch: the plain gradient of the loss on the batch's own statistics."""
+
+    accepts: frozenset[StatisticKind] = frozenset({"real", "nonnegative", "psd", "samples"})
+
+    def start(self, data: Statistics, seed: Statistics | None = None) -> None:
+        """Do nothing: there is no state."""
+
+    def forward(self, model: Statistics, data: Statistics) -> Statistics:
+        """Return the batch's statistics as they are."""
+        return model

@@ -1,0 +1,97 @@
+"""Arrays: records whose pixels are in memory already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import DataError
+
+__all__ = ["ArrayRecords"]
+
+
+class ArrayRecords:
+    """Records of an array of images.
+
+    Args:
+        images: (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, 3 or 4 channels; uint8, other
+            integers in 0..255, or floating point in [0, 1], which is scaled to 0..255.
+        labels: One class index per image, or None.
+        classes: The names of the classes, or None.
+        source: What the array is called in messages.
+
+    Raises:
+        DataError: When the array is not of this form.
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.generic],
+        *,
+        labels: Sequence[int] | NDArray[np.generic] | None = None,
+        classes: list[str] | None = None,
+        source: str = "array",
+    ) -> None:
+        self._images = _to_uint8(_channels_last(images, source), source)
+        self.labels = None if labels is None else _to_list(np.asarray(labels), source)
+        self.classes = classes
+        if self.labels is not None and len(self.labels) != len(self._images):
+            raise DataError(
+                f"{source} has {len(self._images)} images and {len(self.labels)} labels: "
+                f"there must be one label per image"
+            )
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._images)
+
+    def decode(self, index: int) -> Image.Image:
+        """Return image `index`."""
+        return Image.fromarray(self._images[index])
+
+    def name(self, index: int) -> str:
+        """Return `row INDEX`."""
+        return f"row {index}"
+
+
+def _channels_last(images: NDArray[np.generic], source: str) -> NDArray[np.generic]:
+    """Return `images` as (N, H, W) if grey, else as (N, H, W, C)."""
+    if images.ndim == 4:
+        if images.shape[3] not in (1, 3, 4) and images.shape[1] in (1, 3, 4):
+            images = images.transpose(0, 2, 3, 1)
+        if images.shape[3] == 1:
+            images = images[..., 0]
+    if images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (3, 4)):
+        return images
+    raise DataError(
+        f"{source} has the shape {images.shape}: images must be (N, H, W), (N, H, W, C) or "
+        f"(N, C, H, W) with 1, 3 or 4 channels"
+    )
+
+
+def _to_uint8(images: NDArray[np.generic], source: str) -> NDArray[np.uint8]:
+    """Return `images` as uint8 in 0..255."""
+    if images.dtype == np.uint8:
+        return images.view(np.uint8)
+    if images.dtype.kind not in "biuf":
+        raise DataError(f"{source} holds {images.dtype} values: images must be numbers")
+    floating = images.dtype.kind == "f"
+    top = 1 if floating else 255
+    numbers = images.astype(np.float64 if floating else np.int64)
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() <= top):
+        raise DataError(
+            f"{source} holds {images.dtype} values from {numbers.min()} to {numbers.max()}: "
+            f"floating point images must be in [0, 1] and integers in 0..255"
+        )
+    scaled = np.rint(numbers * 255) if floating else numbers
+    return scaled.astype(np.uint8)
+
+
+def _to_list(labels: NDArray[np.generic], source: str) -> list[int]:
+    """Return class indices as a list."""
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"{source} has labels of type {labels.dtype}: labels must be integers")
+    return [int(label) for label in labels.ravel()]

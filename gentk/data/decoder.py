@@ -1,0 +1,97 @@
+"""Decoders: records -> arrays of one shape."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import DataError
+from ..interfaces import ImageShape
+from .picture import picture
+from .records import Records
+from .view import View
+
+__all__ = ["DAMAGE", "Decoder", "UnexpectedColour"]
+
+DAMAGE: Final = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow and records raise for damaged bytes (broken PNG chunks are a `SyntaxError`)."""
+
+
+class UnexpectedColour(DataError):
+    """An image in colour among images that seemed to be grey."""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes records under a view; all arrays have one shape, damaged records give None.
+
+    Attributes:
+        records: The images.
+        view: How they are brought to one shape.
+        name: What the data are called in messages.
+        shape: The shape that images must have; grey images become colour where it has 3 channels.
+            None takes each image as it comes.
+    """
+
+    records: Records
+    view: View
+    name: str
+    shape: ImageShape | None = None
+
+    def __call__(self, index: int) -> NDArray[np.uint8] | None:
+        """Return record `index` as (C, H, W) uint8, or None if it is damaged.
+
+        Raises:
+            DataError: When it does not fit; when it is damaged and the view is strict.
+            UnexpectedColour: When it is in colour and the shape is grey.
+        """
+        try:
+            array = picture(self.records.decode(index), self.view)
+        except DAMAGE as error:
+            if self.view.strict:
+                raise DataError(self.complaint(index, error)) from error
+            return None
+        except DataError as error:
+            raise DataError(f"{self._called(index)}: {error}") from error
+        return array if self.shape is None else self._fitted(array, index, self.shape)
+
+    def complaint(self, index: int, error: BaseException) -> str:
+        """Return the sentence that refuses a damaged record."""
+        return (
+            f"{self._called(index)} is damaged ({error}): mend or remove it, or leave out "
+            f"strict=true to skip such images"
+        )
+
+    def _called(self, index: int) -> str:
+        return f"{self.name}: image {self.records.name(index)}"
+
+    def _fitted(self, array: NDArray[np.uint8], index: int, shape: ImageShape) -> NDArray[np.uint8]:
+        """Return `array` in `shape`, or refuse it."""
+        if array.shape[1:] != (shape.height, shape.width):
+            raise DataError(
+                f"{self.name} has images of different sizes: {self.records.name(index)} has "
+                f"{array.shape[2]} x {array.shape[1]} pixels, others {shape.width} x "
+                f"{shape.height}; add size=N to bring all to N x N"
+            )
+        if array.shape[0] > shape.channels:
+            raise UnexpectedColour(
+                f"{self._called(index)} is in colour and others are grey: add channels=1 or "
+                f"channels=3"
+            )
+        if array.shape[0] < shape.channels:
+            return np.repeat(array, shape.channels, axis=0)
+        return array

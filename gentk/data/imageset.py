@@ -1,0 +1,120 @@
+"""Image sets: what a run or an evaluation sees of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import DataError
+from ..interfaces import ImageShape
+from .pixels import Pixels
+from .view import View
+
+__all__ = ["ImageSet", "to_unit"]
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """Return uint8 images as float32 in [0, 1]: x / 255."""
+    return images.to(torch.float32) / 255
+
+
+class ImageSet:
+    """N images of one shape, with their labels.
+
+    Args:
+        pixels: The images.
+        name: What the data are called in messages: the name they were asked for by.
+        view: What was taken of the source; None for all of it, as it is.
+        labels: One class index per record of the source, -1 for unlabelled ones; None without
+            labels.
+        classes: The names of the classes.
+    """
+
+    def __init__(
+        self,
+        pixels: Pixels,
+        *,
+        name: str,
+        view: View | None = None,
+        labels: Sequence[int] | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        self.pixels = pixels
+        self.name = name
+        self.view = view or View()
+        self._labels = None if labels is None else torch.tensor(labels, dtype=torch.int64)
+        if self._labels is not None and bool((self._labels < 0).all()):
+            self._labels = None
+        highest = -1 if self._labels is None else int(self._labels.max())
+        if classes is not None and highest >= len(classes):
+            raise DataError(f"{name} has the label {highest} and only {len(classes)} classes")
+        named = classes or [str(label) for label in range(highest + 1)]
+        self.classes = None if self._labels is None else list(named)
+        self._fingerprint: str | None = None
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.pixels)
+
+    @property
+    def shape(self) -> ImageShape:
+        """The shape of one image."""
+        return self.pixels.shape
+
+    @property
+    def skipped(self) -> list[str]:
+        """The names of the damaged images; with lazy pixels, of those found so far."""
+        return self.pixels.skipped
+
+    @property
+    def labels(self) -> Tensor | None:
+        """The class index of each image, (N,) int64, -1 where it has none; None without labels."""
+        return None if self._labels is None else self._labels[self.pixels.positions]
+
+    def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
+        """Return the images at `indices`, (len(indices), C, H, W) uint8."""
+        return self.pixels.batch(indices)
+
+    def chunks(self, size: int) -> Iterator[Tensor]:
+        """Yield all images in order, `size` at a time, uint8; the last chunk may be smaller."""
+        for start in range(0, len(self), size):
+            yield self.batch(torch.arange(start, min(start + size, len(self))))
+
+    def histogram(self) -> dict[str, int] | None:
+        """Return the number of images of each class, by the class's name; None without labels."""
+        labels = self.labels
+        if labels is None or self.classes is None:
+            return None
+        counts = torch.bincount(labels[labels >= 0], minlength=len(self.classes))
+        return dict(zip(self.classes, counts.tolist(), strict=True))
+
+    def fingerprint(self) -> str:
+        """Return a digest of the images in their order, and of their labels; computed once."""
+        if self._fingerprint is None:
+            digest = blake2b(self.pixels.fingerprint().encode(), digest_size=16)
+            if self._labels is not None:
+                digest.update(self._labels.numpy().data)
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
+
+    def description(self) -> dict[str, Any]:
+        """Return what a run records of its data, fit for JSON.
+
+        `classes` counts the images of each class; `values` are the smallest and largest pixel value
+        (of the images decoded at opening, where images are decoded lazily).
+        """
+        return {
+            "name": self.name,
+            "split": self.view.split,
+            "count": len(self),
+            "shape": list(self.shape),
+            "classes": self.histogram(),
+            "validation": self.view.validation,
+            "split_seed": self.view.split_seed,
+            "skipped": len(self.skipped),
+            "values": list(self.pixels.extremes),
+        }

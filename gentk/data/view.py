@@ -1,0 +1,98 @@
+"""Views: which images of a source are taken, and how they are brought to one shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadOption, DataError
+from .permutation import permutation
+
+__all__ = ["View"]
+
+_SPLIT = 0  # the first number of the key of split permutations; samplers use another
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The options that every data name takes, whatever its source.
+
+    Attributes:
+        split: Which images. `validation` images are held out of the train split.
+        size: Resize the shorter side to `size` pixels (bilinear, antialiased), then cut the central
+            `size` x `size` square; images of that size are left alone.
+        channels: 1 for grey (luma), 3 for colour; None leaves images as they are, or makes all of
+            them colour where some are.
+        limit: Take only the first `limit` images of the split, in the source's order.
+        validation: Number of train images to hold out as the validation split.
+        split_seed: Seed of the permutation whose first `validation` images are held out.
+        strict: Refuse damaged images instead of skipping them.
+        crop: Cut the central `crop` x `crop` square before resizing, as CelebA's 160 -> 64.
+        memory: Decoded images are held in memory up to this size, in GiB; more are decoded anew
+            each time they are used.
+    """
+
+    split: Literal["train", "validation", "test"] = "train"
+    size: int | None = None
+    channels: Literal[1, 3] | None = None
+    limit: int | None = None
+    validation: int = 0
+    split_seed: int = 0
+    strict: bool = False
+    crop: int | None = None
+    memory: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        _choose("split", self.split, ("train", "validation", "test"))
+        _choose("channels", self.channels, (None, 1, 3))
+        for option in ("size", "limit", "crop"):
+            _floor(option, getattr(self, option), 1)
+        for option in ("validation", "split_seed", "memory"):
+            _floor(option, getattr(self, option), 0)
+
+    def select(self, count: int) -> NDArray[np.int64]:
+        """Return the indices of the images that the view takes of `count`, ascending.
+
+        Train and validation split partition the train images of the source.
+
+        Raises:
+            DataError: When no image is left.
+        """
+        chosen = np.arange(count)
+        if self.split != "test":
+            chosen = np.sort(self._part(count))
+        if not len(chosen):
+            raise DataError(f"split={self.split} has no images")
+        return chosen[: self.limit]
+
+    def _part(self, count: int) -> NDArray[np.int64]:
+        """Return the train or the validation images of `count`, in any order."""
+        if self.split == "validation" and not self.validation:
+            raise DataError(
+                "split=validation is empty: add validation=N to hold out N of the training images"
+            )
+        if count and self.validation >= count:
+            raise DataError(
+                f"validation={self.validation} leaves none of the {count} training images: "
+                f"hold out fewer"
+            )
+        order = permutation(count, _SPLIT, self.split_seed)
+        held = self.split == "validation"
+        return order[: self.validation] if held else order[self.validation :]
+
+
+def _choose(option: str, value: object, choices: tuple[object, ...]) -> None:
+    """Raise `BadOption` unless `value` is one of `choices`."""
+    if value not in choices:
+        known = ", ".join(str(choice) for choice in choices if choice is not None)
+        raise BadOption(f"{option}={value} is not known: {option} is one of {known}")
+
+
+def _floor(option: str, value: float | None, least: int) -> None:
+    """Raise `BadOption` if `value` is below `least`."""
+    if value is not None and value < least:
+        raise BadOption(f"{option}={value} is too small: it must be at least {least}")

@@ -1,0 +1,10 @@
+"""The engine: phases, one loop, checkpoints. It knows no names and no model family."""
+
+from .averaging import WeightAverage
+from .checkpoint import Checkpoints
+from .loop import Budget, Loop
+from .matching import Matching
+from .phase import Phase
+from .schedule import Schedule
+
+__all__ = ["Budget", "Checkpoints", "Loop", "Matching", "Phase", "Schedule", "WeightAverage"]

@@ -1,0 +1,252 @@
+"""The loop: the one that trains everything.
+
+It takes steps, keeps time, tells observers, writes checkpoints; it knows no model family. Nothing in a
+step waits for the device: scalars to log are kept as tensors and read every `log_every` steps.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import NonFinite
+from ..events import Checkpointed, Event, Noticed, Progress, Sampled, Stepped
+from ..interfaces import Observer
+from . import randomness
+from .averaging import WeightAverage
+from .checkpoint import Checkpoints
+from .phase import Phase
+
+__all__ = ["Budget", "Loop", "Stateful"]
+
+
+class Stateful(Protocol):
+    """Anything whose state a checkpoint keeps."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any:
+        """Take up a state."""
+        ...
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop: after a number of steps, of seconds, or whichever comes first."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    def fraction(self, steps: int, seconds: float) -> float:
+        """Return the share of the budget that is used; 1 or more means stop."""
+        by_steps = steps / self.steps if self.steps else 0.0
+        by_time = seconds / self.seconds if self.seconds else 0.0
+        return max(by_steps, by_time)
+
+
+class Loop:
+    """One run's training.
+
+    Args:
+        phases: What is optimised, in turn.
+        budget: When to stop.
+        state: Name -> what a checkpoint keeps besides the phases' optimisers.
+        checkpoints: Where checkpoints go.
+        observers: Who is told.
+        draw: Returns sample images, (N, C, H, W) in [0, 1], for sample grids.
+        average: The averaged weights, if any.
+        device: Where it runs.
+        log_every: Steps between reading the logged scalars (and looking whether they are finite).
+        sample_every: Share of the budget between sample grids.
+        checkpoint_every: Seconds between checkpoints.
+    """
+
+    def __init__(
+        self,
+        phases: Sequence[Phase],
+        budget: Budget,
+        state: dict[str, Stateful],
+        checkpoints: Checkpoints,
+        *,
+        observers: Sequence[Observer] = (),
+        draw: Callable[[], Tensor] | None = None,
+        average: WeightAverage[Any] | None = None,
+        device: torch.device | None = None,
+        log_every: int = 10,
+        sample_every: float = 0.05,
+        checkpoint_every: float = 60.0,
+    ) -> None:
+        self.phases = list(phases)
+        self.budget = budget
+        self.state = dict(state)
+        self.checkpoints = checkpoints
+        self.observers = list(observers)
+        self.draw = draw
+        self.average = average
+        self.device = device or torch.device("cpu")
+        self.log_every = log_every
+        self.sample_every = sample_every
+        self.checkpoint_every = checkpoint_every
+        self.progress = Progress()
+        self.last: dict[str, float] = {}
+        self._pending: list[tuple[int, int, dict[str, Tensor]]] = []
+        self._stop = False
+
+    def run(self) -> Progress:
+        """Train until the budget is used up; raise `KeyboardInterrupt` after a Ctrl-C checkpoint."""
+        saved_at = time.perf_counter()
+        grids = self._grids_done()
+        with self._interruptible():
+            while self.progress.fraction < 1 and not self._stop:
+                self._turn()
+                if self.progress.steps % self.log_every == 0:
+                    self._flush()
+                if self._grids_done() > grids:
+                    grids = self._grids_done()
+                    self._flush()
+                    self._sample()
+                if time.perf_counter() - saved_at > self.checkpoint_every:
+                    self.save()
+                    saved_at = time.perf_counter()
+            if self.progress.steps not in self.checkpoints.steps():
+                self.save()
+        if self._stop:
+            raise KeyboardInterrupt
+        return self.progress
+
+    def _turn(self) -> None:
+        """Take one turn: `repeat` steps of every phase."""
+        begin = time.perf_counter()
+        images = self.progress.images
+        shown: dict[str, Tensor] = {}
+        for phase in self.phases:
+            for _ in range(phase.repeat):
+                phase.schedule.apply(self.progress)
+                phase.optimizer.zero_grad(set_to_none=True)
+                shown |= phase.objective()
+                phase.optimizer.step()
+                images += phase.images
+        if self.average is not None:
+            self.average.update()
+        steps = self.progress.steps + 1
+        seconds = self.progress.seconds + time.perf_counter() - begin
+        fraction = self.budget.fraction(steps, seconds)
+        self.progress = Progress(steps, images, seconds, fraction)
+        self._pending.append((steps, images, shown))
+
+    def _flush(self) -> None:
+        """Read the scalars of the steps since the last time, tell observers, stop if one is bad."""
+        if not self._pending:
+            return
+        names = list(self._pending[-1][2])
+        table = torch.stack(
+            [torch.stack([shown[n].double() for n in names]) for _, _, shown in self._pending]
+        )
+        rows = [
+            {"step": float(step), "images": float(images), **dict(zip(names, values, strict=True))}
+            for (step, images, _), values in zip(self._pending, table.tolist(), strict=True)
+        ]
+        self._pending.clear()
+        self.last = rows[-1]
+        self.tell(Stepped(self.progress, rows))
+        for row in rows:
+            bad = [name for name in names if not math.isfinite(row[name])]
+            if bad:
+                raise NonFinite(_diverged(bad[0], row, self.checkpoints.steps()))
+
+    def save(self) -> None:
+        """Write a checkpoint; scalars are read first, so that no broken state is ever kept."""
+        self._flush()
+        self._check_weights()
+        path = self.checkpoints.save(self.progress.steps, self.state_dict())
+        self.tell(Checkpointed(self.progress, path))
+
+    def _check_weights(self) -> None:
+        """Raise if the last update broke the weights: its loss would show that a step too late."""
+        weights = [p for phase in self.phases for m in phase.modules.values() for p in m.parameters()]
+        if not torch.stack([torch.isfinite(w).all() for w in weights]).all():
+            row = {"step": float(self.progress.steps), "weights": math.nan}
+            raise NonFinite(_diverged("weights", row, self.checkpoints.steps()))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that decides how the run goes on."""
+        p = self.progress
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self.state.items()}
+        state |= {f"optimizer/{phase.name}": phase.optimizer.state_dict() for phase in self.phases}
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        state["progress"] = {"steps": p.steps, "images": p.images, "seconds": p.seconds}
+        state["random"] = randomness.get_state(self.device)
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        for name, part in self.state.items():
+            part.load_state_dict(state[name])
+        for phase in self.phases:
+            phase.optimizer.load_state_dict(state[f"optimizer/{phase.name}"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        p = state["progress"]
+        fraction = self.budget.fraction(p["steps"], p["seconds"])
+        self.progress = Progress(p["steps"], p["images"], p["seconds"], fraction)
+        randomness.set_state(state["random"], self.device)
+
+    def tell(self, event: Event) -> None:
+        """Tell every observer under a random state of its own; drop one that fails, and say so."""
+        for observer in list(self.observers):
+            try:
+                with randomness.lent(self.device):
+                    observer.observe(event)
+            except Exception as error:
+                self.observers.remove(observer)
+                name = type(observer).__name__
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                self.tell(Noticed(event.progress, f"{name} failed and is dropped ({reason})"))
+
+    def _grids_done(self) -> int:
+        return int(min(self.progress.fraction, 1.0) / self.sample_every + 1e-9)
+
+    def _sample(self) -> None:
+        if self.draw is not None:
+            with randomness.lent(self.device):
+                images = self.draw()
+            self.tell(Sampled(self.progress, images))
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Turn the first Ctrl-C (or SIGTERM) into a stop after the step; a second one is immediate."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, _: object) -> None:
+            if self._stop:
+                raise KeyboardInterrupt
+            self._stop = True
+
+        kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+
+
+def _diverged(name: str, row: dict[str, float], steps: list[int]) -> str:
+    kept = f"the checkpoint of step {steps[-1]} is kept" if steps else "no checkpoint was written"
+    return (
+        f"{name} became {row[name]} at step {int(row['step'])}; {kept}: "
+        "type the command again with a smaller learning rate, such as --optimizer adam,lr=1e-4"
+    )

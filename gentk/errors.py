@@ -1,0 +1,70 @@
+"""Errors: everything gentk refuses, as one clear sentence that says what to type next.
+
+Every error a user can cause is a `GentkError`. Its text is shown to people as it stands, so it
+names what was asked, what is wrong and what to do. `exit_code` follows the shell's convention:
+2 for a request that could not be understood (usage), 1 for a run that could not go on.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadOption",
+    "BadRecipe",
+    "CheckpointError",
+    "DataError",
+    "GentkError",
+    "Incompatible",
+    "NonFinite",
+    "RunError",
+    "UnknownName",
+    "UsageError",
+    "WeightsError",
+]
+
+
+class GentkError(Exception):
+    """The root of all errors that gentk raises on purpose; `exit_code` 1."""
+
+    exit_code = 1
+
+
+class UsageError(GentkError):
+    """The request itself is wrong: a name, an option, a value; `exit_code` 2."""
+
+    exit_code = 2
+
+
+class UnknownName(UsageError):
+    """No component, recipe or layer has this name."""
+
+
+class BadOption(UsageError):
+    """A component does not take this option, or not with this value."""
+
+
+class BadRecipe(UsageError):
+    """A recipe that cannot be read or has unknown keys."""
+
+
+class Incompatible(UsageError):
+    """Parts that exist but do not fit together."""
+
+
+class DataError(GentkError):
+    """Images that are missing, unreadable or of the wrong shape."""
+
+
+class WeightsError(GentkError):
+    """Pretrained weights that cannot be found, fetched or loaded."""
+
+
+class RunError(GentkError):
+    """A run folder that cannot be used as asked, or a run that could not go on."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint that is missing, damaged or of another run."""
+
+
+class NonFinite(RunError):
+    """The loss became NaN or infinite."""

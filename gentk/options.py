@@ -1,0 +1,164 @@
+"""Options: a constructor's keyword-only arguments, checked and converted from what was typed.
+
+The one place where text becomes typed values. Signatures are the schema: `lr: float = 0.01` makes an
+option `lr` that takes a number; `betas: tuple[float, ...]` takes numbers joined with `+`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from .errors import BadOption
+
+__all__ = ["Option", "argument", "convert", "options_of"]
+
+REQUIRED = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: its name, the type it takes, and its default (`REQUIRED` if it has none)."""
+
+    name: str
+    annotation: Any
+    default: Any = REQUIRED
+
+    @property
+    def type_name(self) -> str:
+        """The type as people read it: `int`, `a|b|c`, `number+number`."""
+        return _type_name(self.annotation)
+
+
+def options_of(target: Callable[..., Any], supplied: frozenset[str] = frozenset()) -> list[Option]:
+    """Return the options of a class or function: keyword-only arguments that are not `supplied`."""
+    subject = target.__init__ if inspect.isclass(target) else target
+    hints = get_type_hints(subject)
+    return [
+        Option(parameter.name, hints.get(parameter.name, str), parameter.default)
+        for parameter in inspect.signature(target).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in supplied
+    ]
+
+
+def argument(target: Callable[..., Any], text: str) -> Any:
+    """Return what stands after the colon as the class's first positional argument takes it."""
+    subject = target.__init__ if inspect.isclass(target) else target
+    first = next(iter(inspect.signature(target).parameters))
+    hint = get_type_hints(subject).get(first, str)
+    return Path(text).expanduser() if hint is Path else text
+
+
+def convert(written: Mapping[str, str], options: list[Option], owner: str) -> dict[str, Any]:
+    """Convert options as written to typed values; raise `BadOption` naming what would be accepted.
+
+    Args:
+        written: Option name -> text.
+        options: What the component takes.
+        owner: What to call the component in messages, such as `estimator 'ama'`.
+    """
+    known = {option.name: option for option in options}
+    values = {}
+    for name, text in written.items():
+        if name not in known:
+            raise BadOption(_unknown(name, known, owner))
+        values[name] = _value(text, known[name], owner)
+    missing = [option.name for option in options if option.default is REQUIRED]
+    for name in missing:
+        if name not in values:
+            raise BadOption(f"{owner} needs the option {name!r}; add {name}=VALUE")
+    return values
+
+
+def _unknown(name: str, known: Mapping[str, Option], owner: str) -> str:
+    if not known:
+        return f"{owner} takes no options, so {name!r} cannot be set; leave it out"
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{owner} has no option {name!r}; {hint}it takes {', '.join(sorted(known))}"
+
+
+def _value(text: str, option: Option, owner: str) -> Any:
+    # Imported here: pydantic takes longer to import than `gentk list` may take.
+    from pydantic import TypeAdapter, ValidationError
+
+    parts: Any = text
+    if _list_type(option.annotation):
+        parts = text.split("+") if text else []
+    elif text.lower() == "none" and type(None) in get_args(option.annotation):
+        return None
+    elif int in (option.annotation, *get_args(option.annotation)) and "e" in text:
+        # 1e5 is how people write large counts.
+        parts = text if not _whole(text) else int(float(text))
+    try:
+        return TypeAdapter(_loosened(option.annotation)).validate_python(parts)
+    except ValidationError:
+        wanted = option.type_name
+        raise BadOption(
+            f"{owner}: option {option.name!r} takes {wanted}, not {text!r}; "
+            f"write {option.name}={_example(option)}"
+        ) from None
+
+
+def _whole(text: str) -> bool:
+    try:
+        return float(text).is_integer()
+    except ValueError:
+        return False
+
+
+def _loosened(annotation: Any) -> Any:
+    """Let `Literal[1, 3]` be written as text: pydantic compares literals strictly."""
+    from typing import Annotated, Literal
+
+    from pydantic import BeforeValidator
+
+    def widen(value: Any) -> Any:
+        choices = {str(choice): choice for choice in _literals(annotation)}
+        return choices.get(value, value) if isinstance(value, str) else value
+
+    return Annotated[annotation, BeforeValidator(widen)] if _literals(annotation) else (
+        annotation if annotation is not Literal else str
+    )
+
+
+def _literals(annotation: Any) -> tuple[Any, ...]:
+    from typing import Literal
+
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return tuple(v for part in get_args(annotation) for v in _literals(part))
+
+
+def _list_type(annotation: Any) -> bool:
+    return get_origin(annotation) in (tuple, list) or any(
+        get_origin(part) in (tuple, list) for part in get_args(annotation)
+    )
+
+
+def _type_name(annotation: Any) -> str:
+    if literals := _literals(annotation):
+        names = [str(value) for value in literals]
+        return "|".join(names + (["none"] if type(None) in get_args(annotation) else []))
+    if get_origin(annotation) in (tuple, list):
+        item = _type_name(get_args(annotation)[0])
+        return f"{item}+{item}+..."
+    if get_origin(annotation) is not None:
+        return "|".join(_type_name(part) for part in get_args(annotation))
+    names = {int: "a whole number", float: "a number", bool: "true|false", str: "text"}
+    if annotation is type(None):
+        return "none"
+    return names.get(annotation, getattr(annotation, "__name__", str(annotation)).lower())
+
+
+def _example(option: Option) -> str:
+    default = option.default
+    if default is REQUIRED or default is None:
+        return _type_name(option.annotation).split("|")[0].replace(" ", "-")
+    if isinstance(default, (tuple, list)):
+        return "+".join(map(str, default))
+    return str(default).lower() if isinstance(default, bool) else str(default)

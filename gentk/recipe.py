@@ -1,0 +1,141 @@
+"""Recipes: what a run is made of, validated, with the origin of every value.
+
+Precedence: the defaults below < a recipe file < flags. Names resolve in the registry, never as import
+paths, so a downloaded recipe cannot run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import BadRecipe, UsageError
+
+__all__ = ["Change", "PhaseRecipe", "Recipe", "Resolved", "resolve"]
+
+PASSING = frozenset({"steps", "minutes", "out", "device", "threads", "observer", "summary"})
+"""Keys that do not make a run another run."""
+
+
+class Change(BaseModel):
+    """A change of optimiser settings after a number of images seen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: int = Field(ge=0)
+    set: dict[str, float | bool | list[float]]
+
+
+class PhaseRecipe(BaseModel):
+    """What a phase does differently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    optimizer: str | None = None
+    schedule: tuple[Change, ...] | None = None
+    decay: Literal["none", "linear", "cosine"] | None = None
+
+
+class Recipe(BaseModel):
+    """What a run is made of. Components are written `NAME[:ARGUMENT][,KEY=VALUE...]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    summary: str = Field("", description="one line for `gentk list`")
+    data: str = Field("digits,size=32", description="images to learn from")
+    extractor: tuple[str, ...] = Field(("pixels",), description="feature extractors, side by side")
+    generator: str = Field("resnet,width=16", description="the network that is trained")
+    loss: str = Field("moments", description="what is minimised")
+    estimator: str = Field("batch", description="how the model's statistics are followed")
+    batch: int = Field(64, ge=2, description="generated samples per step")
+    chunk: int | None = Field(None, ge=1, description="samples per graph: a virtual batch")
+    optimizer: str = Field("adam,lr=1e-3,betas=0.5+0.999", description="torch.optim by name")
+    schedule: tuple[Change, ...] = Field((), description="optimiser settings over images seen")
+    decay: Literal["none", "linear", "cosine"] = Field("none", description="lr over the budget")
+    ema: float | None = Field(None, gt=0, lt=1, description="decay of weight averaging")
+    steps: int | None = Field(None, ge=1, description="budget in optimiser steps")
+    minutes: float | None = Field(None, gt=0, description="budget in minutes of training")
+    init: str | None = Field(None, description="run:DIR whose generator to start from")
+    codec: str | None = Field(None, description="run:DIR in whose code space to generate")
+    seed: int = Field(0, ge=0, description="seed of everything random")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="what networks compute in")
+    threads: int | None = Field(None, ge=1, description="CPU threads; all by default")
+    out: str | None = Field(None, description="run folder; runs/RECIPE-HASH8 by default")
+    observer: tuple[str, ...] = Field(
+        ("progress", "metrics", "grids"), description="what is printed, drawn, logged"
+    )
+    phase: dict[str, PhaseRecipe] = Field({}, description="settings of single phases")
+
+    def identity(self) -> str:
+        """Return eight hex digits of all that makes this run another than others."""
+        table = self.model_dump(mode="json", exclude=set(PASSING))
+        text = json.dumps(table, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A recipe with the name it goes by and where each value came from."""
+
+    name: str
+    recipe: Recipe
+    origins: dict[str, str]
+
+
+def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Resolved:
+    """Lay flags over a recipe's table over the defaults.
+
+    Args:
+        name: What the recipe is called.
+        table: What its file holds.
+        flags: Key -> value given on the command line or as keyword arguments.
+
+    Raises:
+        BadRecipe: Unknown keys or values of the wrong type in the table.
+        UsageError: The same in the flags.
+    """
+    from_file = {key: _listed(key, value) for key, value in table.items()}
+    _check(from_file, f"recipe {name!r}", BadRecipe)
+    from_flags = {key: _listed(key, value) for key, value in flags.items() if value is not None}
+    if "steps" in from_flags or "minutes" in from_flags:
+        # A budget given by hand replaces the recipe's, whichever unit that was in.
+        from_file = {k: v for k, v in from_file.items() if k not in ("steps", "minutes")}
+    _check(from_flags, "the command", UsageError)
+    recipe = Recipe.model_validate({**from_file, **from_flags})
+    if recipe.steps is None and recipe.minutes is None:
+        raise UsageError(f"recipe {name!r} has no budget; add --steps 1000 or --minutes 5")
+    origins = dict.fromkeys(Recipe.model_fields, "default")
+    origins |= dict.fromkeys(from_file, f"recipe {name}")
+    origins |= {key: f"--{key}" for key in from_flags}
+    return Resolved(name, recipe, origins)
+
+
+def _listed(key: str, value: Any) -> Any:
+    """Let one extractor or observer be written without a list."""
+    return (value,) if key in ("extractor", "observer") and isinstance(value, str) else value
+
+
+def _check(table: Mapping[str, Any], owner: str, kind: type[UsageError]) -> None:
+    try:
+        Recipe.model_validate(dict(table))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            close = get_close_matches(key, Recipe.model_fields, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            keys = ", ".join(Recipe.model_fields)
+            raise kind(f"{owner} has no key {key!r}; {hint}keys are {keys}") from None
+        given = repr(fault["input"])[:60]
+        raise kind(f"{owner}: {key} = {given} is wrong: {_plain(fault['msg'])}") from None
+
+
+def _plain(message: str) -> str:
+    return message[0].lower() + message[1:]

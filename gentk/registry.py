@@ -1,0 +1,225 @@
+"""The registry: names -> components, and the errors of asking for what is not there."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any
+
+from .errors import BadOption, GentkError, UnknownName
+from .options import Option, argument, convert, options_of
+from .plugins import Broken, Discovery, Provided, discover
+from .selection import Selection
+from .spec import API, KINDS, Component
+
+__all__ = ["FIRST_PARTY", "SUPPLIED", "Registry"]
+
+FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
+    "gentk": {
+        "extractor": ("pixels",),
+        "estimator": ("batch",),
+        "data": (
+            "digits",
+            "folder",
+            "parquet",
+            "npz",
+            "cifar10",
+            "stl10",
+            "mnist",
+            "fashion-mnist",
+            "svhn",
+            "celeba",
+            "lsun",
+        ),
+        "observer": ("progress", "metrics", "grids"),
+    },
+    "gentk-timm": {"extractor": ("timm",)},
+    "gentk-moments": {"loss": ("moments",), "metric": ("fd",)},
+    "gentk-averages": {"estimator": ("ma", "ama")},
+    "gentk-nets": {"generator": ("mlp", "dcgan", "resnet")},
+}
+"""gentk's own distributions and the names they hold, installed or not: what to install for a name."""
+
+SUPPLIED: dict[str, frozenset[str]] = {
+    "generator": frozenset({"image"}),
+    "encoder": frozenset({"image", "latent"}),
+    "critic": frozenset({"image", "latent"}),
+}
+"""Keyword arguments of a kind's constructors that the composition supplies: not options."""
+
+
+class Registry:
+    """All components by kind and name; nothing is imported until it is built.
+
+    First-party names cannot be taken: another distribution's component of that name is recorded as
+    broken. Of two third parties that offer one name, neither gets it, and asking names both.
+    """
+
+    def __init__(self, found: Discovery | None = None) -> None:
+        found = discover() if found is None else found
+        self.modules = found.modules
+        self.broken: list[Broken] = list(found.broken)
+        self._parts: dict[tuple[str, str], Provided] = {}
+        self._clashes: dict[tuple[str, str], list[str]] = {}
+        for provided in found.provided:
+            self._add(provided)
+
+    def _add(self, new: Provided) -> None:
+        key = (new.component.kind, new.component.name)
+        owner = _owner(*key)
+        held = self._parts.get(key)
+        if owner and new.distribution != owner or held and _first_party(held):
+            holder = owner or (held.distribution if held else "gentk")
+            self._clash(new, f"the name belongs to {holder}")
+        elif key in self._clashes or held:
+            rivals = self._clashes.setdefault(key, [held.distribution] if held else [])
+            rivals.append(new.distribution)
+            self._parts.pop(key, None)
+            self._clash(new, f"{' and '.join(rivals)} both offer it, so neither gets it")
+        else:
+            self._parts[key] = new
+
+    def _clash(self, new: Provided, reason: str) -> None:
+        label = f"{new.component.kind} {new.component.name!r}"
+        mend = f"rename it in {new.distribution}, or pip uninstall one of the two"
+        self.broken.append(
+            Broken(new.distribution, new.component.name, "check", f"{label}: {reason}", mend)
+        )
+
+    def select(self, kind: str | None = None, pattern: str | None = None) -> list[Provided]:
+        """Return the components of a kind (all without one) whose name matches, sorted."""
+        rows = [
+            provided
+            for (k, name), provided in self._parts.items()
+            if kind in (None, k) and (pattern is None or _matches(name, pattern))
+        ]
+        order = list(KINDS)
+        return sorted(rows, key=lambda p: (order.index(p.component.kind), p.component.name))
+
+    def find(self, kind: str, name: str) -> Provided:
+        """Return a component, or raise `UnknownName` saying what to type or install instead."""
+        if (kind, name) in self._parts:
+            return self._parts[kind, name]
+        raise UnknownName(self._missing(kind, name))
+
+    def kinds_of(self, name: str) -> list[str]:
+        """Return the kinds in which a name exists."""
+        return [kind for kind in KINDS if (kind, name) in self._parts]
+
+    def _missing(self, kind: str, name: str) -> str:
+        if (kind, name) in self._clashes:
+            rivals = " and ".join(self._clashes[kind, name])
+            return f"{kind} {name!r} is offered by {rivals}; pip uninstall one of them"
+        owner = _owner(kind, name)
+        for broken in self.broken:
+            if broken.distribution == owner:
+                return f"{kind} {name!r}: {owner} is broken ({broken.error}); {broken.mend}"
+        if owner:
+            return f"{kind} {name!r} comes with {owner}; type: pip install {owner}"
+        names = [provided.component.name for provided in self.select(kind)]
+        close = get_close_matches(name, names, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+        elsewhere = self.kinds_of(name)
+        if elsewhere and not close:
+            hint = f"there is a {elsewhere[0]} of that name; "
+        return f"no {kind} {name!r}; {hint}type: gentk list {kind}"
+
+    def target(self, provided: Provided) -> Callable[..., Any]:
+        """Import a component's class; raise `GentkError` with the install hint if that fails."""
+        component = provided.component
+        try:
+            return _attribute(component.target)
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            mend = component.hint or f"pip install --upgrade {provided.distribution}"
+            raise GentkError(
+                f"{component.kind} {component.name!r} of {provided.distribution} does not import "
+                f"({reason}); type: {mend}"
+            ) from error
+
+    def variants(self, provided: Provided) -> list[str]:
+        """Return the known arguments of a component, importing what that needs."""
+        if provided.component.variants is None:
+            return []
+        return sorted(_attribute(provided.component.variants)())
+
+    def options(self, provided: Provided) -> list[Option]:
+        """Return the options of a component, importing its class."""
+        supplied = SUPPLIED.get(provided.component.kind, frozenset())
+        return options_of(self.target(provided), supplied)
+
+    def check(self, kind: str, text: str) -> Selection:
+        """Parse a selection and check its name and argument, importing nothing."""
+        selection = Selection.parse(text)
+        component = self.find(kind, selection.name).component
+        wanted = component.argument
+        if wanted and not selection.argument:
+            raise BadOption(f"{kind} {selection.name!r} needs {wanted}: {selection.name}:{wanted}")
+        if selection.argument is not None and not wanted:
+            raise BadOption(
+                f"{kind} {selection.name!r} takes no argument; "
+                f"type {selection.name!r} without ':{selection.argument}'"
+            )
+        return selection
+
+    def build(
+        self, kind: str, text: str, *, shared: Iterable[Option] = (), **supplied: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """Build a component from its selection.
+
+        Args:
+            kind: The kind.
+            text: The selection as typed.
+            shared: Options that every component of the kind takes and somebody else applies.
+            supplied: What the composition gives the constructor.
+
+        Returns:
+            The component and the values of the `shared` options that were set.
+        """
+        selection = self.check(kind, text)
+        provided = self.find(kind, selection.name)
+        target = self.target(provided)
+        own = options_of(target, frozenset(supplied))
+        common = [option for option in shared if option.name not in {o.name for o in own}]
+        values = convert(selection.options, own + common, f"{kind} {selection.name!r}")
+        names = {option.name for option in common}
+        arguments = [] if selection.argument is None else [argument(target, selection.argument)]
+        mine = {key: value for key, value in values.items() if key not in names}
+        built = target(*arguments, **mine, **supplied)
+        return built, {key: value for key, value in values.items() if key in names}
+
+
+def describe(provided: Provided) -> dict[str, Any]:
+    """Return a component's row of `gentk list --json`."""
+    component: Component = provided.component
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "argument": component.argument,
+        "summary": component.summary,
+        "distribution": provided.distribution,
+        "version": provided.version,
+        "api": API,
+    }
+
+
+def _attribute(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _owner(kind: str, name: str) -> str | None:
+    for distribution, kinds in FIRST_PARTY.items():
+        if name in kinds.get(kind, ()):
+            return distribution
+    return None
+
+
+def _first_party(provided: Provided) -> bool:
+    return provided.distribution in FIRST_PARTY
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) or pattern in name

@@ -1,0 +1,77 @@
+"""The moving average of GFMN.
+
+With s_t the batch's statistic at step t
+
+    m_t = (1 - alpha) m_{t-1} + alpha s_t,
+
+the tracked value is m_t and the gradient is that of `scale * s_t`.
+
+Source: dos Santos et al., "Learning Implicit Generative Models by Matching Perceptual Features", ICCV
+2019, arXiv:1904.02762, section 4. There v_t = (1 - alpha) v_{t-1} + alpha (data - s_t) is kept, which is
+data - m_t, and the generator minimises v^T (data - s_t): `scale=0.5` here. The released code
+differentiates through m_t: `scale` equal to alpha, `start=first-batch`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from gentk.errors import BadOption
+from gentk.interfaces import Estimator, Statistics
+
+__all__ = ["MovingAverage"]
+
+
+class MovingAverage(Estimator):
+    """m <- (1 - alpha) m + alpha s.
+
+    Args:
+        alpha: Weight of the new batch, 0 < alpha <= 1; 1 is the estimator `batch`.
+        start: m_0: the `data`'s statistics (the gap starts at zero), or the `first-batch`'s.
+        scale: Factor of the gradient; the tracked value is not scaled.
+        seeding: Number of generated samples to start from instead; 0 for none.
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 0.1,
+        start: Literal["data", "first-batch"] = "first-batch",
+        scale: float = 1.0,
+        seeding: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 < alpha <= 1:
+            raise BadOption(f"estimator 'ma': alpha is in (0, 1], not {alpha}; write alpha=0.1")
+        self.alpha = alpha
+        self.begin = start
+        self.scale = scale
+        self.seeding = seeding
+
+    def start(self, data: Statistics, seed: Statistics | None = None) -> None:
+        """Make one buffer per statistic: m_0."""
+        first = data if seed is None else seed
+        for name in data:
+            self.register_buffer(f"mean_{name}", first[name].detach().clone())
+        waits = self.begin == "first-batch" and seed is None
+        self.register_buffer("steps", torch.tensor(0 if waits else 1, device=_device(data)))
+
+    def forward(self, model: Statistics, data: Statistics) -> Statistics:
+        """Take in one batch and return the averages."""
+        tracked = {}
+        for name, batch in model.items():
+            mean = self.get_buffer(f"mean_{name}")
+            if self.training:
+                # The first batch replaces m_0 (weight 1) when the average starts from it; decided
+                # on the device, so that no step waits for it.
+                weight = torch.where(self.get_buffer("steps") == 0, 1.0, self.alpha)
+                mean.lerp_(batch.detach(), weight.to(mean.dtype))
+            tracked[name] = self.straight_through(mean.clone(), batch, self.scale)
+        if self.training:
+            self.get_buffer("steps").add_(1)
+        return tracked
+
+
+def _device(statistics: Statistics) -> torch.device:
+    return next(iter(statistics.values())).device

@@ -1,0 +1,32 @@
+"""gentk-nets: generators that need nothing but torch."""
+
+from __future__ import annotations
+
+import gentk.spec as gentk
+
+__all__ = ["gentk_components"]
+
+
+@gentk.hookimpl
+def gentk_components() -> list[gentk.Component]:
+    """Return the generators of this distribution."""
+    return [
+        gentk.Component(
+            kind="generator",
+            name="mlp",
+            target="gentk_nets.mlp:MLPGenerator",
+            summary="Fully connected ReLU network of GMMN; images (or codes) of any shape",
+        ),
+        gentk.Component(
+            kind="generator",
+            name="dcgan",
+            target="gentk_nets.dcgan:DCGANGenerator",
+            summary="Transposed convolutions with batch norm; 32, 48, 64 or 128 px",
+        ),
+        gentk.Component(
+            kind="generator",
+            name="resnet",
+            target="gentk_nets.resnet:ResNetGenerator",
+            summary="Residual blocks that upsample; 8 px and every power of two above",
+        ),
+    ]

@@ -1,0 +1,92 @@
+"""The generator of DCGAN, with the extra convolutions that GFMN gave it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from torch import Tensor, nn
+
+from gentk.interfaces import Generator, ImageShape
+from gentk.prior import Prior
+
+from .limits import DCGAN_SIDES, at_least, makes_dcgan, wrong_size
+
+__all__ = ["DCGANGenerator"]
+
+
+class DCGANGenerator(Generator):
+    """Transposed convolutions with batch norm, from a 4x4 map (6x6 for 48 px) up to the image.
+
+    z becomes the first map; every further layer doubles the side (kernel 4, stride 2, padding 1)
+    and, from `8 * width` channels at most, halves the channels down to `width`; before the last of
+    them stand the `extra` 3x3 convolutions. Batch norm and ReLU follow every layer but the last,
+    which ends in tanh. No layer has a bias; convolutions start as N(0, 0.02^2), the gains of batch
+    norm as N(1, 0.02^2).
+
+    Args:
+        image: Shape of the images: squares of 32, 48, 64 or 128 px.
+        latent: Dimension of z.
+        prior: Law of z, N(0, 1) or U(-1, 1) per coordinate.
+        width: Channels before the last layer.
+        extra: Number of 3x3 convolutions, at half the image's side.
+
+    Raises:
+        Incompatible: If the images have another size.
+        BadOption: If `latent` or `width` is below 1, or `extra` below 0.
+
+    Source: Radford, Metz and Chintala, 2015, arXiv 1511.06434; the extra layers: dos Santos et al.,
+    Learning Implicit Generative Models by Matching Perceptual Features, 2019, arXiv 1904.02762.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: ImageShape,
+        latent: int = 100,
+        prior: Literal["normal", "uniform"] = "normal",
+        width: int = 64,
+        extra: int = 2,
+    ) -> None:
+        super().__init__()
+        if not makes_dcgan(image):
+            side = max(image.height, image.width)
+            nearest = min(DCGAN_SIDES, key=lambda known: abs(known - side))
+            makes = "square images of 32, 48, 64 or 128 px"
+            raise wrong_size("dcgan", makes, image, nearest)
+        at_least(1, "dcgan", {"latent": latent, "width": width})
+        at_least(0, "dcgan", {"extra": extra})
+        self.image = image
+        self.prior = Prior(prior, latent)
+        self.range = "signed"
+        start = 6 if image.width == 48 else 4
+        doublings = (image.width // start).bit_length() - 1
+        widths = [width * min(8, 2**k) for k in reversed(range(doublings))]
+        layers = _normed(nn.ConvTranspose2d(latent, widths[0], start, bias=False))
+        for before, after in pairwise(widths):
+            layers += _normed(_double(before, after))
+        for _ in range(extra):
+            layers += _normed(nn.Conv2d(width, width, 3, padding=1, bias=False))
+        self.net = nn.Sequential(*layers, _double(width, image.channels), nn.Tanh())
+        self.apply(_initialise)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Return images (N, C, H, W) for `latents` (N, latent)."""
+        images: Tensor = self.net(latents[:, :, None, None])
+        return images
+
+
+def _double(before: int, after: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False)
+
+
+def _normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
+    # In place: the backward pass of batch norm does not need its output.
+    return [layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU(inplace=True)]
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, std=0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, mean=1.0, std=0.02)

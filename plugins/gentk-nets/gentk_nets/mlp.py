@@ -1,0 +1,64 @@
+"""The fully connected generator of generative moment matching networks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from torch import Tensor, nn
+
+from gentk.interfaces import Generator, ImageShape
+from gentk.prior import Prior
+
+from .limits import at_least
+
+__all__ = ["MLPGenerator"]
+
+
+class MLPGenerator(Generator):
+    """A multilayer perceptron from latents to all values of an image at once.
+
+    x = output(W_k relu(... relu(W_1 z + b_1) ...) + b_k), with W ~ N(0, 1/fan_in) and b = 0 at the
+    start. Images of any shape; GMMN itself is `mlp,latent=10,prior=uniform`.
+
+    Args:
+        image: Shape of the images.
+        latent: Dimension of z.
+        prior: Law of z, N(0, 1) or U(-1, 1) per coordinate.
+        widths: Units of the hidden layers.
+        output: Last non-linearity; `sigmoid` makes `unit` images, `tanh` `signed` ones.
+
+    Raises:
+        BadOption: If `latent` or a width is below 1.
+
+    Source: Li, Swersky and Zemel, Generative Moment Matching Networks, 2015, arXiv 1502.02761.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: ImageShape,
+        latent: int = 100,
+        prior: Literal["normal", "uniform"] = "normal",
+        widths: tuple[int, ...] = (64, 256, 256, 1024),
+        output: Literal["sigmoid", "tanh"] = "sigmoid",
+    ) -> None:
+        super().__init__()
+        at_least(1, "mlp", {"latent": latent, "widths": min(widths, default=1)})
+        self.image = image
+        self.prior = Prior(prior, latent)
+        self.range = "unit" if output == "sigmoid" else "signed"
+        sizes = (latent, *widths, image.channels * image.height * image.width)
+        layers: list[nn.Module] = []
+        for fan_in, fan_out in pairwise(sizes):
+            linear = nn.Linear(fan_in, fan_out)
+            nn.init.normal_(linear.weight, std=fan_in**-0.5)
+            nn.init.zeros_(linear.bias)
+            layers += [linear, nn.ReLU()]
+        layers[-1] = nn.Sigmoid() if output == "sigmoid" else nn.Tanh()
+        self.net = nn.Sequential(*layers)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Return images (N, C, H, W) for `latents` (N, latent)."""
+        values: Tensor = self.net(latents)
+        return values.reshape(len(latents), *self.image)

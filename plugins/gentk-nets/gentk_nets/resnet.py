@@ -1,0 +1,112 @@
+"""The residual generator of GFMN."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import log2
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gentk.interfaces import Generator, ImageShape
+from gentk.prior import Prior
+
+from .limits import at_least, makes_resnet, wrong_size
+
+__all__ = ["ResNetGenerator", "ResUp"]
+
+
+class ResUp(nn.Module):
+    """A residual block that doubles the side, up(.) being nearest-neighbour upsampling.
+
+    y = conv2(relu(norm2(conv1(up(relu(norm1(x))))))) + up(bypass(x)): 3x3 convolutions, and a 1x1
+    one as bypass.
+
+    Args:
+        before: Channels of x.
+        after: Channels of y.
+        adapt: Whether the bypass is a convolution; without it, x itself, and `before` is `after`.
+    """
+
+    def __init__(self, *, before: int, after: int, adapt: bool = True) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(before)
+        self.conv1 = nn.Conv2d(before, after, 3, padding=1)
+        self.norm2 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, padding=1)
+        self.bypass = nn.Conv2d(before, after, 1) if adapt else nn.Identity()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return maps (N, after, 2H, 2W) for `maps` (N, before, H, W)."""
+        main: Tensor = self.conv1(_up(functional.relu(self.norm1(maps), inplace=True)))
+        main = self.conv2(functional.relu(self.norm2(main), inplace=True))
+        # A 1x1 convolution commutes with upsampling: before it, it costs a quarter.
+        return main + _up(self.bypass(maps))
+
+
+class ResNetGenerator(Generator):
+    """Residual blocks from a 4x4 map up to the image.
+
+    z becomes the first map by a transposed convolution without bias; each of the log2(side) - 2
+    blocks doubles the side and halves the channels, down to `width`; batch norm, ReLU, a 3x3
+    convolution and tanh make the image. All convolution weights start Xavier-uniform.
+
+    Args:
+        image: Shape of the images: squares of 8, 16, 32, ... px.
+        latent: Dimension of z.
+        prior: Law of z, N(0, 1) or U(-1, 1) per coordinate.
+        width: Channels of the last block; the first map has `width * side / 4`.
+        constant: Have `width` channels everywhere, and bypasses that only upsample.
+
+    Raises:
+        Incompatible: If the images have another size.
+        BadOption: If `latent` or `width` is below 1.
+
+    Source: dos Santos et al., Learning Implicit Generative Models by Matching Perceptual Features,
+    2019, arXiv 1904.02762, and the code released with it.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: ImageShape,
+        latent: int = 100,
+        prior: Literal["normal", "uniform"] = "normal",
+        width: int = 64,
+        constant: bool = False,
+    ) -> None:
+        super().__init__()
+        if not makes_resnet(image):
+            nearest = 2 ** max(3, round(log2(max(image.height, image.width))))
+            makes = "square images of 8, 16, 32, ... px (powers of two)"
+            raise wrong_size("resnet", makes, image, nearest)
+        at_least(1, "resnet", {"latent": latent, "width": width})
+        self.image = image
+        self.prior = Prior(prior, latent)
+        self.range = "signed"
+        doublings = image.width.bit_length() - 3
+        widths = [width * (1 if constant else 2**k) for k in reversed(range(doublings + 1))]
+        self.first = nn.ConvTranspose2d(latent, widths[0], 4, bias=False)
+        self.blocks = nn.Sequential(
+            *(ResUp(before=b, after=a, adapt=not constant) for b, a in pairwise(widths))
+        )
+        self.norm = nn.BatchNorm2d(width)
+        self.last = nn.Conv2d(width, image.channels, 3, padding=1)
+        self.apply(_initialise)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Return images (N, C, H, W) for `latents` (N, latent)."""
+        maps = self.blocks(self.first(latents[:, :, None, None]))
+        maps = functional.relu(self.norm(maps), inplace=True)
+        images: Tensor = self.last(maps)
+        return images.tanh()
+
+
+def _up(maps: Tensor) -> Tensor:
+    return functional.interpolate(maps, scale_factor=2, mode="nearest")
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.xavier_uniform_(module.weight)
