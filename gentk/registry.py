@@ -104,6 +104,13 @@ class Registry:
             return self._parts[kind, name]
         raise UnknownName(self._missing(kind, name))
 
+    def knows(self, kind: str, text: str) -> bool:
+        """Say whether a selection names a component of this kind."""
+        try:
+            return (kind, Selection.parse(text).name) in self._parts
+        except BadOption:
+            return False
+
     def kinds_of(self, name: str) -> list[str]:
         """Return the kinds in which a name exists."""
         return [kind for kind in KINDS if (kind, name) in self._parts]

@@ -14,7 +14,7 @@ from ...data.records import Records
 from ...errors import DataError
 from ...interfaces import Source
 
-__all__ = ["SVHN", "STL10", "CelebA", "Cifar10", "FashionMnist", "Mnist", "data_folder"]
+__all__ = ["STL10", "SVHN", "CelebA", "Cifar10", "FashionMnist", "Mnist", "data_folder"]
 
 
 def data_folder(root: Path | None) -> Path:
@@ -25,8 +25,8 @@ def data_folder(root: Path | None) -> Path:
 class Named(Source):
     """A data set that torchvision knows how to fetch and read.
 
-    torchvision checks MD5 sums before it reads; of these sets only CIFAR-10's files are pickles, and
-    they are read only if they have the sums of the original ones.
+    torchvision checks MD5 sums before it reads. Of these sets only CIFAR-10's files are pickles, and
+    those are read only if they have the sums of the original ones.
 
     Args:
         root: The folder that holds torchvision's files; None for $GENTK_DATA or

@@ -23,6 +23,7 @@ __all__ = ["Parquet"]
 
 _IMAGES: Final = ("image", "img", "jpg", "png")
 _LABELS: Final = ("label", "labels", "fine_label", "coarse_label", "class")
+_TRAINS: Final = ("train*.parquet",)
 _TESTS: Final = ("test*.parquet", "val*.parquet")
 
 
@@ -55,11 +56,6 @@ class Parquet(Source):
             DataError: When the files are missing or damaged or have no images.
         """
         files = self._files(split)
-        if not files:
-            raise DataError(
-                f"parquet:{self._path} has no {split} split: add {self._wanted(split)}, or hold "
-                f"images out with validation=N and ask for split=validation"
-            )
         try:
             schema = pq.read_schema(files[0])
             image, label = self._columns(schema)
@@ -72,24 +68,26 @@ class Parquet(Source):
                 f"parquet file"
             ) from error
 
-    def _wanted(self, split: str) -> str:
-        """Return what would be the file of a split that is missing."""
-        if self._path.is_dir():
-            return f"a file {split}.parquet"
-        name = self._path.name
-        return f"a file {name.replace('train', split) if 'train' in name else f'*{split}*'}"
-
     def _files(self, split: Literal["train", "test"]) -> list[Path]:
-        """Return the files of a split, in order; none if there is no such split."""
+        """Return the files of a split, in order."""
         if not self._path.is_dir():
             file = split_file(self._path, split)
-            return [file] if file else []
-        patterns = _TESTS if split == "test" else ("train*.parquet",)
+            if file is None:
+                raise DataError(
+                    f"parquet:{self._path} has no test split: name the file of the test images "
+                    f"(it is found if it is called like this one, with test for train), or hold "
+                    f"images out with validation=N and ask for split=validation"
+                )
+            return [file]
+        patterns = _TESTS if split == "test" else _TRAINS
         for folder in (self._path, self._path / "data"):
             for pattern in patterns:
                 if files := sorted(folder.glob(pattern)):
                     return files
-        return []
+        raise DataError(
+            f"parquet:{self._path} is a folder without {' or '.join(patterns)}: name one file, "
+            f"parquet:{self._path / 'FILE.parquet'}"
+        )
 
     def _columns(self, schema: pa.Schema) -> tuple[str, str | None]:
         """Return the names of the columns of images and of labels (None without labels)."""

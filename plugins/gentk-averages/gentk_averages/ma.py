@@ -65,8 +65,9 @@ class MovingAverage(Estimator):
             if self.training:
                 # The first batch replaces m_0 (weight 1) when the average starts from it; decided
                 # on the device, so that no step waits for it.
-                weight = torch.where(self.get_buffer("steps") == 0, 1.0, self.alpha)
-                mean.lerp_(batch.detach(), weight.to(mean.dtype))
+                first = self.get_buffer("steps") == 0
+                weight = torch.where(first, mean.new_ones(()), mean.new_full((), self.alpha))
+                mean.lerp_(batch.detach(), weight)
             tracked[name] = self.straight_through(mean.clone(), batch, self.scale)
         if self.training:
             self.get_buffer("steps").add_(1)

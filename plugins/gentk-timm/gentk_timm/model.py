@@ -1,0 +1,87 @@
+"""Model: which networks timm knows by name, and how one is built."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import timm
+import torch
+from timm.models import PretrainedCfg, get_pretrained_cfg
+from torch import nn
+
+from gentk.errors import UnknownName, WeightsError
+
+__all__ = ["build", "config", "quiet", "variants"]
+
+
+def variants() -> list[str]:
+    """Return every model of timm, bare and with the tag of each of its sets of weights."""
+    return [*timm.list_models(), *timm.list_models(pretrained=True)]
+
+
+def config(model: str) -> PretrainedCfg:
+    """Return what timm records about a model: its weights, mean, std, input size, interpolation.
+
+    Args:
+        model: A name of timm, with or without a tag: `vgg19`, `vgg19.tv_in1k`.
+
+    Raises:
+        UnknownName: No model of timm has this name.
+        WeightsError: The model exists, the tag does not.
+    """
+    if not timm.is_model(model):
+        raise UnknownName(_unknown(model))
+    try:
+        found = get_pretrained_cfg(model)
+    except RuntimeError as error:
+        bare, _, tag = model.partition(".")
+        known = ", ".join(name.partition(".")[2] for name in timm.list_pretrained(bare))
+        raise WeightsError(
+            f"timm:{bare} has no weights with the tag {tag!r}; "
+            f"it has {known or 'none at all: type weights=none or weights=PATH'}"
+        ) from error
+    found = found or PretrainedCfg()
+    found.architecture = found.architecture or model
+    return found
+
+
+def build(model: str, *, seeded: bool) -> nn.Module:
+    """Build a network with random weights.
+
+    Args:
+        model: A name that `config` accepts.
+        seeded: Draw the weights from torch's global random state; otherwise that state is left as
+            it was, for weights that will be overwritten.
+    """
+    with quiet(), torch.random.fork_rng(devices=[], enabled=not seeded):
+        network: nn.Module = timm.create_model(model, pretrained=False)
+    return network
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the warnings of timm and of the hub's client from people; errors are raised instead."""
+    loggers = [logging.getLogger(name) for name in ("timm", "huggingface_hub")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _unknown(model: str) -> str:
+    close = difflib.get_close_matches(model.partition(".")[0], timm.list_models(), n=3)
+    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    return (
+        f"timm has no model {model!r}; {meant}"
+        f"`gentk list extractor 'timm:{model[:3]}*'` lists its names"
+    )
