@@ -104,14 +104,14 @@ def test_oblong_images_need_size(make_source: MakeSource, noise: Noise) -> None:
 def test_mixed_modes_become_colour(make_source: MakeSource, noise: Noise) -> None:
     """One image in colour among many grey ones makes all colour, even one not probed."""
     images = [noise(seed, mode="L") for seed in range(200)]
-    images[101] = noise(101)
+    images[102] = noise(102)
     opened = open_images(make_source(images), "x")
     assert opened.shape.channels == 3
-    batch = opened.batch([0, 101])
+    batch = opened.batch([0, 102])
     assert (batch[0].numpy() == np.asarray(images[0])).all()
-    assert (batch[1].numpy() == np.asarray(images[101]).transpose(2, 0, 1)).all()
-    with pytest.raises(DataError, match="item 101 is in colour and others are grey: add channels"):
-        open_images(make_source(images), "x", View(memory=LAZY)).batch([101])
+    assert (batch[1].numpy() == np.asarray(images[102]).transpose(2, 0, 1)).all()
+    with pytest.raises(DataError, match="item 102 is in colour and others are grey: add channels"):
+        open_images(make_source(images), "x", View(memory=LAZY)).batch([102])
     assert open_images(make_source(images), "x", View(channels=1)).shape.channels == 1
 
 
@@ -161,7 +161,7 @@ def test_fingerprint_follows_content(make_source: MakeSource, noise: Noise, memo
         fingerprint([0, 1, 2], [0, 0, 1]),
         fingerprint([0, 1, 2], size=7),
         fingerprint([0, 1, 2], channels=1),
-        fingerprint([0, 1, 2], validation=1),
+        fingerprint([0, 1, 2], split="validation", validation=1),
     ]
     assert len({base, *others}) == len(others) + 1
 

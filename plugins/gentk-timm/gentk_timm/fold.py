@@ -1,15 +1,15 @@
-"""Fold: batch normalisation of a frozen network, moved into the convolution before it.
+"""Fold: batch norms of a frozen network, moved into the convolutions before them.
 
-In eval mode a batch norm is y -> a y + b with a = gamma / sqrt(var + eps) and b = beta - a mean,
-per channel. A convolution whose only reader is that norm can have the weights a W and the bias
-a bias + b instead, and the norm is gone, from the forward pass and from the backward pass.
+In eval mode a batch norm is y -> a y + b per channel, a = gamma / sqrt(var + eps),
+b = beta - a mean. A convolution that feeds only that norm can have the weights a W and the bias
+a bias + b instead, and the norm is gone from the forward and the backward pass.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import torch
 from timm.layers import BatchNormAct2d, Conv2dSame
@@ -20,11 +20,7 @@ from .uses import Uses
 __all__ = ["FORMAT", "FoldedNorm", "fold"]
 
 FORMAT = 1
-"""Counts the ways of folding that can change a feature's last digits; part of fingerprints."""
-
-# Exact types: a subclass may do something to its weight on the way (weight standardisation).
-_CONVOLUTIONS = (nn.Conv2d, Conv2dSame)
-_NORMS = (nn.BatchNorm2d, BatchNormAct2d)
+"""Part of fingerprints; raised whenever folding changes the last digits of features."""
 
 
 class FoldedNorm(nn.Module):
@@ -40,26 +36,105 @@ class FoldedNorm(nn.Module):
         return activated
 
 
-@torch.no_grad()
-def fold(network: nn.Module, run: Callable[[], object], keep: Container[str] = ()) -> int:
+def fold(network: nn.Module, run: Callable[[], Iterable[Tensor]]) -> int:
     """Fold each batch norm of a network in eval mode into the convolution that feeds it.
 
     Args:
         network: Changed in place.
-        run: Runs the network as it will be used; what feeds what is read off this run.
-        keep: Convolutions to leave as they are, because their own output is wanted.
+        run: Runs the network as it will be used and returns the outputs that are wanted: these do
+            not change. What feeds what is read off this run.
 
     Returns:
         The number of norms folded.
     """
-    pairs = [pair for pair in _pairs(network, run) if pair[0] not in keep]
-    for convolution_path, norm_path in pairs:
-        convolution = network.get_submodule(convolution_path)
-        norm = network.get_submodule(norm_path)
-        assert_types = isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-        if assert_types:
-            _merge(convolution, norm)
+    convolutions: dict[str, nn.Conv2d] = {}
+    norms: dict[str, nn.BatchNorm2d] = {}
+    for path, module in network.named_modules():
+        # Exact types: a subclass may do something to its weight on the way, as standardisation.
+        if isinstance(module, nn.Conv2d) and type(module) in (nn.Conv2d, Conv2dSame):
+            convolutions[path] = module
+        elif isinstance(module, nn.BatchNorm2d) and _is_affine_map(module):
+            norms[path] = module
+    pairs = _pairs(convolutions, norms, run)
+    for norm_path, convolution_path in pairs.items():
+        norm = norms[norm_path]
+        _merge(convolutions[convolution_path], norm)
         parent, _, name = norm_path.rpartition(".")
         rest = FoldedNorm(norm.act) if isinstance(norm, BatchNormAct2d) else nn.Identity()
         setattr(network.get_submodule(parent), name, rest)
     return len(pairs)
+
+
+def _is_affine_map(norm: nn.BatchNorm2d) -> bool:
+    """Say whether a norm is a fixed affine map, perhaps with an activation and nothing else."""
+    if norm.running_mean is None:
+        return False
+    if type(norm) is BatchNormAct2d:
+        return isinstance(norm.drop, nn.Identity)
+    return type(norm) is nn.BatchNorm2d
+
+
+def _pairs(
+    convolutions: dict[str, nn.Conv2d],
+    norms: dict[str, nn.BatchNorm2d],
+    run: Callable[[], Iterable[Tensor]],
+) -> dict[str, str]:
+    """Return norm -> convolution where the norm is all that ever reads the convolution's output.
+
+    Which tensor a norm is given is a matter of identity; that no other operation takes it, be it a
+    module's or a function's, is seen by counting the uses of that very tensor.
+    """
+    outputs: dict[str, Tensor] = {}
+    inputs: dict[str, Tensor] = {}
+    calls: Counter[str] = Counter()
+    uses = Uses()
+
+    def after_convolution(path: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def keep(module: nn.Module, arguments: Any, output: Tensor) -> None:
+            calls[path] += 1
+            outputs[path] = output
+            uses.watch(output)
+
+        return keep
+
+    def before_norm(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            calls[path] += 1
+            inputs[path] = arguments[0]
+
+        return keep
+
+    handles = [c.register_forward_hook(after_convolution(p)) for p, c in convolutions.items()]
+    handles += [n.register_forward_pre_hook(before_norm(p)) for p, n in norms.items()]
+    try:
+        with torch.no_grad(), uses:
+            wanted = {id(output) for output in run()}
+    finally:
+        for handle in handles:
+            handle.remove()
+    source = {id(output): path for path, output in outputs.items() if id(output) not in wanted}
+    return {
+        path: source[id(values)]
+        for path, values in inputs.items()
+        if id(values) in source
+        and uses.count(values) == calls[path] == calls[source[id(values)]] == 1
+    }
+
+
+@torch.no_grad()
+def _merge(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    """Give the convolution the weights of itself followed by the norm; computed in float64."""
+    scale = (cast(Tensor, norm.running_var).double() + norm.eps).rsqrt()
+    shift = -cast(Tensor, norm.running_mean).double() * scale
+    if norm.affine:
+        scale, shift = scale * norm.weight.double(), shift * norm.weight.double()
+        shift = shift + norm.bias.double()
+    if convolution.bias is not None:
+        shift = shift + convolution.bias.double() * scale
+    kernel = convolution.weight
+    convolution.weight = _frozen(kernel.double() * scale.reshape(-1, 1, 1, 1), kernel.dtype)
+    convolution.bias = _frozen(shift, kernel.dtype)
+
+
+def _frozen(values: Tensor, dtype: torch.dtype) -> nn.Parameter:
+    return nn.Parameter(values.to(dtype), requires_grad=False)

@@ -1,0 +1,32 @@
+# Everything starts from nothing: each target first makes the virtual environment it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PLUGINS := $(wildcard plugins/*)
+STAMP := $(VENV)/.installed
+
+.PHONY: run test lint bench clean
+
+run: $(STAMP)  ## train the quickstart: handwritten digits
+	$(BIN)/gentk run quickstart
+
+test: $(STAMP)  ## all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: $(STAMP)  ## speed as ratios, measured side by side
+	$(BIN)/python -m bench
+
+results-%: $(STAMP)  ## a table of docs/results, resumable
+	$(BIN)/python -m results $*
+
+$(STAMP): pyproject.toml $(wildcard plugins/*/pyproject.toml) examples/gentk-example-extractor/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,offline]' \
+		$(foreach plugin,$(PLUGINS),-e ./$(plugin)) -e ./examples/gentk-example-extractor
+	touch $@
+
+clean:
+	rm -rf $(VENV)

