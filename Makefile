@@ -17,10 +17,10 @@ test: $(STAMP)  ## all tests
 	$(BIN)/pytest
 
 bench: $(STAMP)  ## speed as ratios, measured side by side
-	$(BIN)/python -m bench
+	$(BIN)/python tests/bench/ratios.py
 
 results-%: $(STAMP)  ## a table of docs/results, resumable
-	$(BIN)/python -m results $*
+	$(BIN)/python docs/results/table.py $* $(ARGUMENTS)
 
 $(STAMP): pyproject.toml $(wildcard plugins/*/pyproject.toml) examples/gentk-example-extractor/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

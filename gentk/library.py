@@ -6,11 +6,13 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from .errors import BadRecipe, UnknownName
+from .plugins import Broken
 
 __all__ = ["Library", "Listed"]
 
@@ -29,31 +31,45 @@ class Library:
     """All recipes by name; the first distribution in sorted order wins a name, gentk before all.
 
     Args:
-        modules: (distribution, package) of every plugin that loaded, whose folder `recipes` is read.
+        modules: (distribution, package) of every plugin that loaded; its folder `recipes` is read.
+
+    Attributes:
+        broken: Recipes that are not TOML; they take nothing else down.
     """
 
     def __init__(self, modules: Iterable[tuple[str, str]]) -> None:
         self._recipes: dict[str, Listed] = {}
+        self.broken: list[Broken] = []
         for distribution, module in [("gentk", "gentk"), *modules]:
             for name, text in _files(module):
-                summary = str(parse(text, name).get("summary", ""))
+                try:
+                    summary = str(parse(text, name).get("summary", ""))
+                except BadRecipe as error:
+                    mend = f"pip install --upgrade {distribution}"
+                    self.broken.append(Broken(distribution, name, "recipe", str(error), mend))
+                    continue
                 self._recipes.setdefault(name, Listed(name, summary, distribution, text))
 
-    def rows(self) -> list[Listed]:
-        """Return all recipes, sorted by name."""
-        return [self._recipes[name] for name in sorted(self._recipes)]
+    def rows(self, pattern: str | None = None) -> list[Listed]:
+        """Return the recipes whose name matches (all without a pattern), sorted by name."""
+        return [
+            self._recipes[name]
+            for name in sorted(self._recipes)
+            if pattern is None or pattern in name or fnmatchcase(name, pattern)
+        ]
 
     def read(self, name: str) -> tuple[str, dict[str, Any]]:
         """Return the name and the table of a recipe, by name or by the path of a TOML file."""
         if name in self._recipes:
             return name, parse(self._recipes[name].text, name)
         path = Path(name)
-        if path.suffix == ".toml" or path.parent != Path("."):
+        if path.suffix == ".toml" or path.parent != Path():
             try:
                 return path.stem, parse(path.read_text(encoding="utf-8"), name)
-            except OSError as error:
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is not text"
                 raise BadRecipe(
-                    f"recipe {name!r} cannot be read ({error.strerror}); name a TOML file, or one "
+                    f"recipe {name!r} cannot be read ({reason}); name a TOML file, or one "
                     f"of {', '.join(sorted(self._recipes))}"
                 ) from error
         close = get_close_matches(name, self._recipes, n=2)
@@ -75,4 +91,5 @@ def _files(module: str) -> list[tuple[str, str]]:
         found = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")]
     except (OSError, ModuleNotFoundError, TypeError):
         return []
-    return sorted((entry.name[:-5], entry.read_text(encoding="utf-8")) for entry in found)
+    texts = {entry.name[:-5]: entry.read_bytes().decode("utf-8", "replace") for entry in found}
+    return sorted(texts.items())

@@ -1,7 +1,7 @@
 """Options: a constructor's keyword-only arguments, checked and converted from what was typed.
 
-The one place where text becomes typed values. Signatures are the schema: `lr: float = 0.01` makes an
-option `lr` that takes a number; `betas: tuple[float, ...]` takes numbers joined with `+`.
+The one place where text becomes typed values. Signatures are the schema: `lr: float = 0.01` makes
+an option `lr` that takes a number; `betas: tuple[float, ...]` takes numbers joined with `+`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from .errors import BadOption
 __all__ = ["Option", "argument", "convert", "options_of"]
 
 REQUIRED = inspect.Parameter.empty
+
+EXAMPLES: dict[Any, str] = {int: "1", float: "0.5", bool: "true", Path: "PATH"}
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,10 @@ def _value(text: str, option: Option, owner: str) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     parts: Any = text
+    if text.lower() == "none" and type(None) in get_args(option.annotation):
+        return None
     if _list_type(option.annotation):
         parts = text.split("+") if text else []
-    elif text.lower() == "none" and type(None) in get_args(option.annotation):
-        return None
     elif int in (option.annotation, *get_args(option.annotation)) and "e" in text:
         # 1e5 is how people write large counts.
         parts = text if not _whole(text) else int(float(text))
@@ -142,11 +144,12 @@ def _list_type(annotation: Any) -> bool:
 
 def _type_name(annotation: Any) -> str:
     if literals := _literals(annotation):
-        names = [str(value) for value in literals]
-        return "|".join(names + (["none"] if type(None) in get_args(annotation) else []))
+        choices = [str(value) for value in literals]
+        return "|".join(choices + (["none"] if type(None) in get_args(annotation) else []))
     if get_origin(annotation) in (tuple, list):
-        item = _type_name(get_args(annotation)[0])
-        return f"{item}+{item}+..."
+        items = [_type_name(a).removeprefix("a ") for a in get_args(annotation) if a is not ...]
+        endless = get_origin(annotation) is list or ... in get_args(annotation)
+        return f"{items[0]}+{items[0]}+..." if endless else "+".join(items)
     if get_origin(annotation) is not None:
         return "|".join(_type_name(part) for part in get_args(annotation))
     names = {int: "a whole number", float: "a number", bool: "true|false", str: "text"}
@@ -158,7 +161,10 @@ def _type_name(annotation: Any) -> str:
 def _example(option: Option) -> str:
     default = option.default
     if default is REQUIRED or default is None:
-        return _type_name(option.annotation).split("|")[0].replace(" ", "-")
+        if literals := _literals(option.annotation):
+            return str(literals[0])
+        kinds = (option.annotation, *get_args(option.annotation))
+        return next((EXAMPLES[kind] for kind in kinds if kind in EXAMPLES), "TEXT")
     if isinstance(default, (tuple, list)):
         return "+".join(map(str, default))
     return str(default).lower() if isinstance(default, bool) else str(default)

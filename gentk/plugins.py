@@ -71,20 +71,20 @@ def discover() -> Discovery:
     found = Discovery()
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
-    _collect(found, manager, importlib.import_module("gentk.builtin"), CORE, __version__, CORE)
+    _collect(found, manager, importlib.import_module("gentk.builtin"), (CORE, __version__, CORE))
     blocked = set(filter(None, os.environ.get(BLOCK_VARIABLE, "").split(",")))
     for distribution, version, entry in _entry_points():
         if entry.name in blocked:
             continue
         module = _load(found, distribution, entry)
         if module is not None:
-            _collect(found, manager, module, distribution, version, entry.name)
+            _collect(found, manager, module, (distribution, version, entry.name))
     return found
 
 
 def _entry_points() -> list[tuple[str, str, metadata.EntryPoint]]:
     """Return (distribution, version, entry point) of the group, sorted, each once."""
-    rows = {}
+    rows: dict[tuple[str, str, str], tuple[str, str, metadata.EntryPoint]] = {}
     for entry in metadata.entry_points(group=PROJECT):
         name = entry.dist.name if entry.dist else "?"
         version = entry.dist.version if entry.dist else "?"
@@ -96,15 +96,13 @@ def _load(found: Discovery, distribution: str, entry: metadata.EntryPoint) -> Mo
     """Import an entry point's module, or record why that failed."""
     try:
         module = entry.load()
-    except (KeyboardInterrupt, SystemExit) as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        return _fail(found, distribution, entry.name, "load", error)
-    except BaseException as error:
-        return _fail(found, distribution, entry.name, "load", error)
-    if not isinstance(module, ModuleType):
-        error = TypeError(f"entry point {entry.value!r} is not a module")
-        return _fail(found, distribution, entry.name, "load", error)
+        if not isinstance(module, ModuleType):
+            raise TypeError(f"entry point {entry.value!r} is not a module")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too: a plugin must not end `gentk list`.
+        _fail(found, distribution, entry.name, "load", error)
+        return None
     return module
 
 
@@ -112,11 +110,10 @@ def _collect(
     found: Discovery,
     manager: pluggy.PluginManager,
     module: ModuleType,
-    distribution: str,
-    version: str,
-    entry: str,
+    origin: tuple[str, str, str],
 ) -> None:
     """Call one module's hook and keep the components that are well formed."""
+    distribution, version, entry = origin
     try:
         plugin = manager.register(module, name=f"{distribution}[{entry}]")
         # Call this plugin's implementation alone: one that raises must not hide the others.
@@ -125,7 +122,7 @@ def _collect(
         components: Iterable[Component] = [part for parts in lists for part in parts]
         if plugin is None or not lists:
             raise TypeError("the module has no @hookimpl gentk_components")
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _fail(found, distribution, entry, "collect", error)
         return
     found.modules.append((distribution, module.__name__))

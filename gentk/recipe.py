@@ -1,7 +1,7 @@
 """Recipes: what a run is made of, validated, with the origin of every value.
 
-Precedence: the defaults below < a recipe file < flags. Names resolve in the registry, never as import
-paths, so a downloaded recipe cannot run code.
+Precedence: the defaults below < a recipe file < flags. Names resolve in the registry, never as
+import paths, so a downloaded recipe cannot run code.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -88,6 +89,10 @@ class Resolved:
     recipe: Recipe
     origins: dict[str, str]
 
+    def folder(self) -> Path:
+        """Return where the run goes: `out`, or runs/RECIPE-HASH8."""
+        return Path(self.recipe.out or f"runs/{self.name}-{self.recipe.identity()}")
+
 
 def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Resolved:
     """Lay flags over a recipe's table over the defaults.
@@ -95,7 +100,8 @@ def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Re
     Args:
         name: What the recipe is called.
         table: What its file holds.
-        flags: Key -> value given on the command line or as keyword arguments.
+        flags: Key -> value given on the command line or as keyword arguments; None is not given,
+            and `"none"` takes back what the recipe says where a key may be left away (`ema`).
 
     Raises:
         BadRecipe: Unknown keys or values of the wrong type in the table.
@@ -103,7 +109,7 @@ def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Re
     """
     from_file = {key: _listed(key, value) for key, value in table.items()}
     _check(from_file, f"recipe {name!r}", BadRecipe)
-    from_flags = {key: _listed(key, value) for key, value in flags.items() if value is not None}
+    from_flags = {key: _given(key, value) for key, value in flags.items() if value is not None}
     if "steps" in from_flags or "minutes" in from_flags:
         # A budget given by hand replaces the recipe's, whichever unit that was in.
         from_file = {k: v for k, v in from_file.items() if k not in ("steps", "minutes")}
@@ -120,6 +126,13 @@ def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Re
 def _listed(key: str, value: Any) -> Any:
     """Let one extractor or observer be written without a list."""
     return (value,) if key in ("extractor", "observer") and isinstance(value, str) else value
+
+
+def _given(key: str, value: Any) -> Any:
+    """Read `"none"` where a key may be None."""
+    field = Recipe.model_fields.get(key)
+    takes_back = value == "none" and field is not None and field.default is None
+    return None if takes_back else _listed(key, value)
 
 
 def _check(table: Mapping[str, Any], owner: str, kind: type[UsageError]) -> None:

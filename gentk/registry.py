@@ -12,9 +12,9 @@ from .errors import BadOption, GentkError, UnknownName
 from .options import Option, argument, convert, options_of
 from .plugins import Broken, Discovery, Provided, discover
 from .selection import Selection
-from .spec import API, KINDS, Component
+from .spec import KINDS, Component
 
-__all__ = ["FIRST_PARTY", "SUPPLIED", "Registry"]
+__all__ = ["FIRST_PARTY", "SUPPLIED", "Registry", "describe"]
 
 FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "gentk": {
@@ -40,7 +40,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "gentk-averages": {"estimator": ("ma", "ama")},
     "gentk-nets": {"generator": ("mlp", "dcgan", "resnet")},
 }
-"""gentk's own distributions and the names they hold, installed or not: what to install for a name."""
+"""gentk's own distributions and the names they hold, installed or not."""
 
 SUPPLIED: dict[str, frozenset[str]] = {
     "generator": frozenset({"image"}),
@@ -70,7 +70,7 @@ class Registry:
         key = (new.component.kind, new.component.name)
         owner = _owner(*key)
         held = self._parts.get(key)
-        if owner and new.distribution != owner or held and _first_party(held):
+        if (owner and new.distribution != owner) or (held and _first_party(held)):
             holder = owner or (held.distribution if held else "gentk")
             self._clash(new, f"the name belongs to {holder}")
         elif key in self._clashes or held:
@@ -135,22 +135,19 @@ class Registry:
 
     def target(self, provided: Provided) -> Callable[..., Any]:
         """Import a component's class; raise `GentkError` with the install hint if that fails."""
-        component = provided.component
         try:
-            return _attribute(component.target)
+            return _attribute(provided.component.target)
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            mend = component.hint or f"pip install --upgrade {provided.distribution}"
-            raise GentkError(
-                f"{component.kind} {component.name!r} of {provided.distribution} does not import "
-                f"({reason}); type: {mend}"
-            ) from error
+            raise _unimportable(provided, error) from error
 
     def variants(self, provided: Provided) -> list[str]:
         """Return the known arguments of a component, importing what that needs."""
         if provided.component.variants is None:
             return []
-        return sorted(_attribute(provided.component.variants)())
+        try:
+            return sorted(_attribute(provided.component.variants)())
+        except Exception as error:
+            raise _unimportable(provided, error) from error
 
     def options(self, provided: Provided) -> list[Option]:
         """Return the options of a component, importing its class."""
@@ -208,13 +205,23 @@ def describe(provided: Provided) -> dict[str, Any]:
         "summary": component.summary,
         "distribution": provided.distribution,
         "version": provided.version,
-        "api": API,
     }
 
 
-def _attribute(target: str) -> Any:
+def _attribute(target: str) -> Callable[..., Any]:
     module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _unimportable(provided: Provided, error: Exception) -> GentkError:
+    component = provided.component
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    mend = component.hint or f"pip install --upgrade {provided.distribution}"
+    return GentkError(
+        f"{component.kind} {component.name!r} of {provided.distribution} does not import "
+        f"({reason}); type: {mend}"
+    )
 
 
 def _owner(kind: str, name: str) -> str | None:

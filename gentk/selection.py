@@ -1,7 +1,7 @@
 """Selections: how a component and its options are written, `NAME[:ARGUMENT][,KEY=VALUE...]`.
 
-Lists are joined with `+`: `timm:vgg19,layers=features.1+features.3`. A comma that is not followed by
-`KEY=` belongs to what stands before it, so that paths may hold commas.
+Lists are joined with `+`: `timm:vgg19,layers=features.1+features.3`. A comma that is not followed
+by `KEY=` belongs to what stands before it, so that paths may hold commas.
 """
 
 from __future__ import annotations

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..errors import DataError
 from ..interfaces import ImageShape
@@ -17,18 +13,7 @@ from .picture import picture
 from .records import Records
 from .view import View
 
-__all__ = ["DAMAGE", "Decoder", "UnexpectedColour"]
-
-DAMAGE: Final = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-"""What Pillow and records raise for damaged bytes (broken PNG chunks are a `SyntaxError`)."""
+__all__ = ["Decoder", "UnexpectedColour"]
 
 
 class UnexpectedColour(DataError):
@@ -61,7 +46,7 @@ class Decoder:
         """
         try:
             array = picture(self.records.decode(index), self.view)
-        except DAMAGE as error:
+        except (OSError, ValueError) as error:
             if self.view.strict:
                 raise DataError(self.complaint(index, error)) from error
             return None

@@ -19,11 +19,17 @@ def read_image(source: Path | bytes) -> Image.Image:
     """Read and decode an image file, whole, from its path or from its bytes.
 
     Raises:
-        OSError: When it is damaged (one of several types: see `gentk.data.decoder.DAMAGE`).
+        OSError: When it is missing, damaged or no image.
     """
-    image = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
-    with image:
-        image.load()
+    try:
+        image = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+        with image:
+            image.load()
+    except OSError:
+        raise
+    except Exception as error:
+        # Damaged bytes make Pillow raise SyntaxError, TypeError, DecompressionBombError and others.
+        raise OSError(f"{type(error).__name__}: {error}") from error
     return image
 
 

@@ -13,8 +13,7 @@ __all__ = ["SampleGrids"]
 
 
 class SampleGrids(Observer):
-    """Draws samples into pictures named by the number of images seen, nine digits, so that they
-    sort."""
+    """Draws samples into pictures, named by the number of images seen so that they sort."""
 
     def __init__(self) -> None:
         self._folder = Path("samples")

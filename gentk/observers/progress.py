@@ -53,7 +53,8 @@ class ProgressBar(Observer):
         verb = f"going on from step {done:,}" if done else "training"
         self._say(f"{verb} in {event.folder}")
         if self._bar:
-            self._bar.add_task("", total=1.0, completed=event.progress.fraction, shown="")
+            task = self._bar.add_task("", total=1.0, shown="")
+            self._bar.update(task, completed=event.progress.fraction)
             self._bar.start()
 
     def _step(self, event: Stepped) -> None:

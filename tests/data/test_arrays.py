@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from gentk.data import ArrayRecords
 from gentk.errors import DataError
@@ -21,7 +24,7 @@ COLOUR = np.random.default_rng(0).integers(0, 256, (5, 6, 7, 3), dtype=np.uint8)
         (COLOUR / 255).astype(np.float32),
     ],
 )
-def test_layouts_and_types_give_the_same_images(stored: np.ndarray) -> None:
+def test_layouts_and_types_give_the_same_images(stored: NDArray[Any]) -> None:
     """Channels first or last, integers or [0, 1] floats: the pixels are the same."""
     records = ArrayRecords(stored)
     assert len(records) == 5
@@ -32,7 +35,7 @@ def test_layouts_and_types_give_the_same_images(stored: np.ndarray) -> None:
 @pytest.mark.parametrize(
     "stored", [COLOUR[..., 0], COLOUR[..., :1], COLOUR[..., :1].transpose(0, 3, 1, 2)]
 )
-def test_grey_images_need_no_channel_axis(stored: np.ndarray) -> None:
+def test_grey_images_need_no_channel_axis(stored: NDArray[Any]) -> None:
     """Grey images come without a channel axis, or with one of length 1."""
     image = ArrayRecords(stored).decode(2)
     assert image.mode == "L"
@@ -50,7 +53,7 @@ def test_grey_images_need_no_channel_axis(stored: np.ndarray) -> None:
         (np.full((1, 2, 2), "a"), "must be numbers"),
     ],
 )
-def test_other_arrays_are_refused(stored: np.ndarray, message: str) -> None:
+def test_other_arrays_are_refused(stored: NDArray[Any], message: str) -> None:
     """Values or shapes that are no images are refused with what was found."""
     with pytest.raises(DataError, match=message):
         ArrayRecords(stored)

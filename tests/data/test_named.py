@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
-from gentk.builtin.sources import named
 from gentk.builtin.sources.lsun import Lsun
 from gentk.builtin.sources.named import (
     STL10,
@@ -45,12 +46,12 @@ def test_failed_download_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def offline(*args: object, **kwargs: object) -> None:
         raise OSError("no route to host")
 
-    monkeypatch.setattr(named.datasets, "CIFAR10", offline)
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", offline)
     with pytest.raises(DataError, match=r"could not be fetched to .*no route to host"):
         Cifar10(root=tmp_path, download=True).records("train")
 
 
-def write_idx(path: Path, array: np.ndarray) -> None:
+def write_idx(path: Path, array: NDArray[Any]) -> None:
     """Write an array of bytes in MNIST's format."""
     header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
     path.write_bytes(header + array.tobytes())
@@ -93,7 +94,7 @@ def test_stl10_takes_the_unlabelled_images(monkeypatch: pytest.MonkeyPatch) -> N
         asked.append(split)
         return []
 
-    monkeypatch.setattr(named.datasets, "STL10", record)
+    monkeypatch.setattr("torchvision.datasets.STL10", record)
     STL10().records("train")
     STL10(part="train").records("train")
     STL10().records("test")
@@ -111,7 +112,7 @@ def test_root_follows_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_lsun_missing_folder(tmp_path: Path) -> None:
     """A category that is not there is named, with where to unpack it."""
-    with pytest.raises(DataError, match="no church_outdoor_train in .*church_outdoor_train_lmdb"):
+    with pytest.raises(DataError, match=r"no church_outdoor_train in .*church_outdoor_train_lmdb"):
         Lsun(root=tmp_path, classes=("church_outdoor_train",)).records("train")
 
 
@@ -121,7 +122,7 @@ def test_lsun_reads_keys_in_order(
     noise: Callable[..., Image.Image],
     encode: Callable[..., bytes],
 ) -> None:
-    """Records are the entries of each folder by key; test means the _val folders (lmdb is faked)."""
+    """Records are the entries of each folder by key; test means the _val folders (fake lmdb)."""
     stored: dict[str, dict[bytes, bytes]] = {}
     for seed, name in enumerate(["bedroom_train", "kitchen_train", "bedroom_val", "kitchen_val"]):
         folder = tmp_path / f"{name}_lmdb"

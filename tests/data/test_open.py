@@ -69,7 +69,7 @@ def test_strict_refuses_the_first_damaged_image(
 
 def test_all_damaged_is_refused(make_source: MakeSource) -> None:
     """Nothing but damaged images is an error that names the first, with the reason if strict."""
-    with pytest.raises(DataError, match="none of its 70 images can be decoded.*item 0"):
+    with pytest.raises(DataError, match=r"none of its 70 images can be decoded.*item 0"):
         open_images(make_source([b"no"] * 70), "x")
     with pytest.raises(DataError, match=r"item 0 is damaged \(cannot identify"):
         open_images(make_source([b"no"] * 70), "x", View(strict=True))
@@ -140,7 +140,7 @@ def test_lazy_pixels_give_up_on_a_lost_disk(
     stored: list[bytes] = [encode(noise(0))] * 300
     opened = open_images(make_source(stored), "x", View(memory=LAZY))
     stored[:] = [b""] * 300
-    with pytest.raises(DataError, match="100 images in a row cannot be decoded.*item 7"):
+    with pytest.raises(DataError, match=r"100 images in a row cannot be decoded.*item 7"):
         opened.batch([7])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from gentk.builtin.sources.parquet import Parquet
-from gentk.data import View, open_images, to_unit
+from gentk.data import View, open_images
 from gentk.errors import DataError
 
 Noise = Callable[..., Image.Image]
@@ -28,7 +28,7 @@ HF_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 def write(
     path: Path,
-    images: list[bytes | None],
+    images: Sequence[bytes | None],
     labels: list[Any] | None = None,
     *,
     names: tuple[str, str] = ("image", "label"),
@@ -150,49 +150,19 @@ REAL = [
 def test_real_data(
     name: str, count: int, least: int, most: int, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> None:
-    """Counts, classes and, of an even sample of 4,000 images, mean and spread are the known ones."""
-    path = DATA / f"{name}.parquet"
-    if not path.is_file():
-        pytest.skip(f"{path} is not there")
-    records = Parquet(path).records("train")
-    assert records.labels is not None
-    assert len(records) == count
-    per_class = np.bincount(records.labels)
-    assert (per_class.min(), per_class.max()) == (least, most)
-    held = max(count - 4000, 0)
-    images = open_images(Parquet(path), name, View(validation=held))
-    values = to_unit(images.batch(range(len(images)))).double()
-    # The tolerance is five standard errors of a mean over images whose own means spread by ~0.13.
-    tolerance = 1e-4 if not held else 5 * 0.13 / len(images) ** 0.5
-    torch.testing.assert_close(
-        values.mean((0, 2, 3)), torch.tensor(mean).double(), atol=tolerance, rtol=0
-    )
-    torch.testing.assert_close(
-        values.std((0, 2, 3), correction=0), torch.tensor(std).double(), atol=tolerance, rtol=0
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "count", "least", "most", "mean", "std"), REAL)
-def test_real_data_whole(
-    name: str, count: int, least: int, most: int, mean: tuple[float, ...], std: tuple[float, ...]
-) -> None:
-    """Over all images, mean and spread per channel are the known figures to four digits."""
+    """Counts, classes, and mean and spread of every channel over all images are the known ones."""
     path = DATA / f"{name}.parquet"
     if not path.is_file():
         pytest.skip(f"{path} is not there")
     images = open_images(Parquet(path), name)
+    assert (len(images), images.skipped) == (count, [])
+    per_class = (images.histogram() or {}).values()
+    assert (min(per_class), max(per_class)) == (least, most)
+    channels = images.batch(range(count)).transpose(0, 1).flatten(1)
+    share = torch.stack([torch.bincount(c, minlength=256) for c in channels]).double()
+    share /= share.sum(1, keepdim=True)
     values = torch.arange(256).double() / 255
-    counts = torch.stack(
-        [
-            torch.bincount(channel.flatten(), minlength=256)
-            for channel in images.batch(range(count)).transpose(0, 1)
-        ]
-    ).double()
-    share = counts / counts.sum(1, keepdim=True)
     got = share @ values
     spread = (share @ values**2 - got**2).sqrt()
     torch.testing.assert_close(got, torch.tensor(mean).double(), atol=6e-5, rtol=0)
     torch.testing.assert_close(spread, torch.tensor(std).double(), atol=6e-5, rtol=0)
-    assert images.skipped == []
-    assert (least, most) == (min((h := images.histogram() or {}).values()), max(h.values()))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from gentk.data import View
+from gentk.data import View, read_image
 from gentk.data.picture import picture, plain
 from gentk.errors import DataError
 
@@ -40,7 +40,7 @@ def test_resize_is_antialiased() -> None:
 
 
 def test_resize_halves_by_the_triangle_filter() -> None:
-    """A factor of 2 weighs four pixels 1, 3, 3, 1 (of 8) along each axis, independently computed."""
+    """A factor of 2 weighs four pixels 1, 3, 3, 1 (of 8) along each axis, computed here."""
     values = np.random.default_rng(0).integers(0, 256, (16, 16))
     weights = np.zeros((8, 16))
     for row in range(1, 7):
@@ -103,3 +103,22 @@ def test_floating_point_pixels_are_refused() -> None:
     """Pixels that do not fit 8 bits are an error, not noise."""
     with pytest.raises(ValueError, match="more than 16 bits"):
         plain(Image.fromarray(np.zeros((2, 2), np.float32)))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])
+def test_damaged_files_raise_os_error(
+    kind: str, noise: Noise, encode: Callable[..., bytes]
+) -> None:
+    """However a file is damaged, no error but OSError comes of reading it."""
+    whole = encode(noise(0, 16, 16), kind)
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = np.frombuffer(whole, np.uint8).copy()
+        where = rng.integers(0, min(len(whole), rng.choice([60, 10_000])), size=4)
+        damaged[where] = rng.integers(0, 256, size=4)
+        try:
+            read_image(damaged.tobytes()[: rng.integers(1, 2 * len(whole))])
+        except OSError:
+            refused += 1
+    assert refused > 0

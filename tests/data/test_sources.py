@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_folder_with_a_class_called_train(tmp_path: Path, noise: Noise) -> None:
     for name in ("car", "plane", "train"):
         save(noise(0), tmp_path / name / "0.png")
     assert open_images(Folder(tmp_path), "x").classes == ["car", "plane", "train"]
-    with pytest.raises(DataError, match="has no test split.*validation=N"):
+    with pytest.raises(DataError, match=r"has no test split.*validation=N"):
         open_images(Folder(tmp_path), "x", TEST)
 
 
@@ -135,7 +136,7 @@ LABELS = np.arange(6) % 2
         {"images": (IMAGES / 255).astype(np.float32), "y": LABELS},
     ],
 )
-def test_npz_layouts(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+def test_npz_layouts(tmp_path: Path, arrays: dict[str, Any]) -> None:
     """The usual names, layouts and types of arrays all give the same images and labels."""
     np.savez_compressed(tmp_path / "a.npz", **arrays)
     opened = open_images(Npz(tmp_path / "a.npz"), "x")

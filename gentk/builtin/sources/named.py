@@ -25,8 +25,8 @@ def data_folder(root: Path | None) -> Path:
 class Named(Source):
     """A data set that torchvision knows how to fetch and read.
 
-    torchvision checks MD5 sums before it reads. Of these sets only CIFAR-10's files are pickles, and
-    those are read only if they have the sums of the original ones.
+    Only the files of CIFAR-10 are pickles; torchvision reads them only if they have the MD5
+    sums of the original ones.
 
     Args:
         root: The folder that holds torchvision's files; None for $GENTK_DATA or

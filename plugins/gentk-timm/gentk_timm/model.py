@@ -15,7 +15,7 @@ from torch import nn
 
 from gentk.errors import UnknownName, WeightsError
 
-__all__ = ["build", "config", "quiet", "variants"]
+__all__ = ["build", "config", "full_name", "quiet", "variants"]
 
 
 def variants() -> list[str]:
@@ -45,8 +45,13 @@ def config(model: str) -> PretrainedCfg:
             f"it has {known or 'none at all: type weights=none or weights=PATH'}"
         ) from error
     found = found or PretrainedCfg()
-    found.architecture = found.architecture or model
+    found.architecture = found.architecture or model.partition(".")[0]
     return found
+
+
+def full_name(config: PretrainedCfg) -> str:
+    """Return the name of a model with the tag of its weights: `vgg19.tv_in1k`."""
+    return ".".join(filter(None, (config.architecture, config.tag)))
 
 
 def build(model: str, *, seeded: bool) -> nn.Module:

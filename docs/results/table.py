@@ -1,0 +1,171 @@
+"""Results: the committed tables, from the real commands, resumable.
+
+`python docs/results/table.py NAME` reads `NAME.toml`, makes every run that `NAME.jsonl` has no row for,
+appends its row as soon as it is judged, and renders `NAME.md` from the rows. Nothing is typed by hand.
+
+    title = "..."                 what the table shows
+    text = "..."                  how to read it
+    seeds = [0, 1, 2]
+    columns = ["fd"]              figures of the judge shown, mean +- standard deviation over seeds
+    [run]                         keys of a recipe, common to all rows (`recipe` names one to start from)
+    [judge]                       data, metric, extractor, count: as `gentk evaluate`
+    [[row]]                       name, and the keys of a recipe it changes
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import statistics
+import subprocess
+import tomllib
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import gentk
+from gentk.grid import tile
+from gentk.runs.evaluation import evaluate
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+def main() -> None:
+    """Make the missing rows, then render."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name")
+    parser.add_argument("--only", default="*", help="pattern of row names to make")
+    parser.add_argument("--seed", type=int, action="append", help="only these seeds")
+    parser.add_argument("--threads", type=int, help="CPU threads of each run")
+    parser.add_argument("--render", action="store_true", help="make no run")
+    arguments = parser.parse_args()
+    table = tomllib.loads((HERE / f"{arguments.name}.toml").read_text(encoding="utf-8"))
+    if not arguments.render:
+        make(arguments.name, table, arguments)
+    render(arguments.name, table)
+
+
+def make(name: str, table: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Run and judge what is not there yet, one seed of all rows before the next seed."""
+    for seed in table["seeds"]:
+        for row in table["row"]:
+            wanted = fnmatch(row["name"], arguments.only) and seed in (arguments.seed or [seed])
+            if wanted and (row["name"], seed) not in {(r["row"], r["seed"]) for r in read(name)}:
+                made = measure(name, table, row, seed, arguments.threads)
+                with (HERE / f"{name}.jsonl").open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(made) + "\n")
+                render(name, table)
+
+
+def measure(
+    name: str, table: dict[str, Any], row: dict[str, Any], seed: int, threads: int | None
+) -> dict[str, Any]:
+    """Make one run and judge it."""
+    flags = {**table["run"], **{k: v for k, v in row.items() if k not in ("name", "judge")}}
+    recipe = flags.pop("recipe", None)
+    slug = "".join(c if c.isalnum() else "-" for c in row["name"])
+    out = ROOT / "runs" / "results" / name / f"{slug}-{seed}"
+    run = gentk.run(recipe, **flags, seed=seed, threads=threads, out=str(out))
+    judge = {**table["judge"], **row.get("judge", {})}
+    judged = evaluate(
+        str(out),
+        data=judge["data"],
+        metrics=(judge.get("metric", "fd"),),
+        extractors=tuple(judge["extractors"]),
+        count=judge["count"],
+        threads=threads,
+    )
+    if seed == table["seeds"][0]:
+        pictures = HERE / name
+        pictures.mkdir(exist_ok=True)
+        tile(run.sample(64)).save(pictures / f"{slug}.png", optimize=True)
+    shutil.copy(out / "run.json", out / "judged.json")
+    assert run.result is not None
+    return {
+        "row": row["name"],
+        "seed": seed,
+        "figures": [
+            {k: r[k] for k in ("figure", "value", "extractor", "trained_on")} for r in judged.rows
+        ],
+        "result": run.result,
+        "recipe": recipe,
+        "flags": flags,
+        "threads": threads,
+        "samples": judged.protocol["samples"],
+        "reference": judged.protocol["reference"]["name"],
+        "reference_count": judged.protocol["reference"]["count"],
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": commit(),
+    }
+
+
+def read(name: str) -> list[dict[str, Any]]:
+    """Return the rows made so far."""
+    path = HERE / f"{name}.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def render(name: str, table: dict[str, Any]) -> None:
+    """Write NAME.md from the rows."""
+    rows = read(name)
+    judges = table["judge"]["extractors"]
+    head = ["run", *(f"{judge} (lower is better)" for judge in judges)]
+    head += ["loss", "images seen", "seeds"]
+    lines = [f"# {table['title']}", "", table["text"].strip(), ""]
+    lines += [" | ".join(["", *head, ""]).strip(), "|" + " --- |" * len(head)]
+    for row in table["row"]:
+        made = [r for r in rows if r["row"] == row["name"]]
+        if made:
+            cells = [spread([figure(r, judge) for r in made]) for judge in judges]
+            cells += [spread([r["result"]["loss"] for r in made])]
+            cells += [f"{made[0]['result']['images']:,}", str(len(made))]
+            lines.append(" | ".join(["", row["name"], *cells, ""]).strip())
+        else:
+            lines.append(f"| {row['name']} | not made yet |" + " |" * (len(head) - 2))
+    lines += ["", protocol(name, table, rows)]
+    for path in sorted((HERE / name).glob("*.png")):
+        lines += ["", f"{path.stem}:", "", f"![{path.stem}]({name}/{path.name})"]
+    (HERE / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def figure(row: dict[str, Any], judge: str) -> float:
+    """Return a judge's figure of a row."""
+    return next(float(f["value"]) for f in row["figures"] if f["extractor"] == judge)
+
+
+def spread(values: list[float]) -> str:
+    """Return mean +- standard deviation over seeds; one seed has no spread."""
+    mean = statistics.fmean(values)
+    if len(values) == 1:
+        return f"{mean:.4g} (1 seed)"
+    return f"{mean:.4g} ± {statistics.stdev(values):.2g}"
+
+
+def protocol(name: str, table: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """Return the sentence that says how the figures were made."""
+    if not rows:
+        return ""
+    common = " ".join(f"--{k} {shlex.quote(str(v))}" for k, v in table["run"].items())
+    return (
+        f"Made by `make results-{name}` (rows: `gentk run {common}` and the row's own flags, listed "
+        f"in `{name}.jsonl`), {rows[0]['date']} to {rows[-1]['date']}, commits "
+        f"{', '.join(sorted({r['commit'] for r in rows}))}. Frechet distance of {rows[0]['samples']:,} "
+        f"samples (averaged weights where the recipe averages, batch norm in eval mode, rounded to 8 "
+        f"bits) to the {rows[0]['reference_count']:,} images of {Path(rows[0]['reference']).name}."
+    )
+
+
+def commit() -> str:
+    """Return the commit the code stands at."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""The group of all commands: loaded when they are called, errors told in one sentence."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from .. import __version__
+from ..errors import GentkError
+
+__all__ = ["Commands", "cli"]
+
+COMMANDS = ("run", "list", "show", "sample", "evaluate", "doctor")
+"""The commands, each the attribute `command` of the module of its name."""
+
+INTERRUPTED = 130
+"""The exit code of a shell's command that Ctrl-C stopped: 128 + SIGINT."""
+
+
+def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.find_object(Failures).debug |= value  # type: ignore[union-attr]
+
+
+def _debug_option() -> click.Option:
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_set_debug,
+        help="Show the traceback of an error.",
+    )
+
+
+class Commands(click.Group):
+    """A group that imports a command's module when it is named, and explains what goes wrong."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which people need them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"gentk.cli.{cmd_name}").command
+        if not any(parameter.name == "debug" for parameter in command.params):
+            command.params.append(_debug_option())
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is asked for, or say which one is near."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(f"no command {name!r}{_hint(name, COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run a command line and exit; whatever fails is told in one sentence on stderr."""
+        failures = Failures()
+        extra |= {"standalone_mode": False, "obj": failures}
+        try:
+            code = super().main(*args, **extra)
+        except (Exception, KeyboardInterrupt) as error:
+            code = failures.tell(error)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+class Failures:
+    """Errors -> a sentence on stderr and an exit code; with `debug` also the traceback."""
+
+    def __init__(self) -> None:
+        self.debug = False
+
+    def tell(self, error: BaseException) -> int:
+        """Tell of an error and return the exit code."""
+        if self.debug:
+            traceback.print_exception(error)
+        if isinstance(error, click.Abort | KeyboardInterrupt):
+            click.echo("stopped; type the same command to go on", err=True)
+            return INTERRUPTED
+        if isinstance(error, click.ClickException):
+            text, code = _usage(error), error.exit_code
+        elif isinstance(error, GentkError):
+            text, code = str(error), error.exit_code
+        elif isinstance(error, OSError) and error.strerror:
+            text, code = _system(error), 1
+        else:
+            reason = f"{type(error).__name__}: {error}"
+            text, code = f"{reason} (this is a bug); type the same command with --debug", 1
+        click.echo(f"Error: {' '.join(text.split())}", err=True)
+        return code
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return click's message with what to type."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        message = f"no option {error.option_name!r}"
+        parameters = context.command.params if context else []
+        message += _hint(error.option_name, [name for each in parameters for name in each.opts])
+    help_of = context.command_path if context else "gentk"
+    joint = " type:" if message.endswith("?") else "; type:"
+    return f"{message[:1].lower()}{message[1:]}{joint} {help_of} --help"
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _system(error: OSError) -> str:
+    """Return what the system refused."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{where}; make room and type the same command to go on"
+    reason = str(error.strerror)
+    told = f"{reason[:1].lower()}{reason[1:]}{where}"
+    return f"{told}; type another path, or the same command with --debug"
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[_debug_option()],
+)
+@click.version_option(__version__, message="gentk %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Compose, by name, generative models that match distributions in feature space.
+
+    \b
+    gentk run                                       train the quickstart recipe
+    gentk run --extractor timm:vgg19 --loss moments --estimator ama
+    gentk list                                      everything that can be named
+    gentk show ama                                  one part and its options
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())

@@ -1,0 +1,116 @@
+"""`gentk list`: what can be named, and what is broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..library import Listed
+    from ..plugins import Broken, Provided
+    from ..registry import Registry
+
+__all__ = ["check_kind", "command", "echo_broken"]
+
+
+@click.command(short_help="List components and recipes.")
+@click.argument("kind", required=False)
+@click.argument("pattern", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, whose shape is kept.")
+def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
+    """List components and recipes; plugins that are broken go to stderr.
+
+    \b
+    gentk list                           everything, by kind
+    gentk list extractor                 one kind; recipes are: gentk list recipe
+    gentk list data '*mnist*'            names that match
+    gentk list extractor 'timm:vgg*'     what may stand after the colon
+    """
+    from ..library import Library
+    from ..registry import Registry
+
+    if kind is not None:
+        check_kind(kind)
+    registry = Registry()
+    library = Library(registry.modules)
+    broken = [*registry.broken, *library.broken]
+    recipes = [] if kind not in (None, "recipe") else library.rows(pattern)
+    if kind and pattern and ":" in pattern and kind != "recipe":
+        components = _variants(registry, kind, pattern)
+    else:
+        components = [(part, part.component.argument) for part in registry.select(kind, pattern)]
+    if as_json:
+        click.echo(_json(components, recipes, broken))
+        return
+    _echo(components, recipes)
+    if not components and not recipes:
+        wanted = f"{kind or 'name'} matches {pattern!r}" if pattern else f"{kind} is installed"
+        click.echo(f"no {wanted}; type: gentk list", err=True)
+    echo_broken(broken)
+
+
+def check_kind(kind: str) -> None:
+    """Raise `UnknownName` unless this is a kind or `recipe`."""
+    from ..errors import UnknownName
+    from ..spec import KINDS
+
+    kinds = [*KINDS, "recipe"]
+    if kind not in kinds:
+        close = get_close_matches(kind, kinds, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise UnknownName(f"no kind {kind!r}; {hint}kinds are {', '.join(kinds)}")
+
+
+def echo_broken(broken: Iterable[Broken]) -> None:
+    """Tell on stderr what is broken and how to mend it."""
+    for row in broken:
+        where = f"{row.distribution}[{row.entry}]"
+        click.echo(f"broken: {where} ({row.stage}): {row.error}; {row.mend}", err=True)
+
+
+def _variants(registry: Registry, kind: str, pattern: str) -> list[tuple[Provided, str | None]]:
+    """Return the components of that name, once for each known argument that matches."""
+    name, _, wanted = pattern.partition(":")
+    provided = registry.find(kind, name)
+    return [
+        (provided, variant)
+        for variant in registry.variants(provided)
+        if fnmatchcase(variant, wanted or "*") or wanted in variant
+    ]
+
+
+def _echo(components: list[tuple[Provided, str | None]], recipes: list[Listed]) -> None:
+    from .table import echo_table
+
+    rows = []
+    for provided, argument in components:
+        part = provided.component
+        name = f"{part.name}:{argument}" if argument else part.name
+        rows.append((part.kind, name, part.summary, provided.distribution))
+    rows += [("recipe", row.name, row.summary, row.distribution) for row in recipes]
+    if rows:
+        echo_table(("kind", "name", "summary", "distribution"), rows, grouped=True)
+
+
+def _json(
+    components: list[tuple[Provided, str | None]], recipes: list[Listed], broken: list[Broken]
+) -> str:
+    """Return the listing as JSON: other programs read it, so its shape is part of the contract."""
+    from ..registry import describe
+    from ..spec import API
+
+    table: dict[str, Any] = {
+        "api": API,
+        "components": [{**describe(part), "argument": argument} for part, argument in components],
+        "recipes": [
+            {"name": row.name, "summary": row.summary, "distribution": row.distribution}
+            for row in recipes
+        ],
+        "broken": [dict(vars(row)) for row in broken],
+    }
+    return json.dumps(table, indent=2)

@@ -1,0 +1,65 @@
+"""The resolved recipe of `gentk run --dry-run`: checked, printed with the origin of each value."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+import torch
+
+from ..options import convert
+from ..recipe import Recipe, Resolved
+from ..registry import Registry
+from ..runs.composition import data_options
+from ..runs.optimizers import build_optimizer
+from .table import echo_table
+
+__all__ = ["check", "echo"]
+
+
+def check(recipe: Recipe, registry: Registry) -> None:
+    """Refuse names and options that do not exist; no data are read and no weights loaded."""
+    for kind, text in [
+        ("data", recipe.data),
+        *(("extractor", text) for text in recipe.extractor),
+        ("generator", recipe.generator),
+        ("loss", recipe.loss),
+        ("estimator", recipe.estimator),
+        *(("observer", text) for text in recipe.observer),
+    ]:
+        selection = registry.check(kind, text)
+        options = registry.options(registry.find(kind, selection.name))
+        shared = data_options() if kind == "data" else []
+        convert(selection.options, [*shared, *options], f"{kind} {selection.name!r}")
+    build_optimizer(recipe.optimizer, [torch.nn.Parameter(torch.zeros(1))])
+
+
+def echo(resolved: Resolved) -> None:
+    """Print a table on a terminal, elsewhere a recipe file: what it prints can be run."""
+    table = resolved.recipe.model_dump(mode="json")
+    if sys.stdout.isatty():
+        rows = [(key, _shown(value), resolved.origins[key]) for key, value in table.items()]
+        echo_table(("key", "value", "origin"), [*rows, ("folder", str(resolved.folder()), "")])
+        return
+    click.echo(f"# {resolved.name}; it would train in {resolved.folder()}")
+    for key, value in table.items():
+        line = f"# {key} is not set" if value is None else f"{key} = {_toml(value)}"
+        click.echo(f"{line:<50}  # {resolved.origins[key]}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "\n".join(value)
+    return "none" if value is None else value if isinstance(value, str) else _toml(value)
+
+
+def _toml(value: Any) -> str:
+    """Write a value as TOML, tables inline; JSON's strings, numbers and booleans are TOML's."""
+    if isinstance(value, dict):
+        given = [f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None]
+        return f"{{{', '.join(given)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)

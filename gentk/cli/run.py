@@ -1,0 +1,154 @@
+"""`gentk run`: train a recipe, or go on with it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .sections import SectionedCommand, SectionedOption
+
+if TYPE_CHECKING:
+    from ..interfaces import Observer
+    from ..registry import Registry
+    from ..runs import Composition, Run
+
+__all__ = ["command"]
+
+FLAGS = {
+    "What is trained": {
+        "--data NAME": "Images to learn from: digits, cifar10, folder:PATH,size=64, ...",
+        "--extractor NAME": "Feature extractor; repeat it to have several side by side.",
+        "--generator NAME": "The network that is trained.",
+        "--loss NAME": "What is minimised.",
+        "--estimator NAME": "How the model's statistics are followed: batch, ma, ama, ...",
+        "--init run:FOLDER": "A run whose generator to start from.",
+        "--codec run:FOLDER": "A run in whose code space to generate.",
+    },
+    "How": {
+        "--steps N": "Budget in optimiser steps.",
+        "--minutes M": "Budget in minutes of training.",
+        "--batch N": "Generated samples per step.",
+        "--chunk N": "Samples per graph: a virtual batch, for less memory.",
+        "--optimizer NAME": "Of torch.optim: adam,lr=1e-3,betas=0.5+0.999",
+        "--decay none|linear|cosine": "Of the learning rate over the budget.",
+        "--ema DECAY": "Decay of weight averaging, such as 0.999; none for none.",
+        "--seed N": "Seed of everything random.",
+    },
+    "Where it computes": {
+        "--device NAME": "auto, cpu, cuda, cuda:N or mps.",
+        "--dtype float32|bfloat16": "What networks compute in.",
+        "--threads N": "CPU threads; all by default.",
+    },
+    "What comes out": {
+        "--out FOLDER": "Run folder; runs/RECIPE-HASH by default.",
+        "--observer NAME": "What is printed, drawn, logged; repeatable.",
+    },
+}
+"""Section -> flag -> help. Flags are keys of `gentk.recipe.Recipe`, which says what they take."""
+
+REPEATABLE = frozenset({"--extractor", "--observer"})
+
+
+def _parameters() -> list[click.Parameter]:
+    flags: list[click.Parameter] = [click.Argument(["recipe"], required=False)]
+    for section, rows in FLAGS.items():
+        for row, text in rows.items():
+            name, metavar = row.split()
+            many = name in REPEATABLE
+            flags.append(
+                SectionedOption([name], section=section, metavar=metavar, multiple=many, help=text)
+            )
+    switches = {
+        "--dry-run": "Check names and options and print the resolved recipe; train nothing.",
+        "--quiet": "No progress on stderr.",
+    }
+    for name, text in switches.items():
+        flags.append(SectionedOption([name], section=section, is_flag=True, help=text))
+    return flags
+
+
+@click.command(
+    cls=SectionedCommand, params=_parameters(), short_help="Train a recipe, or go on with it."
+)
+def command(*, recipe: str | None, dry_run: bool, quiet: bool, **flags: Any) -> None:
+    """Train RECIPE (a name or a TOML file; quickstart without one), flags laid over it.
+
+    The same command again goes on where it stopped, also with a larger budget; a finished run
+    prints its result. Components are written NAME[:ARGUMENT][,KEY=VALUE...]: see `gentk list`.
+
+    \b
+    gentk run
+    gentk run --extractor timm:vgg19 --loss moments --estimator ama
+    gentk run quickstart --data folder:photos,size=64 --minutes 30 --out runs/photos
+    gentk run gfmn-cifar10 --batch 512 --chunk 64 --dry-run
+    """
+    from ..registry import Registry
+
+    given = {key: value for key, value in flags.items() if value not in (None, ())}
+    registry = Registry()
+    if dry_run:
+        _dry_run(recipe, given, registry)
+    else:
+        _echo_result(_train(recipe, given, registry, quiet))
+
+
+def _dry_run(recipe: str | None, flags: dict[str, Any], registry: Registry) -> None:
+    from ..runs.composition import resolve_recipe
+    from .resolved import check, echo
+
+    resolved = resolve_recipe(recipe, flags, registry=registry)
+    check(resolved.recipe, registry)
+    echo(resolved)
+
+
+def _train(recipe: str | None, flags: dict[str, Any], registry: Registry, quiet: bool) -> Run:
+    from ..runs.composition import compose
+    from ..runs.training import train
+    from .meter import Meter
+
+    notices: list[str] = []
+    composition = compose(recipe, registry=registry, notice=notices.append, **flags)
+    total = len(composition.images)
+    with Meter(quiet=quiet) as meter:
+
+        def advance(done: int) -> None:
+            meter.advance("statistics of the data", done, total)
+            if done >= total:
+                meter.close()
+
+        observers = _silent(composition) if quiet else None
+        return train(composition, observers=observers, notices=notices, advance=advance)
+
+
+def _silent(composition: Composition) -> list[Observer]:
+    """Return the recipe's observers but the one that prints."""
+    from ..selection import Selection
+
+    return [
+        composition.registry.build("observer", text)[0]
+        for text in composition.recipe.observer
+        if Selection.parse(text).name != "progress"
+    ]
+
+
+def _echo_result(run: Run) -> None:
+    """Print what came out and what to type next."""
+    folder = run.folder.path
+    rows = {"folder": str(folder), **(run.result or {})}
+    grids = sorted(path for path in run.folder.samples.glob("*.png") if path.stem.isdigit())
+    if grids:
+        rows["samples"] = str(grids[-1])
+    shown = ("folder", "steps", "images", "seconds", "loss", "samples")
+    for key in shown:
+        if key in rows:
+            click.echo(f"{key:8}{_written(rows[key])}")
+    place = shlex.quote(str(folder))
+    click.echo(f"\nnext:   gentk sample {place}\n        gentk evaluate {place}")
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,48 @@
+"""`gentk sample`: pictures and arrays of a run's samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+FORMS = ("grid", "folder", "npz", "interpolation", "neighbours")
+
+
+@click.command(short_help="Draw samples of a run.")
+@click.argument("run", metavar="RUN")
+@click.option("--as", "form", type=click.Choice(FORMS), default="grid", help="What to make.")
+@click.option(
+    "-n", "count", type=click.IntRange(1), default=64, show_default=True, help="How many samples."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Where to; in the run's samples/.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same samples.")
+@click.option("--extractor", help="neighbours: in whose features; pixels by default.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+def command(
+    *,
+    run: str,
+    form: str,
+    count: int,
+    out: Path | None,
+    seed: int,
+    extractor: str | None,
+    device: str,
+) -> None:
+    """Draw samples of the run in folder RUN and print where they went.
+
+    \b
+    gentk sample runs/quickstart-1a2b3c4d                           one picture
+    gentk sample RUN --as folder -n 5000 --out samples              a file each
+    gentk sample RUN --as npz -n 5000 --out samples.npz             one array, (N, H, W, C) uint8
+    gentk sample RUN --as interpolation -n 8                        from latent to latent
+    gentk sample RUN --as neighbours -n 12                          beside the nearest real images
+    """
+    from ..runs import load
+    from ..runs.sheets import default_path, export
+
+    opened = load(run, device=device)
+    path = export(opened, form, count, out or default_path(opened, form), seed, extractor)
+    click.echo(path)

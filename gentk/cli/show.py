@@ -1,0 +1,137 @@
+"""`gentk show`: one component or recipe, with what it does and its options."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ..library import Library, Listed
+    from ..options import Option
+    from ..plugins import Provided
+    from ..registry import Registry
+
+__all__ = ["command"]
+
+
+@click.command(short_help="Show a component's options, or a recipe.")
+@click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
+def command(words: tuple[str, ...]) -> None:
+    """Show what a component does and its options, or the text of a recipe.
+
+    A name that several kinds have is shown for each, unless the kind is given.
+
+    \b
+    gentk show ama
+    gentk show generator resnet
+    gentk show extractor timm:vgg19      the same as timm: options do not depend on the model
+    gentk show recipe quickstart
+    """
+    from ..errors import UsageError
+    from ..library import Library
+    from ..registry import Registry
+    from .list import check_kind
+
+    if len(words) > 2:
+        raise UsageError(f"{' '.join(words)!r} is not [KIND] NAME; type: gentk show {words[-1]}")
+    kind = words[0] if len(words) == 2 else None
+    if kind is not None:
+        check_kind(kind)
+    registry = Registry()
+    components, recipe = _find(kind, words[-1], registry, Library(registry.modules))
+    for index, provided in enumerate(components):
+        if index:
+            click.echo()
+        _echo_component(provided, registry)
+    if recipe is not None:
+        gap = "\n" if components else ""
+        text = recipe.text.rstrip()
+        click.echo(f"{gap}recipe {recipe.name} ({recipe.distribution})\n\n{text}")
+
+
+def _find(
+    kind: str | None, text: str, registry: Registry, library: Library
+) -> tuple[list[Provided], Listed | None]:
+    """Return everything of that name, or raise `UnknownName`."""
+    from ..registry import FIRST_PARTY
+    from ..selection import Selection
+    from ..spec import KINDS
+
+    recipes = {row.name: row for row in library.rows()}
+    if kind == "recipe":
+        library.read(text)  # Says what is near if there is none.
+        return [], recipes[text]
+    name = Selection.parse(text).name
+    if kind is not None:
+        return [registry.find(kind, name)], None
+    found = [registry.find(each, name) for each in registry.kinds_of(name)]
+    if found or name in recipes:
+        return found, recipes.get(name)
+    owned = [k for kinds in FIRST_PARTY.values() for k, names in kinds.items() if name in names]
+    for each in owned:
+        registry.find(each, name)  # Says what to install.
+    raise _unknown(name, [p.component.name for p in registry.select()] + list(recipes), KINDS)
+
+
+def _unknown(name: str, names: list[str], kinds: Any) -> Exception:
+    from ..errors import UnknownName
+
+    if name in kinds or name == "recipe":
+        return UnknownName(f"{name!r} is a kind, not a name; type: gentk list {name}")
+    close = get_close_matches(name, names, n=2)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return UnknownName(f"nothing is called {name!r}; {hint}type: gentk list")
+
+
+def _echo_component(provided: Provided, registry: Registry) -> None:
+    """Print what is declared, then what the class's docstrings and signature say."""
+    from .docstring import Docstring
+
+    part = provided.component
+    name = f"{part.name}:{part.argument}" if part.argument else part.name
+    click.echo(f"{part.kind} {name} ({provided.distribution} {provided.version})")
+    click.echo(part.summary)
+    target = registry.target(provided)
+    about = Docstring.parse(target.__doc__)
+    whole = Docstring.parse(sys.modules[target.__module__].__doc__)
+    width = min(shutil.get_terminal_size().columns, 100)
+    for text in (whole.rendered(width), about.rendered(width)):
+        click.echo(f"\n{text}" if text else "")
+    if part.argument:
+        first = next(iter(about.arguments.values()), part.argument)
+        click.echo(f"\n{part.argument}: {first}")
+    own = registry.options(provided)
+    _echo_options("options", own, about.arguments)
+    if part.kind == "data":
+        from ..data.view import View
+        from ..runs.composition import data_options
+
+        taken = {option.name for option in own}
+        shared = [option for option in data_options() if option.name not in taken]
+        _echo_options("options of all data", shared, Docstring.parse(View.__doc__).arguments)
+
+
+def _echo_options(title: str, options: list[Option], about: dict[str, str]) -> None:
+    from .table import echo_table
+
+    if not options:
+        click.echo(f"\n{title}: none")
+        return
+    click.echo(f"\n{title}:")
+    rows = [(o.name, o.type_name, _written(o.default), about.get(o.name, "")) for o in options]
+    echo_table(("name", "takes", "default", "what it does"), rows)
+
+
+def _written(value: Any) -> str:
+    """Return a default as it would be typed."""
+    from ..options import REQUIRED
+
+    if value is REQUIRED:
+        return "(required)"
+    if isinstance(value, tuple | list):
+        return "+".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)

@@ -1,0 +1,48 @@
+"""Tables on stdout: drawn on a terminal, aligned columns in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+__all__ = ["echo_table"]
+
+
+def echo_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, grouped: bool = False
+) -> None:
+    """Print rows of text.
+
+    Args:
+        headers: What the columns are called.
+        rows: The cells.
+        grouped: On a terminal, rule off rows where the first column changes, and show it once.
+    """
+    if sys.stdout.isatty():
+        _draw(headers, rows, grouped)
+        return
+    table = [list(headers), *map(list, rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(headers))]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _draw(headers: Sequence[str], rows: Sequence[Sequence[str]], grouped: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    before = None
+    for first, *rest in rows:
+        same = grouped and first == before
+        if grouped and not same and before is not None:
+            table.add_row()
+        table.add_row(*(Text(cell) for cell in ("" if same else first, *rest)))
+        before = first
+    Console().print(table)

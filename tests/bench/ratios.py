@@ -1,0 +1,252 @@
+"""Speed as ratios, measured side by side in one process (`make bench`).
+
+Absolute times mean nothing on shared machines; each pair is run in turn, A B A B, and the median of the
+pairwise ratios is printed beside its target. Exit status 1 if one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from gentk.engine import Budget, Checkpoints, Loop, Matching, Phase, Schedule, WeightAverage
+from gentk.feature_space import FeatureSpace
+from gentk.interfaces import Extractor, Generator, ImageShape
+from gentk.registry import Registry
+from gentk.statistics import summarise_stream
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+BATCH = 64
+COLOUR = ImageShape(3, 32, 32)
+CHILD = "child-memory"
+
+
+@dataclass
+class Row:
+    """One measured ratio and its bound."""
+
+    name: str
+    ratio: float
+    bound: float
+    at_least: bool = False
+
+    @property
+    def kept(self) -> bool:
+        """Whether the bound holds."""
+        return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
+
+
+def ratio(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> float:
+    """Return the median over rounds of time(ours) / time(theirs), run in turn after a warm-up."""
+    ours()
+    theirs()
+    found = []
+    for _ in range(rounds):
+        a = clock(ours)
+        b = clock(theirs)
+        found.append(a / b)
+    return statistics.median(found)
+
+
+def clock(call: Callable[[], object]) -> float:
+    """Return the seconds a call takes."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def parts(extractor: str, generator: str) -> tuple[Generator, FeatureSpace, Registry]:
+    """Build a generator and a feature space, both channels-last."""
+    registry = Registry()
+    torch.manual_seed(0)
+    phi: Extractor = registry.build("extractor", extractor)[0]
+    space = FeatureSpace({"phi": phi}, COLOUR.channels).to(memory_format=torch.channels_last)
+    made: Generator = registry.build("generator", generator, image=COLOUR)[0]
+    return made.to(memory_format=torch.channels_last), space, registry
+
+
+def loop(generator: Generator, space: FeatureSpace, registry: Registry, **options: int) -> Loop:
+    """The real loop over the real parts: moments, ama, Adam, weight averaging, logging."""
+    loss = registry.build("loss", "moments")[0]
+    estimator = registry.build("estimator", "ama")[0]
+    images = torch.rand(128, *COLOUR)
+    data = summarise_stream(iter(images.split(64)), space, loss)
+    objective = Matching(generator, space, loss, estimator, data, **options)
+    estimator.start({name: objective.reference[name] for name in loss.kinds()})
+    optimizer = registry_adam(generator)
+    phase = Phase("g", {"g": generator}, optimizer, objective, BATCH, Schedule(optimizer))
+    average = WeightAverage(generator, 0.98)
+    return Loop([phase], Budget(10**9), {}, Checkpoints(None), average=average)  # type: ignore[arg-type]
+
+
+def registry_adam(generator: Generator) -> torch.optim.Optimizer:
+    """The optimiser as a run builds it."""
+    from gentk.runs.optimizers import build_optimizer
+
+    return build_optimizer("adam,lr=1e-4,betas=0.5+0.999", generator.parameters())
+
+
+def bare_step(generator: Generator, space: FeatureSpace) -> Callable[[], None]:
+    """Forward, and backward of the features with fixed cotangents."""
+    features = space(generator(generator.prior.draw(BATCH)), generator.range)
+    cotangents = [torch.randn_like(value) for value in features.values()]
+
+    def step() -> None:
+        generator.zero_grad(set_to_none=True)
+        values = space(generator(generator.prior.draw(BATCH)), generator.range).values()
+        torch.autograd.backward(list(values), cotangents)
+
+    return step
+
+
+def step_over_bare(extractor: str, generator: str, rounds: int) -> float:
+    """Return the time of a full training step over that of the bare passes."""
+    made, space, registry = parts(extractor, generator)
+    running = loop(made, space, registry, batch=BATCH)
+
+    def ten() -> None:
+        for _ in range(2):
+            running._turn()
+        running._flush()
+
+    bare = bare_step(made, space)
+
+    def ten_bare() -> None:
+        for _ in range(2):
+            bare()
+
+    return ratio(ten, ten_bare, rounds)
+
+
+def released_step(extractor: str, generator: str) -> Callable[[], None]:
+    """A plain transcription of the released algorithm, with its inefficiencies.
+
+    NCHW, extractor weights that require gradients, features concatenated into one matrix, the two
+    moving-average vectors as bias-free linear layers with Adam optimisers of their own.
+    """
+    made, space, _ = parts(extractor, generator)
+    made.to(memory_format=torch.contiguous_format)
+    phi = space.extractors[0].to(memory_format=torch.contiguous_format)
+    phi.requires_grad_(True)
+    with torch.no_grad():
+        size = sum(value[0].numel() for value in phi(torch.rand(2, *COLOUR)).values())
+    real = [torch.rand(size), torch.rand(size)]
+    vectors = [nn.Linear(size, 1, bias=False) for _ in real]
+    optimizers = [torch.optim.Adam(v.parameters(), lr=1e-5, betas=(0.5, 0.999)) for v in vectors]
+    adam = torch.optim.Adam(made.parameters(), lr=5e-5, betas=(0.5, 0.999))
+
+    def step() -> None:
+        for module in (made, phi, *vectors):
+            module.zero_grad()
+        images = (made(torch.randn(BATCH, made.prior.dimension)) + 1) / 2
+        features = torch.cat([value.reshape(BATCH, -1) for value in phi(images).values()], dim=1)
+        fake = [features.mean(0), features.var(0)]
+        for vector, optimizer, ours, theirs in zip(vectors, optimizers, real, fake, strict=True):
+            gap = (ours - theirs).detach()
+            nn.functional.mse_loss(vector.weight.squeeze(), gap).backward()
+            optimizer.step()
+        gaps: list[Tensor] = [ours - theirs for ours, theirs in zip(real, fake, strict=True)]
+        sum(v(gap.unsqueeze(0)).sum() for v, gap in zip(vectors, gaps, strict=True)).backward()
+        adam.step()
+
+    return step
+
+
+def released_over_ours(extractor: str, generator: str, rounds: int) -> float:
+    """Return how many times faster a step is than the released algorithm's."""
+    made, space, registry = parts(extractor, generator)
+    return ratio(
+        released_step(extractor, generator),
+        loop(made, space, registry, batch=BATCH)._turn,
+        rounds,
+    )
+
+
+def statistics_over_forward(extractor: str, rounds: int) -> float:
+    """Return the time of a statistics pass over that of the forward passes alone."""
+    _, space, registry = parts(extractor, "mlp")
+    loss = registry.build("loss", "moments")[0]
+    chunks = list(torch.rand(256, *COLOUR).split(64))
+
+    @torch.no_grad()
+    def forward() -> None:
+        for chunk in chunks:
+            space(chunk, "unit")
+
+    return ratio(lambda: summarise_stream(iter(chunks), space, loss), forward, rounds)
+
+
+def start_up(command: list[str], rounds: int) -> float:
+    """Return the time of a command over that of importing what it stands on."""
+    base = [sys.executable, "-c", "import click, pluggy, rich.table"]
+
+    def call(arguments: list[str]) -> Callable[[], object]:
+        return lambda: subprocess.run(arguments, capture_output=True, check=True)
+
+    return ratio(call([sys.executable, "-m", "gentk", *command]), call(base), rounds)
+
+
+def memory(batch: int, chunk: int) -> int:
+    """Return the peak memory of a process that takes one virtual step, in KiB."""
+    command = [sys.executable, __file__, CHILD, str(batch), str(chunk)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def memory_child(batch: int, chunk: int) -> None:
+    """Take a step and print this process's peak memory."""
+    torch.set_num_threads(1)
+    made, space, registry = parts("timm:tf_efficientnet_lite0,weights=none", "resnet,width=16")
+    loop(made, space, registry, batch=batch, chunk=chunk)._turn()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def measure(rounds: int) -> list[Row]:
+    """Measure everything."""
+    lite, vgg = "timm:tf_efficientnet_lite0", "timm:vgg19,weights=none"
+    small, large = "resnet,width=16,constant=true", "resnet,width=64"
+    few = max(3, rounds // 3)
+    return [
+        Row("step / bare, lite0, quickstart's generator", step_over_bare(lite, small, rounds), 1.1),
+        Row("step / bare, lite0, 512-wide generator", step_over_bare(lite, large, rounds), 1.05),
+        Row("step / bare, VGG19", step_over_bare(vgg, small, few), 1.05),
+        Row("released / ours, lite0", released_over_ours(lite, small, rounds), 1.25, True),
+        Row("released / ours, VGG19", released_over_ours(vgg, small, few), 1.25, True),
+        Row("statistics pass / forward, lite0", statistics_over_forward(lite, rounds), 1.5),
+        Row("statistics pass / forward, VGG19", statistics_over_forward(vgg, few), 1.1),
+        Row("gentk --help / imports", start_up(["--help"], 3 * rounds), 1.5),
+        Row("gentk list / imports", start_up(["list"], 3 * rounds), 2.0),
+        Row("peak memory, B=8192,C=64 / B=64", memory(8192, 64) / memory(64, 64), 1.2),
+    ]
+
+
+def main() -> None:
+    """Print the table; exit 1 if a bound is missed."""
+    if sys.argv[1:2] == [CHILD]:
+        memory_child(int(sys.argv[2]), int(sys.argv[3]))
+        return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--threads", type=int)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    table = Table("measured", "ratio", "bound", "kept")
+    rows = measure(arguments.rounds)
+    for row in rows:
+        sign = ">=" if row.at_least else "<="
+        table.add_row(row.name, f"{row.ratio:.3f}", f"{sign} {row.bound}", str(row.kept).lower())
+    Console().print(table)
+    sys.exit(0 if all(row.kept for row in rows) else 1)
+
+
+if __name__ == "__main__":
+    main()

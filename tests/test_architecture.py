@@ -1,0 +1,165 @@
+"""The architecture: who may import whom, and what stays out of the listing path."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CORE = ROOT / "gentk"
+ANY = object()
+
+# Layer -> modules (or packages) of the core. A module may import its own layer and those listed in
+# ALLOWED; `data` and `summary` are packages of layer 2.
+LAYERS: dict[str, set[str]] = {
+    "contract": {"errors", "spec"},
+    "names": {"plugins", "selection", "options", "registry", "library", "recipe"},
+    "interfaces": {"interfaces", "events", "prior", "data.records"},
+    "mechanism": {"summary", "data", "feature_space", "cache", "statistics", "grid"},
+    "parts": {"builtin"},
+    "engine": {"engine"},
+    "runs": {"runs"},
+    "observers": {"observers"},
+    "cli": {"cli", "__main__"},
+}
+ALLOWED: dict[str, set[str]] = {
+    "contract": set(),
+    "names": {"contract", "parts"},
+    "interfaces": {"contract", "mechanism"},
+    "mechanism": {"contract", "interfaces"},
+    "parts": {"contract", "interfaces", "mechanism"},
+    "engine": {"contract", "interfaces", "mechanism"},
+    "runs": {"contract", "names", "interfaces", "mechanism", "engine"},
+    "observers": {"contract", "interfaces", "mechanism"},
+    "cli": {"contract", "names", "interfaces", "mechanism", "runs"},
+}
+OUTSIDE: dict[str, set[str]] = {
+    "torch": {"interfaces", "mechanism", "parts", "engine", "runs", "observers"},
+    "click": {"cli"},
+    "rich": {"cli", "observers"},
+    "pluggy": {"contract", "names"},
+    "pydantic": {"names"},
+    "timm": set(),
+}
+
+
+def layer(module: str) -> str:
+    """The layer of a module of the core, by its longest matching entry."""
+    name = module.removeprefix("gentk.").removeprefix("gentk")
+    while name:
+        for label, names in LAYERS.items():
+            if name in names:
+                return label
+        name = name.rpartition(".")[0]
+    return "root"
+
+
+def imports(path: Path, typing: bool) -> set[str]:
+    """The absolute names of all modules that a file imports, in functions too.
+
+    With `typing` also those under TYPE_CHECKING.
+    """
+    relative = path.relative_to(ROOT).with_suffix("")
+    package = ".".join(relative.parts[:-1])
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) and not typing:
+            skipped.update(child for part in node.body for child in ast.walk(part))
+    found = set()
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1]
+            module = ".".join([*base, node.module or ""]) if node.level else node.module or ""
+            module = module.rstrip(".")
+            found.add(module)
+            found.update(
+                f"{module}.{alias.name}"
+                for alias in node.names
+                if (ROOT / module.replace(".", "/") / f"{alias.name}.py").exists()
+                or (ROOT / module.replace(".", "/") / alias.name).is_dir()
+            )
+    return found
+
+
+FILES = sorted(CORE.rglob("*.py"))
+NAMES = [str(path.relative_to(ROOT)) for path in FILES]
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_a_module_imports_only_what_its_layer_may(path):
+    """Layers import downwards only; click, rich, torch and timm live where they belong."""
+    own = layer(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    if own == "root":
+        return
+    for module in imports(path, typing=False):
+        top = module.partition(".")[0]
+        if top == "gentk":
+            theirs = layer(module)
+            assert theirs in {own, "root"} | ALLOWED[own], f"{own} imports {module} ({theirs})"
+        elif top in OUTSIDE:
+            assert own in OUTSIDE[top], f"{own} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_files_stay_readable(path):
+    """No file of the core exceeds 400 lines, and none is called utils."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+    assert path.stem not in {"utils", "helpers", "misc", "common"}
+
+
+PLUGINS = sorted((ROOT / "plugins").glob("*/gentk_*/**/*.py"))
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=[str(p.relative_to(ROOT)) for p in PLUGINS])
+def test_plugins_use_the_public_modules_only(path):
+    """A plugin imports gentk's lower layers, never the engine, runs, cli, or another plugin."""
+    own = path.relative_to(ROOT / "plugins").parts[1]
+    source = path.read_text(encoding="utf-8")
+    found = {
+        name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or own]
+        )
+    }
+    for module in found:
+        top = module.partition(".")[0]
+        assert not (top.startswith("gentk_") and top != own), module
+        if top == "gentk":
+            assert layer(module) in {"contract", "interfaces", "mechanism", "root"}, module
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The top-level modules a command has loaded when it ends."""
+    code = (
+        "import sys, contextlib, io\n"
+        "from gentk.cli import main\n"
+        f"sys.argv = ['gentk', *{list(arguments)!r}]\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):\n"
+        "    main()\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("list",), ("list", "--json"), ("--version",)])
+def test_the_listing_path_is_free_of_torch(arguments):
+    """`gentk --help` and `gentk list` import neither torch nor timm nor anything as heavy."""
+    heavy = {"torch", "timm", "torchvision", "numpy", "sklearn", "pyarrow", "pydantic"}
+
+    assert not loaded(*arguments) & heavy
