@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -209,7 +209,21 @@ class Estimator(nn.Module, ABC):
     @staticmethod
     def straight_through(tracked: Tensor, batch: Tensor, scale: float) -> Tensor:
         """Return the value of `tracked` with the gradient of `scale * batch`."""
-        return tracked.detach() + scale * (batch - batch.detach())
+        passed: Tensor = _StraightThrough.apply(tracked, batch, scale)
+        return passed
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Forward is the first argument, backward goes to the second, scaled."""
+
+    @staticmethod
+    def forward(ctx: Any, tracked: Tensor, batch: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        return tracked.view_as(tracked)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor, None]:
+        return None, grads[0] if ctx.scale == 1 else ctx.scale * grads[0], None
 
 
 class Source(ABC):

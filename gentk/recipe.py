@@ -146,9 +146,8 @@ def _check(table: Mapping[str, Any], owner: str, kind: type[UsageError]) -> None
             hint = f"did you mean {close[0]!r}? " if close else ""
             keys = ", ".join(Recipe.model_fields)
             raise kind(f"{owner} has no key {key!r}; {hint}keys are {keys}") from None
-        given = repr(fault["input"])[:60]
-        raise kind(f"{owner}: {key} = {given} is wrong: {_plain(fault['msg'])}") from None
-
-
-def _plain(message: str) -> str:
-    return message[0].lower() + message[1:]
+        given, wanted = repr(fault["input"])[:60], fault["msg"]
+        raise kind(
+            f"{owner}: {key} = {given} is wrong, {wanted[0].lower()}{wanted[1:]}; "
+            "type: gentk run --help"
+        ) from None

@@ -20,9 +20,13 @@ def maps(count: int, seed: int, dtype: torch.dtype = torch.float32) -> dict[str,
 
 
 def flat(features: dict[str, torch.Tensor]) -> np.ndarray:
-    """All features as rows, float64."""
-    rows = torch.cat([value.flatten(1) for value in features.values()], dim=1)
-    return rows.double().numpy()
+    """All features as rows, maps in H, W, C order, float64."""
+    return torch.cat([ordered(value) for value in features.values()], dim=1).double().numpy()
+
+
+def ordered(value: torch.Tensor) -> torch.Tensor:
+    """One layer's features as rows."""
+    return (value.permute(0, 2, 3, 1) if value.dim() == 4 else value).flatten(1)
 
 
 @settings(deadline=None, max_examples=50)
@@ -89,7 +93,7 @@ def test_gradients_are_those_of_the_textbook_formula(second):
     ours = torch.autograd.grad(
         summary.mean().pow(3).sum() + summary.covariance().pow(2).sum(), list(features.values())
     )
-    rows = torch.cat([v.flatten(1) for v in features.values()], dim=1)
+    rows = torch.cat([ordered(v) for v in features.values()], dim=1)
     covariance = torch.cov(rows.T)
     covariance = covariance if second == "full" else covariance.diagonal()
     theirs = torch.autograd.grad(

@@ -7,7 +7,6 @@ import os
 import platform
 import sys
 from collections import Counter
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,6 +34,7 @@ def command(context: click.Context, as_json: bool) -> None:
     from ..library import Library
     from ..registry import Registry
     from .list import echo_broken
+    from .table import echo_mapping
 
     registry = Registry()
     broken = [*registry.broken, *Library(registry.modules).broken, *_imports(registry)]
@@ -42,7 +42,7 @@ def command(context: click.Context, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**report, "broken": [vars(row) for row in broken]}, indent=2))
     else:
-        _echo(report)
+        echo_mapping(report)
         echo_broken(broken)
     if broken:
         context.exit(1)
@@ -85,6 +85,8 @@ def _report(registry: Registry, broken: list[Broken]) -> dict[str, Any]:
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -116,21 +118,3 @@ def _cache() -> dict[str, Any]:
     folder = cache_folder()
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     return {"folder": str(folder), "files": len(sizes), "megabytes": round(sum(sizes) / 1e6, 1)}
-
-
-def _echo(report: dict[str, Any]) -> None:
-    for key, value in report.items():
-        if not isinstance(value, dict):
-            click.echo(f"{key}: {value}")
-            continue
-        click.echo(f"{key}:" if value else f"{key}: none")
-        for name, item in value.items():
-            click.echo(f"  {name}: {_written(item)}")
-
-
-def _written(value: Any) -> str:
-    if value is None:
-        return "not installed"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(value) or "none" if isinstance(value, list) else str(value)

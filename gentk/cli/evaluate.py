@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -77,18 +77,9 @@ def command(
 
 
 def _echo(found: Evaluation) -> None:
-    from .table import echo_table
+    from .table import cell, echo_mapping, echo_table
 
     headers = list(dict.fromkeys(key for row in found.rows for key in row))
-    echo_table(headers, [[_cell(row.get(key)) for key in headers] for row in found.rows])
+    echo_table(headers, [[cell(row.get(key)) for key in headers] for row in found.rows])
     click.echo()
-    for key, value in found.protocol.items():
-        click.echo(f"{key}: {_cell(value)}")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    echo_mapping(found.protocol)

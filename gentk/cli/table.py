@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
-__all__ = ["echo_table"]
+__all__ = ["cell", "echo_mapping", "echo_table"]
+
+
+def cell(value: Any) -> str:
+    """Return a value as people read it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {cell(item)}" for key, item in value.items()) or "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(cell, value)) or "-"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def echo_mapping(mapping: Mapping[str, Any]) -> None:
+    """Print `key: value` lines, those of a mapping inside the mapping indented."""
+    for key, value in mapping.items():
+        if isinstance(value, Mapping) and value:
+            click.echo(f"{key}:")
+            for name, item in value.items():
+                click.echo(f"  {name}: {cell(item)}")
+        else:
+            click.echo(f"{key}: {cell(value)}")
 
 
 def echo_table(

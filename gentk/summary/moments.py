@@ -29,7 +29,7 @@ Second = Literal["none", "diagonal", "full"]
 
 @dataclass(frozen=True)
 class MomentSums(Summary):
-    """Sums of D features, all layers one after another in C, H, W order.
+    """Sums of D features, all layers one after another, maps in H, W, C order.
 
     Attributes:
         count: n.
@@ -56,30 +56,23 @@ class MomentSums(Summary):
             second: Which second moments to keep.
             like: A summary whose pivot to take; without one, the chunk's own mean.
         """
-        rows = {name: _Rows(value) for name, value in features.items()}
-        layout = tuple((name, row.size) for name, row in rows.items())
+        rows = [_rows(value) for value in features.values()]
+        sizes = [row.shape[1] for row in rows]
+        layout = tuple(zip(features, sizes, strict=True))
         if isinstance(like, MomentSums):
-            pivots = list(like.pivot.split([size for _, size in layout]))
+            pivot = like.pivot
         else:
-            pivots = [row.logical(row.values.detach().mean(0)) for row in rows.values()]
-        count = next(iter(features.values())).shape[0]
-        pivot = like.pivot if isinstance(like, MomentSums) else torch.cat(pivots)
+            pivot = torch.cat([row.detach().mean(0) for row in rows])
+        count = rows[0].shape[0]
         if second == "full":
-            centred = torch.cat([r.logical(r.values) for r in rows.values()], dim=1) - pivot
             # Products in float64: a covariance of fewer samples than features is singular, and
             # rounding it in float32 would invent directions.
-            wide = _double(centred)
+            wide = _double(torch.cat(rows, dim=1) - pivot)
             return cls(count, pivot, wide.sum(0), wide.T @ wide, layout)
-        parts = [
-            _PivotSums.apply(row.values, row.memory(part), second == "diagonal")
-            for row, part in zip(rows.values(), pivots, strict=True)
-        ]
-        sums = [row.logical(part[0]) for row, part in zip(rows.values(), parts, strict=True)]
-        total = _double(torch.cat(sums))
+        sums, squares = _PivotSums.apply(pivot, second == "diagonal", *rows)
         if second == "none":
-            return cls(count, pivot, total, None, layout)
-        squares = [row.logical(part[1]) for row, part in zip(rows.values(), parts, strict=True)]
-        return cls(count, pivot, total, _double(torch.cat(squares)), layout)
+            return cls(count, pivot, _double(sums), None, layout)
+        return cls(count, pivot, _double(sums), _double(squares), layout)
 
     def __add__(self, other: Summary) -> MomentSums:
         if not isinstance(other, MomentSums):
@@ -161,7 +154,7 @@ class MomentSums(Summary):
         if self.second is None:
             raise ValueError("this summary keeps means only")
         if self.second.dim() == 1:
-            centred = self.second - self.sums.square() / self.count
+            centred = torch.addcmul(self.second, self.sums, self.sums, value=-1 / self.count)
         else:
             centred = self.second - torch.outer(self.sums, self.sums) / self.count
         return centred / (self.count - 1 if unbiased else self.count)
@@ -172,62 +165,54 @@ def _double(tensor: Tensor) -> Tensor:
     return tensor.cpu().double() if tensor.device.type == "mps" else tensor.double()
 
 
-class _Rows:
-    """A feature as rows (N, D) in memory order, without copying a channels-last map.
-
-    Channels-last maps are worked on as they lie; only vectors of D numbers are ever re-ordered.
-    """
-
-    def __init__(self, feature: Tensor) -> None:
-        self.shape = feature.shape[1:]
-        self.size = self.shape.numel()
-        self.swapped = feature.dim() == 4 and not feature.is_contiguous()
-        if self.swapped:
-            feature = feature.permute(0, 2, 3, 1)
-        # Half precision is widened before anything is added up.
-        wide = feature if feature.dtype == torch.float64 else feature.float()
-        self.values = wide.reshape(feature.shape[0], -1)
-
-    def logical(self, rows: Tensor) -> Tensor:
-        """Bring (..., D) from memory order to C, H, W order."""
-        if not self.swapped:
-            return rows
-        channels, height, width = self.shape
-        maps = rows.reshape(*rows.shape[:-1], height * width, channels)
-        return maps.transpose(-1, -2).reshape(rows.shape)
-
-    def memory(self, rows: Tensor) -> Tensor:
-        """Bring (..., D) from C, H, W order to memory order."""
-        if not self.swapped:
-            return rows
-        channels, height, width = self.shape
-        maps = rows.reshape(*rows.shape[:-1], channels, height * width)
-        return maps.transpose(-1, -2).reshape(rows.shape)
+def _rows(feature: Tensor) -> Tensor:
+    """Return a feature as rows (N, D), maps in H, W, C order: a view of a channels-last map."""
+    if feature.dim() == 4:
+        feature = feature.permute(0, 2, 3, 1)
+    # Half precision is widened before anything is added up.
+    wide = feature if feature.dtype == torch.float64 else feature.float()
+    return wide.reshape(feature.shape[0], -1)
 
 
 class _PivotSums(torch.autograd.Function):
-    """Rows f (N, D), pivot p -> sum_i (f_i - p), sum_i (f_i - p)^2, in few passes over memory.
+    """Pivot p, rows f of each layer -> sum_i (f_i - p), sum_i (f_i - p)^2 over all layers.
 
-    Backward is one fused pass: df = g1 + 2 g2 (f - p). Autograd's own composition would keep f - p and
-    its square, and walk over them four more times.
+    Few passes over memory, few calls: backward is one fused pass a layer, df = g1 + 2 g2 (f - p), and
+    what does not depend on the sample is computed once for all layers. Autograd's own composition would
+    keep f - p and its square, and walk over them four more times.
     """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, pivot: Tensor, squares: bool) -> tuple[Tensor, ...]:
-        ctx.save_for_backward(rows, pivot)
+    def forward(ctx: Any, pivot: Tensor, squares: bool, *rows: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(pivot, *rows)
         ctx.squares = squares
-        centred = rows - pivot
-        ones = centred.new_ones(centred.shape[0])
-        # A product with ones is a sum over samples, about twice as fast as sum(0) on CPUs.
-        sums = ones @ centred
-        if not squares:
-            return (sums,)
-        return sums, ones @ centred.square_()
+        ctx.set_materialize_grads(False)
+        sizes = [row.shape[1] for row in rows]
+        ones = rows[0].new_ones(rows[0].shape[0])
+        sums = rows[0].new_empty((2 if squares else 1, sum(sizes)))
+        for row, centre, out in zip(
+            rows, pivot.split(sizes), sums.split(sizes, dim=1), strict=True
+        ):
+            centred = row - centre
+            # A product with ones is a sum over samples, about twice as fast as sum(0) on CPUs.
+            torch.mv(centred.T, ones, out=out[0])
+            if squares:
+                torch.mv(centred.square_().T, ones, out=out[1])
+        return sums[0], sums[-1]
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None, None]:
-        rows, pivot = ctx.saved_tensors
-        if not ctx.squares:
-            return grads[0].expand_as(rows), None, None
-        slope = 2 * grads[1]
-        return torch.addcmul(grads[0] - slope * pivot, rows, slope), None, None
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        pivot, *rows = ctx.saved_tensors
+        flat, slope = grads
+        sizes = [row.shape[1] for row in rows]
+        zero = pivot.new_zeros(())
+        if not ctx.squares or slope is None:
+            base = (flat if flat is not None else zero).expand_as(pivot)
+            parts = zip(rows, base.split(sizes), strict=True)
+            return None, None, *(part.expand_as(row) for row, part in parts)
+        slope = 2 * slope
+        base = torch.addcmul(flat if flat is not None else zero, slope, pivot, value=-1)
+        return None, None, *(
+            torch.addcmul(part, row, steep)
+            for row, part, steep in zip(rows, base.split(sizes), slope.split(sizes), strict=True)
+        )

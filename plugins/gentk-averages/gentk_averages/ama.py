@@ -26,6 +26,7 @@ import torch
 from gentk.errors import BadOption
 from gentk.interfaces import Estimator, Statistics
 from torch import Tensor
+from torch.optim.adam import adam
 
 __all__ = ["AdamMovingAverage"]
 
@@ -82,13 +83,10 @@ class AdamMovingAverage(Estimator):
             self.register_buffer(f"gap_{name}", gap.detach().clone())
             self.register_buffer(f"first_{name}", torch.zeros_like(value))
             self.register_buffer(f"second_{name}", torch.zeros_like(value))
-        device = next(iter(data.values())).device
-        self.register_buffer("steps", torch.zeros((), dtype=torch.float64, device=device))
+            self.register_buffer(f"steps_{name}", torch.zeros((), device=value.device))
 
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch and return data - v."""
-        if self.training:
-            self.get_buffer("steps").add_(1)
         tracked = {}
         for name, batch in model.items():
             if self.training:
@@ -100,16 +98,23 @@ class AdamMovingAverage(Estimator):
     def _step(self, name: str, delta: Tensor) -> None:
         """Take one Adam step of v towards `delta`."""
         gap = self.get_buffer(f"gap_{name}")
-        first = self.get_buffer(f"first_{name}")
-        second = self.get_buffer(f"second_{name}")
-        steps = self.get_buffer("steps")
-        beta_1, beta_2 = self.betas
         gradient = gap - delta
         if self.reduction == "mean":
             gradient.mul_(2 / gap.numel())
-        first.lerp_(gradient, 1 - beta_1)
-        second.mul_(beta_2).addcmul_(gradient, gradient, value=1 - beta_2)
-        # Bias corrections stay on the device: reading `steps` would make every step wait for it.
-        size = self.lr / (1 - beta_1**steps)
-        spread = (second / (1 - beta_2**steps)).sqrt_().add_(self.eps)
-        gap.sub_(size * first / spread)
+        # torch's own Adam, as a function: the state stays in buffers, and one fused pass does it.
+        adam(
+            [gap],
+            [gradient],
+            [self.get_buffer(f"first_{name}")],
+            [self.get_buffer(f"second_{name}")],
+            [],
+            [self.get_buffer(f"steps_{name}")],
+            fused=True,
+            amsgrad=False,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            lr=self.lr,
+            weight_decay=0.0,
+            eps=self.eps,
+            maximize=False,
+        )

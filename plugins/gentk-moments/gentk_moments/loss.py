@@ -113,7 +113,7 @@ class MomentsLoss(MatchingLoss):
             gaps["mean"] = root * gaps["mean"]
             full = gaps["covariance"].dim() == 2
             gaps["covariance"] = (torch.outer(root, root) if full else weight) * gaps["covariance"]
-        return {name: gap.square().sum() for name, gap in gaps.items()}
+        return {name: gap.flatten().dot(gap.flatten()) for name, gap in gaps.items()}
 
     def fingerprint(self) -> str:
         """Return the options that decide what is summarised."""

@@ -126,12 +126,11 @@ def _non_linearities(network: nn.Module, calls: Sequence[Call]) -> list[Call]:
     non-linearities see maps that are pooled to one position or one channel.
     """
     modules = dict(network.named_modules())
-    calls = [call for call in calls if _is_feature(call)]
-    blocks = {call.path for call in calls if _is_block(modules[call.path])}
+    blocks = {call.path for call in calls if _is_block(modules[call.path]) and _has_rows(call)}
     return [
         call
         for call in calls
-        if (call.path in blocks or _is_non_linearity(modules[call.path]))
+        if (call.path in blocks or (_is_non_linearity(modules[call.path]) and _is_spread(call)))
         and not _ancestors(call.path) & blocks
     ]
 
@@ -139,7 +138,7 @@ def _non_linearities(network: nn.Module, calls: Sequence[Call]) -> list[Call]:
 def _stages(network: nn.Module, calls: Sequence[Call]) -> list[Call]:
     """Return the calls of the modules that end the stages, by timm's own list."""
     ends = {info["module"] for info in getattr(network, "feature_info", ())}
-    return [call for call in calls if call.path in ends and _is_feature(call)]
+    return [call for call in calls if call.path in ends and _has_rows(call)]
 
 
 def _named(calls: Sequence[Call], name: str) -> list[Call]:
@@ -147,14 +146,15 @@ def _named(calls: Sequence[Call], name: str) -> list[Call]:
     return [call for call in calls if name in (call.path, call.name)]
 
 
-def _is_feature(call: Call) -> bool:
+def _has_rows(call: Call) -> bool:
+    """Say whether the output is a map or tokens for each sample."""
     shape = call.shape
-    return (
-        shape is not None
-        and len(shape) in (3, 4)
-        and shape[0] == BATCH
-        and all(length > 1 for length in shape)
-    )
+    return shape is not None and shape[0] == BATCH and len(shape) in (3, 4)
+
+
+def _is_spread(call: Call) -> bool:
+    """Say whether the output has more than one position and more than one channel."""
+    return _has_rows(call) and 1 not in (call.shape or ())
 
 
 def _is_non_linearity(module: nn.Module) -> bool:
@@ -187,5 +187,5 @@ def _unknown(name: str, calls: Sequence[Call]) -> str:
 
 
 def _examples(calls: Iterable[Call]) -> str:
-    names = [call.path for call in calls if _is_feature(call)]
+    names = [call.path for call in calls if _has_rows(call)]
     return "+".join(dict.fromkeys([*names[:1], *names[-1:]]))
