@@ -57,13 +57,16 @@ def _find(
     kind: str | None, text: str, registry: Registry, library: Library
 ) -> tuple[list[Provided], Listed | None]:
     """Return everything of that name, or raise `UnknownName`."""
+    from ..errors import UsageError
     from ..registry import FIRST_PARTY
     from ..selection import Selection
     from ..spec import KINDS
 
     recipes = {row.name: row for row in library.rows()}
     if kind == "recipe":
-        library.read(text)  # Says what is near if there is none.
+        if text not in recipes:
+            library.read(text)  # Says what is near if there is none.
+            raise UsageError(f"{text!r} is a file; type: gentk run {text} --dry-run")
         return [], recipes[text]
     name = Selection.parse(text).name
     if kind is not None:

@@ -149,8 +149,8 @@ class TimmExtractor(Extractor):
     ) -> None:
         """Set the taps and drop what is not needed for them."""
         self._entry, calls = selection.select(self.network, layers, images)
-        calls = selection.bounded(calls, first, last)
-        self._taps: list[Tap] = [selection.tap(self.network, call) for call in calls]
+        kept = selection.bounded(calls, first, last)
+        self._taps: list[Tap] = [selection.tap(self.network, call) for call in kept]
         free_unused(self.network, self._entry, self._taps, images[:1])
 
     def _protect(self, images: Tensor) -> None:
@@ -160,9 +160,7 @@ class TimmExtractor(Extractor):
 
     def _checked(self, resize: int, only: tuple[int, int] | None) -> tuple[int, int]:
         """Return the size to resize to; refuse one that the network does not take."""
-        if resize < 1 or not accepts(
-            self._run, torch.zeros(1, self._example[1], resize, resize)
-        ):
+        if resize < 1 or not accepts(self._run, torch.zeros(1, self._example[1], resize, resize)):
             advice = "leave resize out" if only else f"type resize={self._example[-1]}"
             raise BadOption(f"timm:{self.model} cannot take resize={resize}; {advice}")
         return resize, resize

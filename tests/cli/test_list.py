@@ -1,0 +1,263 @@
+"""`gentk list`: components, recipes, and what is broken."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+HOOK = """
+import gentk.spec as gentk
+
+@gentk.hookimpl
+def gentk_components():
+    return [{components}]
+"""
+PART = (
+    "gentk.Component(kind={kind!r}, name={name!r}, target='nowhere:Thing', summary='a {name}'{more})"
+)
+
+
+def part(kind: str = "loss", name: str = "thing", more: str = "") -> str:
+    """Return the source of a module that offers one component."""
+    return HOOK.format(components=PART.format(kind=kind, name=name, more=more))
+
+
+@pytest.fixture
+def fake(tmp_path: Path):
+    """Return a function that writes an installed distribution with one entry point."""
+    site = tmp_path / "site"
+
+    def write(name: str, source: str, recipe: str | None = None) -> Path:
+        module = name.replace("-", "_")
+        (site / module).mkdir(parents=True)
+        (site / module / "__init__.py").write_text(source)
+        if recipe is not None:
+            (site / module / "recipes").mkdir()
+            (site / module / "recipes" / f"{name}.toml").write_text(recipe)
+        info = site / f"{module}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[gentk]\n{name} = {module}\n")
+        return site
+
+    return write
+
+
+@pytest.fixture
+def listed(shell):
+    """Return a function that runs `gentk list WORDS` with the packages of a folder."""
+
+    def call(site: Path, *words: str, **environment: str):
+        code = f"import sys; sys.argv = ['gentk', 'list', *{words!r}]; import gentk.cli as c; c.main()"
+        done = shell(code, path=site, **environment)
+        assert 0 == done.returncode, done.stderr
+        return done
+
+    return call
+
+
+def test_list_is_grouped_by_kind(gentk) -> None:
+    """Without a kind all components are listed in the order of kinds, recipes last."""
+    result = gentk("list")
+    rows = [line.split() for line in result.stdout.splitlines()]
+    kinds = list(dict.fromkeys(row[0] for row in rows[1:]))
+
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert ["kind", "name", "summary", "distribution"] == rows[0]
+    assert ["extractor", "generator", "loss", "estimator", "data", "metric"] == kinds[:6]
+    assert "recipe" == kinds[-1]
+    assert ["data", "folder:PATH"] in [row[:2] for row in rows]
+
+
+def test_json_has_exactly_its_keys(gentk) -> None:
+    """The JSON is a contract: its keys are these, and names are bare."""
+    table = json.loads(gentk("list", "--json").stdout)
+    names = {(row["kind"], row["name"]): row for row in table["components"]}
+
+    assert {"api", "components", "recipes", "broken"} == set(table)
+    assert 1 == table["api"]
+    assert all(
+        {"kind", "name", "argument", "summary", "distribution", "version"} == set(row)
+        for row in table["components"]
+    )
+    assert all({"name", "summary", "distribution"} == set(row) for row in table["recipes"])
+    assert "PATH" == names["data", "folder"]["argument"]
+    assert "gentk" == names["extractor", "pixels"]["distribution"]
+    assert {"quickstart", "gfmn-cifar10"} <= {row["name"] for row in table["recipes"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("data", "*mnist"), ["fashion-mnist", "mnist"]),
+        (("data", "mnist"), ["fashion-mnist", "mnist"]),
+        (("data", "[mn]*t"), ["mnist"]),
+        (("recipe", "quick*"), ["quickstart"]),
+    ],
+)
+def test_patterns_choose_names(gentk, words, names) -> None:
+    """A pattern is a glob, or a part of the name."""
+    table = json.loads(gentk("list", *words, "--json").stdout)
+
+    assert names == [row["name"] for row in table["components"] + table["recipes"]]
+
+
+def test_no_match_is_said(gentk) -> None:
+    """A list of nothing says so on stderr and prints nothing."""
+    result = gentk("list", "loss", "zzz")
+
+    assert (0, "") == (result.exit_code, result.stdout)
+    assert "no loss matches 'zzz'; type: gentk list" in result.stderr
+
+
+def test_unknown_kind_is_refused(refused) -> None:
+    """An unknown kind is refused with a close one."""
+    assert "no kind 'extractors'; did you mean 'extractor'?" in refused("list", "extractors", code=2)
+
+
+def test_good_distribution_is_listed_with_its_recipe(fake, listed) -> None:
+    """A third party's component and recipe stand in the list without being imported."""
+    site = fake("good", part(), recipe='summary = "theirs"')
+
+    table = json.loads(listed(site, "--json").stdout)
+
+    assert {
+        "kind": "loss",
+        "name": "thing",
+        "argument": None,
+        "summary": "a thing",
+        "distribution": "good",
+        "version": "1.2",
+    } in table["components"]
+    assert {"name": "good", "summary": "theirs", "distribution": "good"} in table["recipes"]
+    assert [] == table["broken"]
+
+
+def test_variants_are_listed_by_pattern(fake, listed) -> None:
+    """`NAME:PATTERN` lists the arguments that match, from the component's own function."""
+    source = part(more=", argument='X', variants='good:known'")
+    site = fake("good", source + "\ndef known():\n    return ['abc', 'abd', 'xyz']\n")
+
+    table = json.loads(listed(site, "loss", "thing:ab*", "--json").stdout)
+    plain = listed(site, "loss", "thing:xyz").stdout
+
+    assert [("thing", "abc"), ("thing", "abd")] == [
+        (row["name"], row["argument"]) for row in table["components"]
+    ]
+    assert "thing:xyz" in plain
+
+
+BROKEN = {
+    "missing-import": ("import absent_module", "load", "absent_module"),
+    "raising-import": ("raise RuntimeError('at import')", "load", "RuntimeError: at import"),
+    "exiting-import": ("raise SystemExit(3)", "load", "SystemExit: 3"),
+    "wrong-signature": (
+        "import gentk.spec as gentk\n@gentk.hookimpl\ndef gentk_components(config): return []",
+        "collect",
+        "config",
+    ),
+    "raising-hook": (
+        "import gentk.spec as gentk\n@gentk.hookimpl\ndef gentk_components(): return 1 // 0",
+        "collect",
+        "ZeroDivisionError",
+    ),
+    "no-hook": ("", "collect", "no @hookimpl gentk_components"),
+    "no-list": (
+        "import gentk.spec as gentk\n@gentk.hookimpl\ndef gentk_components(): return 5",
+        "collect",
+        "TypeError",
+    ),
+    "no-component": (HOOK.format(components="'moments'"), "check", "not a gentk.spec.Component"),
+    "bad-kind": (part(kind="lossy"), "check", "unknown kind 'lossy'"),
+    "bad-name": (part(name="My_Loss"), "check", "lower-case"),
+    "bad-target": (part().replace("nowhere:Thing", "nowhere.Thing"), "check", "module:attribute"),
+    "too-new": (part(more=", api=99"), "check", "wants contract 99"),
+    "takes-our-name": (part(name="moments"), "check", "belongs to gentk-moments"),
+    "takes-a-built-in": (part(kind="estimator", name="batch"), "check", "belongs to gentk"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_plugin_takes_nothing_down(fake, listed, name) -> None:
+    """Whatever is wrong with a plugin, it is told with stage and mend, and all others work."""
+    source, stage, error = BROKEN[name]
+    fake("good", part(name="sound"))
+    site = fake(name, source)
+
+    done = listed(site, "--json")
+    table = json.loads(done.stdout)
+    names = {(row["kind"], row["name"]): row["distribution"] for row in table["components"]}
+
+    assert [(name, stage)] == [(row["distribution"], row["stage"]) for row in table["broken"]]
+    assert error in table["broken"][0]["error"]
+    assert name in table["broken"][0]["mend"] or "absent_module" in table["broken"][0]["mend"]
+    assert {"distribution", "entry", "stage", "error", "mend"} == set(table["broken"][0])
+    assert "good" == names["loss", "sound"]
+    assert "gentk-moments" == names["loss", "moments"]
+    assert "gentk" == names["estimator", "batch"]
+
+
+def test_broken_plugins_go_to_stderr(fake, listed) -> None:
+    """The plain list keeps stdout clean: one line a broken plugin on stderr."""
+    fake("bad", "import absent_module")
+    site = fake("worse", "")
+
+    done = listed(site)
+
+    assert ["broken: bad[bad] (load)", "broken: worse[worse] (collect)"] == [
+        line.partition(": ModuleNotFound")[0].partition(": TypeError")[0]
+        for line in done.stderr.splitlines()
+    ]
+    assert "pip install the missing module 'absent_module'" in done.stderr
+    assert "bad" not in done.stdout
+
+
+def test_blocked_plugin_is_left_out(fake, listed) -> None:
+    """GENTK_BLOCK leaves a plugin out altogether."""
+    site = fake("bad", "import absent_module")
+
+    table = json.loads(listed(site, "--json", GENTK_BLOCK="bad").stdout)
+
+    assert [] == table["broken"]
+
+
+def test_of_two_rivals_neither_gets_the_name(fake, listed, shell) -> None:
+    """A name that two third parties offer is nobody's; asking for it names both."""
+    fake("first", part())
+    site = fake("second", part())
+
+    table = json.loads(listed(site, "--json").stdout)
+    code = "import sys; sys.argv = ['gentk', 'show', 'loss', 'thing']; import gentk.cli as c; c.main()"
+    asked = shell(code, path=site)
+
+    assert "thing" not in [row["name"] for row in table["components"]]
+    assert "first and second both offer it" in table["broken"][0]["error"]
+    assert 2 == asked.returncode
+    assert "loss 'thing' is offered by first and second; pip uninstall one" in asked.stderr
+
+
+def test_broken_recipe_takes_nothing_down(fake, listed) -> None:
+    """A plugin's recipe that is not TOML is told; its components and all other recipes stay."""
+    site = fake("messy", part(), recipe="summary = ")
+
+    table = json.loads(listed(site, "--json").stdout)
+
+    assert [("messy", "recipe")] == [(b["distribution"], b["stage"]) for b in table["broken"]]
+    assert "quickstart" in [row["name"] for row in table["recipes"]]
+    assert "thing" in [row["name"] for row in table["components"]]
+
+
+def test_doctor_names_what_is_broken(fake, shell) -> None:
+    """`gentk doctor` ends with 1, naming the plugin and the component that does not import."""
+    fake("bad", "import absent_module")
+    site = fake("hollow", part())
+    code = "import sys; sys.argv = ['gentk', 'doctor']; import gentk.cli as c; c.main()"
+
+    done = shell(code, path=site)
+
+    assert 1 == done.returncode
+    assert "broken: bad[bad] (load): ModuleNotFoundError" in done.stderr
+    assert "broken: hollow[loss thing] (import): ModuleNotFoundError" in done.stderr
+    assert "hollow: 1.2, components: 1" in done.stdout
