@@ -46,7 +46,8 @@ class Cache:
 
         A file that cannot be read counts as absent; a cache that cannot be written is done without.
         """
-        digest = hashlib.blake2b("\n".join([str(FORMAT), *key]).encode(), digest_size=16)
+        own = [str(FORMAT), kind.__name__, str(kind.format)]
+        digest = hashlib.blake2b("\n".join([*own, *key]).encode(), digest_size=16)
         path = self.folder / f"{digest.hexdigest()}.safetensors"
         found = _read(path, kind)
         if found is not None:

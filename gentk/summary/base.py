@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -24,9 +24,12 @@ class Summary(ABC):
 
     Attributes:
         count: How many samples it has seen.
+        format: Raised whenever what `store` returns changes its meaning (the order of features, say):
+            part of the key under which summaries are cached.
     """
 
     count: int
+    format: ClassVar[int] = 1
 
     @abstractmethod
     def __add__(self, other: Summary) -> Summary:

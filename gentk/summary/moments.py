@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -38,6 +38,8 @@ class MomentSums(Summary):
         second: q, (D,) or (D, D) float64; None if only means are wanted.
         layout: (layer, number of its features), in order.
     """
+
+    format: ClassVar[int] = 2
 
     count: int
     pivot: Tensor

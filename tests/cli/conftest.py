@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from gentk.cli.group import cli
 
 Gentk = Callable[..., Result]
@@ -40,7 +41,9 @@ def gentk() -> Gentk:
 def shell(place: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return a function that runs Python in a process of its own, with packages of `path`."""
 
-    def call(code: str, *, path: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        code: str, *, path: Path | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, **more}
         if path is not None:
             before = os.environ.get("PYTHONPATH")
@@ -66,7 +69,7 @@ def refused(gentk: Gentk, place: Path) -> Callable[..., str]:
         result = gentk(*words)
         lines = result.stderr.splitlines()
         assert (code, "") == (result.exit_code, result.stdout), result.output
-        assert 1 == len(lines), result.stderr
+        assert len(lines) == 1, result.stderr
         assert lines[0].startswith("Error: ")
         assert sorted(place.rglob("*")) == before, "a refused command wrote something"
         return lines[0]

@@ -6,6 +6,7 @@ import errno
 
 import click
 import pytest
+
 from gentk.cli import list as listing
 from gentk.cli.group import COMMANDS
 from gentk.errors import DataError, UsageError
@@ -28,7 +29,7 @@ def test_version(gentk) -> None:
     """`--version` prints name and version."""
     result = gentk("--version")
 
-    assert (0, "gentk 0.1.0\n") == (result.exit_code, result.stdout)
+    assert (result.exit_code, result.stdout) == (0, "gentk 0.1.0\n")
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
@@ -36,7 +37,7 @@ def test_help_names_every_command(gentk, words) -> None:
     """Help, also that of `gentk` alone, names all commands."""
     result = gentk(*words)
 
-    assert 0 == result.exit_code
+    assert result.exit_code == 0
     assert all(f"\n  {name} " in result.stdout for name in COMMANDS)
 
 
@@ -45,7 +46,7 @@ def test_every_command_has_help_and_debug(gentk, name) -> None:
     """Each command explains itself and takes --debug."""
     result = gentk(name, "--help")
 
-    assert 0 == result.exit_code
+    assert result.exit_code == 0
     assert f"Usage: gentk {name} " in result.stdout
     assert "--debug" in result.stdout
 
@@ -72,7 +73,7 @@ def test_errors_keep_their_exit_code(refused, failing, kind, code) -> None:
     """A GentkError is its sentence, on one line, with its own exit code."""
     failing(kind("it is\n wrong; type it right"))
 
-    assert "Error: it is wrong; type it right" == refused("list", code=code)
+    assert refused("list", code=code) == "Error: it is wrong; type it right"
 
 
 @pytest.mark.parametrize("words", [("--debug", "list"), ("list", "--debug")])
@@ -82,9 +83,9 @@ def test_debug_shows_the_traceback(gentk, failing, words) -> None:
 
     result = gentk(*words)
 
-    assert 1 == result.exit_code
+    assert result.exit_code == 1
     assert "Traceback" in result.stderr
-    assert "Error: it is wrong" == result.stderr.splitlines()[-1]
+    assert result.stderr.splitlines()[-1] == "Error: it is wrong"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
@@ -94,8 +95,8 @@ def test_interrupt_says_how_to_go_on(gentk, failing, error) -> None:
 
     result = gentk("list")
 
-    assert 130 == result.exit_code
-    assert "stopped; type the same command to go on" == result.stderr.strip()
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "stopped; type the same command to go on"
 
 
 def test_full_disk_is_a_sentence(refused, failing) -> None:
@@ -131,4 +132,4 @@ def test_closed_pipe_is_silent(shell) -> None:
         "from gentk.cli import main; main()"
     )
 
-    assert (1, "") == (done.returncode, done.stderr)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -15,7 +15,8 @@ def gentk_components():
     return [{components}]
 """
 PART = (
-    "gentk.Component(kind={kind!r}, name={name!r}, target='nowhere:Thing', summary='a {name}'{more})"
+    "gentk.Component(kind={kind!r}, name={name!r}, summary='a {name}', "
+    "target='nowhere:Thing'{more})"
 )
 
 
@@ -50,9 +51,11 @@ def listed(shell):
     """Return a function that runs `gentk list WORDS` with the packages of a folder."""
 
     def call(site: Path, *words: str, **environment: str):
-        code = f"import sys; sys.argv = ['gentk', 'list', *{words!r}]; import gentk.cli as c; c.main()"
+        code = (
+            f"import sys; sys.argv = ['gentk', 'list', *{words!r}]; import gentk.cli as c; c.main()"
+        )
         done = shell(code, path=site, **environment)
-        assert 0 == done.returncode, done.stderr
+        assert done.returncode == 0, done.stderr
         return done
 
     return call
@@ -64,10 +67,10 @@ def test_list_is_grouped_by_kind(gentk) -> None:
     rows = [line.split() for line in result.stdout.splitlines()]
     kinds = list(dict.fromkeys(row[0] for row in rows[1:]))
 
-    assert (0, "") == (result.exit_code, result.stderr)
-    assert ["kind", "name", "summary", "distribution"] == rows[0]
-    assert ["extractor", "generator", "loss", "estimator", "data", "metric"] == kinds[:6]
-    assert "recipe" == kinds[-1]
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert rows[0] == ["kind", "name", "summary", "distribution"]
+    assert kinds[:6] == ["extractor", "generator", "loss", "estimator", "data", "metric"]
+    assert kinds[-1] == "recipe"
     assert ["data", "folder:PATH"] in [row[:2] for row in rows]
 
 
@@ -77,14 +80,14 @@ def test_json_has_exactly_its_keys(gentk) -> None:
     names = {(row["kind"], row["name"]): row for row in table["components"]}
 
     assert {"api", "components", "recipes", "broken"} == set(table)
-    assert 1 == table["api"]
+    assert table["api"] == 1
     assert all(
         {"kind", "name", "argument", "summary", "distribution", "version"} == set(row)
         for row in table["components"]
     )
     assert all({"name", "summary", "distribution"} == set(row) for row in table["recipes"])
-    assert "PATH" == names["data", "folder"]["argument"]
-    assert "gentk" == names["extractor", "pixels"]["distribution"]
+    assert names["data", "folder"]["argument"] == "PATH"
+    assert names["extractor", "pixels"]["distribution"] == "gentk"
     assert {"quickstart", "gfmn-cifar10"} <= {row["name"] for row in table["recipes"]}
 
 
@@ -108,13 +111,15 @@ def test_no_match_is_said(gentk) -> None:
     """A list of nothing says so on stderr and prints nothing."""
     result = gentk("list", "loss", "zzz")
 
-    assert (0, "") == (result.exit_code, result.stdout)
+    assert (result.exit_code, result.stdout) == (0, "")
     assert "no loss matches 'zzz'; type: gentk list" in result.stderr
 
 
 def test_unknown_kind_is_refused(refused) -> None:
     """An unknown kind is refused with a close one."""
-    assert "no kind 'extractors'; did you mean 'extractor'?" in refused("list", "extractors", code=2)
+    assert "no kind 'extractors'; did you mean 'extractor'?" in refused(
+        "list", "extractors", code=2
+    )
 
 
 def test_good_distribution_is_listed_with_its_recipe(fake, listed) -> None:
@@ -132,7 +137,7 @@ def test_good_distribution_is_listed_with_its_recipe(fake, listed) -> None:
         "version": "1.2",
     } in table["components"]
     assert {"name": "good", "summary": "theirs", "distribution": "good"} in table["recipes"]
-    assert [] == table["broken"]
+    assert table["broken"] == []
 
 
 def test_variants_are_listed_by_pattern(fake, listed) -> None:
@@ -143,8 +148,9 @@ def test_variants_are_listed_by_pattern(fake, listed) -> None:
     table = json.loads(listed(site, "loss", "thing:ab*", "--json").stdout)
     plain = listed(site, "loss", "thing:xyz").stdout
 
-    assert [("thing", "abc"), ("thing", "abd")] == [
-        (row["name"], row["argument"]) for row in table["components"]
+    assert [(row["name"], row["argument"]) for row in table["components"]] == [
+        ("thing", "abc"),
+        ("thing", "abd"),
     ]
     assert "thing:xyz" in plain
 
@@ -194,9 +200,9 @@ def test_broken_plugin_takes_nothing_down(fake, listed, name) -> None:
     assert error in table["broken"][0]["error"]
     assert name in table["broken"][0]["mend"] or "absent_module" in table["broken"][0]["mend"]
     assert {"distribution", "entry", "stage", "error", "mend"} == set(table["broken"][0])
-    assert "good" == names["loss", "sound"]
-    assert "gentk-moments" == names["loss", "moments"]
-    assert "gentk" == names["estimator", "batch"]
+    assert names["loss", "sound"] == "good"
+    assert names["loss", "moments"] == "gentk-moments"
+    assert names["estimator", "batch"] == "gentk"
 
 
 def test_broken_plugins_go_to_stderr(fake, listed) -> None:
@@ -206,10 +212,10 @@ def test_broken_plugins_go_to_stderr(fake, listed) -> None:
 
     done = listed(site)
 
-    assert ["broken: bad[bad] (load)", "broken: worse[worse] (collect)"] == [
+    assert [
         line.partition(": ModuleNotFound")[0].partition(": TypeError")[0]
         for line in done.stderr.splitlines()
-    ]
+    ] == ["broken: bad[bad] (load)", "broken: worse[worse] (collect)"]
     assert "pip install the missing module 'absent_module'" in done.stderr
     assert "bad" not in done.stdout
 
@@ -220,7 +226,7 @@ def test_blocked_plugin_is_left_out(fake, listed) -> None:
 
     table = json.loads(listed(site, "--json", GENTK_BLOCK="bad").stdout)
 
-    assert [] == table["broken"]
+    assert table["broken"] == []
 
 
 def test_of_two_rivals_neither_gets_the_name(fake, listed, shell) -> None:
@@ -229,12 +235,14 @@ def test_of_two_rivals_neither_gets_the_name(fake, listed, shell) -> None:
     site = fake("second", part())
 
     table = json.loads(listed(site, "--json").stdout)
-    code = "import sys; sys.argv = ['gentk', 'show', 'loss', 'thing']; import gentk.cli as c; c.main()"
+    code = (
+        "import sys; sys.argv = ['gentk', 'show', 'loss', 'thing']; import gentk.cli as c; c.main()"
+    )
     asked = shell(code, path=site)
 
     assert "thing" not in [row["name"] for row in table["components"]]
     assert "first and second both offer it" in table["broken"][0]["error"]
-    assert 2 == asked.returncode
+    assert asked.returncode == 2
     assert "loss 'thing' is offered by first and second; pip uninstall one" in asked.stderr
 
 
@@ -244,7 +252,7 @@ def test_broken_recipe_takes_nothing_down(fake, listed) -> None:
 
     table = json.loads(listed(site, "--json").stdout)
 
-    assert [("messy", "recipe")] == [(b["distribution"], b["stage"]) for b in table["broken"]]
+    assert [(b["distribution"], b["stage"]) for b in table["broken"]] == [("messy", "recipe")]
     assert "quickstart" in [row["name"] for row in table["recipes"]]
     assert "thing" in [row["name"] for row in table["components"]]
 
@@ -257,7 +265,7 @@ def test_doctor_names_what_is_broken(fake, shell) -> None:
 
     done = shell(code, path=site)
 
-    assert 1 == done.returncode
+    assert done.returncode == 1
     assert "broken: bad[bad] (load): ModuleNotFoundError" in done.stderr
     assert "broken: hollow[loss thing] (import): ModuleNotFoundError" in done.stderr
     assert "hollow: 1.2, components: 1" in done.stdout

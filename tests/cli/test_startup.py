@@ -33,8 +33,8 @@ def test_light_commands_import_nothing_heavy(shell, words, forbidden) -> None:
     """Help and lists are there at once: they import no library of arrays, models or schemas."""
     done = shell(PROBE.format(words=words, names=forbidden))
 
-    assert 0 == done.returncode, done.stderr
-    assert "LOADED" == done.stdout.splitlines()[-1]
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED"
 
 
 def test_drawn_list_imports_no_torch(shell) -> None:
@@ -43,4 +43,4 @@ def test_drawn_list_imports_no_torch(shell) -> None:
 
     done = shell(draw.format(words=["list"], names=("rich.table", *HEAVY)))
 
-    assert "LOADED rich.table" == done.stdout.splitlines()[-1], done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED rich.table", done.stderr

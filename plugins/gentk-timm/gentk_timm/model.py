@@ -84,6 +84,7 @@ def quiet() -> Iterator[None]:
 
 
 def _unknown(model: str) -> str:
+    """Return what to say of a name that is none."""
     close = difflib.get_close_matches(model.partition(".")[0], timm.list_models(), n=3)
     meant = f"did you mean {' or '.join(close)}? " if close else ""
     return (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import pickle
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,8 +81,8 @@ def read(path: Path) -> dict[str, Tensor]:
         content = _content(path)
     except Exception as error:  # whatever a damaged or hostile file provokes
         raise WeightsError(
-            f"{path} cannot be read as weights ({_line(error)}); only .safetensors files and "
-            f"PyTorch files that hold nothing but tensors are read, save the state_dict as one"
+            f"{path} cannot be read as weights ({_reason(error)}); "
+            f"save the network's state_dict() with safetensors or torch.save"
         ) from error
     for key in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -105,10 +107,10 @@ def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found:
     state = _renamed(layout, found) if found.by_order else found.state
     problems = _problems(network, layout, state)
     if problems and not found.by_order:
-        # Files of other projects' formats: timm knows how to convert many of them.
-        converted = _converted(name, state)
-        if converted is not None:
-            state, problems = converted, _problems(network, layout, converted)
+        # Other projects' files: timm has converters for many of them.
+        converted = _converted(network, state)
+        if not _problems(network, layout, converted):
+            state, problems = converted, ""
     if problems:
         raise WeightsError(
             f"{found.origin} does not fit timm:{name}: {problems}; "
@@ -143,15 +145,17 @@ def _renamed(layout: Mapping[str, torch.Size], found: Weights) -> dict[str, Tens
     return dict(zip(layout, found.state.values(), strict=True))
 
 
-def _converted(name: str, state: dict[str, Tensor]) -> dict[str, Tensor] | None:
-    """Return the state as timm's own loader converts it, or None if it cannot."""
-    overlay = {"state_dict": state}
+def _converted(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state as timm's converter for this family of networks gives it, if it has one."""
+    family = sys.modules[type(network).__module__]
+    convert = getattr(family, "checkpoint_filter_fn", getattr(family, "_filter_fn", None))
+    if convert is None:
+        return state
     try:
-        with quiet(), torch.random.fork_rng(devices=[]):
-            donor = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
-    except Exception:  # each model has its own converter, and each its own way to fail
-        return None
-    converted: dict[str, Tensor] = donor.state_dict()
+        with quiet():
+            converted: dict[str, Tensor] = convert(dict(state), network)
+    except Exception:  # each family has its own way to fail on a file it does not know
+        return state
     return converted
 
 
@@ -182,5 +186,7 @@ def _some(names: list[str]) -> str:
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
-def _line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is damaged, or holds more than tensors and would have to run code"
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,278 @@
+"""`gentk run`, and what is done with its folder: `gentk sample`, `gentk evaluate`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+
+from gentk.cli.run import FLAGS
+from gentk.recipe import Recipe, resolve
+
+FAST = (
+    "--data=digits,limit=100",
+    "--extractor=pixels",
+    "--generator=mlp",
+    "--loss=moments",
+    "--estimator=batch",
+    "--batch=8",
+    "--ema=none",
+)
+"""A run of milliseconds a step."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Small steps are faster on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def trained(gentk) -> Path:
+    """Return the folder of a finished run."""
+    result = gentk("run", *FAST, "--steps=3", "--out=done")
+    assert result.exit_code == 0, result.output
+    return Path("done")
+
+
+def test_flags_are_the_keys_of_a_recipe() -> None:
+    """Every key that fits on a command line is a flag, and every flag is a key."""
+    flags = {row.split()[0].removeprefix("--") for rows in FLAGS.values() for row in rows}
+
+    assert set(Recipe.model_fields) - {"summary", "schedule", "phase"} == flags
+
+
+def test_help_has_sections(gentk) -> None:
+    """Options stand under the heading of what they are about."""
+    text = gentk("run", "--help").stdout
+
+    assert all(f"\n{section}:\n" in text for section in FLAGS)
+    assert text.index("What is trained:") < text.index("--data NAME") < text.index("How:")
+
+
+def test_dry_run_prints_a_recipe_that_can_be_run(gentk, place) -> None:
+    """What --dry-run prints in a pipe is TOML that resolves to the very same recipe."""
+    flags = ("--batch=32", "--extractor=pixels", "--extractor=pixels", "--decay=cosine")
+    text = gentk("run", "quickstart", *flags, "--dry-run").stdout
+    again = resolve("again", tomllib.loads(text), {})
+    library = Path(__file__).parents[2] / "gentk" / "recipes" / "quickstart.toml"
+    table = tomllib.loads(library.read_text())
+    wanted = resolve(
+        "x", table, {"batch": 32, "extractor": ("pixels", "pixels"), "decay": "cosine"}
+    )
+
+    assert wanted.recipe == again.recipe
+    assert list(place.iterdir()) == []
+
+
+def test_dry_run_tells_origins_and_folder(gentk) -> None:
+    """Each value comes with its origin, and the folder is named."""
+    lines = gentk("run", "--batch=32", "--ema=none", "--dry-run").stdout.splitlines()
+    origins = {line.split()[0]: line.rpartition("# ")[2] for line in lines[1:] if line[0] != "#"}
+
+    assert "it would train in runs/quickstart-" in lines[0]
+    assert origins["batch"] == "--batch"
+    assert origins["loss"] == "recipe quickstart"
+    assert origins["seed"] == "default"
+    assert any(line.startswith("# ema is not set") and line.endswith("# --ema") for line in lines)
+
+
+def test_dry_run_keeps_tables(gentk, place) -> None:
+    """Schedules and phases survive the way through TOML."""
+    path = place.parent / "mine.toml"
+    path.write_text(
+        "steps = 5\n[[schedule]]\nat = 640\nset = { lr = 3e-4, betas = [0.5, 0.9] }\n"
+        '[phase.generator]\ndecay = "linear"\n'
+    )
+
+    again = tomllib.loads(gentk("run", str(path), "--dry-run").stdout)
+
+    assert again["schedule"] == [{"at": 640, "set": {"lr": 3e-4, "betas": [0.5, 0.9]}}]
+    assert again["phase"] == {"generator": {"decay": "linear"}}
+
+
+def test_run_prints_its_result_and_what_to_type(gentk, trained, place) -> None:
+    """Results go to stdout, and a finished run typed again prints them again without training."""
+    first = gentk("run", *FAST, "--steps=3", "--out=done")
+    log = (place / "done" / "metrics.jsonl").read_text()
+    rows = dict(line.split() for line in first.stdout.splitlines()[:5])
+
+    assert first.exit_code == 0
+    assert "training" not in first.stderr
+    assert {key: rows[key] for key in ("folder", "steps", "images")} == {
+        "folder": "done",
+        "steps": "3",
+        "images": "24",
+    }
+    assert float(rows["loss"]) == pytest.approx(json.loads(log.splitlines()[-1])["loss"], rel=1e-4)
+    assert "gentk sample done" in first.stdout
+    assert "gentk evaluate done" in first.stdout
+    assert len(log.splitlines()) == 3
+
+
+def test_more_steps_extend_a_run(gentk, trained, place) -> None:
+    """The same command with a larger budget goes on where the run stopped."""
+    result = gentk("run", *FAST, "--steps=5", "--out=done")
+    steps = [
+        json.loads(row)["step"] for row in (place / "done/metrics.jsonl").read_text().splitlines()
+    ]
+
+    assert result.exit_code == 0, result.output
+    assert "going on from step 3" in result.stderr
+    assert steps == [1, 2, 3, 4, 5]
+
+
+def test_newest_grid_is_named(gentk, trained) -> None:
+    """Of the pictures in samples/ the one of the most images seen is named."""
+    gentk("sample", "done", "-n", "4")
+
+    shown = gentk("run", *FAST, "--steps=3", "--out=done").stdout
+
+    assert "samples done/samples/000000024.png" in shown
+
+
+def test_quiet_leaves_stderr_empty(gentk) -> None:
+    """With --quiet only the result is printed; files are written as ever."""
+    result = gentk("run", *FAST, "--steps=3", "--out=hushed", "--quiet")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert len(Path("hushed/metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_sample_prints_where_it_went(gentk, trained, tmp_path) -> None:
+    """`gentk sample` writes the form that is asked for and prints its path."""
+    default = gentk("sample", "done", "-n", "4")
+    folder = gentk("sample", "done", "--as", "folder", "-n", "5", "--out", str(tmp_path / "five"))
+
+    assert default.stdout == "done/samples/grid.png\n", default.output
+    assert Path("done/samples/grid.png").is_file()
+    assert f"{tmp_path / 'five'}\n" == folder.stdout, folder.output
+    assert len(list((tmp_path / "five").glob("*.png"))) == 5
+
+
+def test_evaluate_prints_figures_and_protocol(gentk, trained) -> None:
+    """`gentk evaluate` prints one table, or JSON with rows and protocol; progress is on stderr."""
+    words = ("evaluate", "done", "--extractor", "pixels", "-n", "16")
+    plain = gentk(*words)
+    table = json.loads(gentk(*words, "--json", "--quiet").stdout)
+
+    assert plain.exit_code == 0, plain.output
+    assert {"rows", "protocol"} == set(table)
+    assert [row["metric"] for row in table["rows"]] == ["fd"]
+    assert f"{table['rows'][0]['value']:.5g}" in plain.stdout
+    assert "samples: 16" in plain.stdout
+    assert "samples: 16/16 images" in plain.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ["quikstart"],
+            "no recipe 'quikstart'; did you mean 'quickstart'? type: gentk list recipe",
+        ),
+        (["missing.toml"], "recipe 'missing.toml' cannot be read"),
+        (["--data=cifar"], "no data 'cifar'; did you mean 'cifar10'"),
+        (["--extractor=pixel"], "no extractor 'pixel'; did you mean 'pixels'"),
+        (["--generator=resnt"], "no generator 'resnt'; did you mean 'resnet'"),
+        (["--generator=moments"], "no generator 'moments'; there is a loss of that name"),
+        (["--loss=momnts"], "no loss 'momnts'; did you mean 'moments'"),
+        (["--estimator=bach"], "no estimator 'bach'; did you mean 'batch'"),
+        (["--observer=progres"], "no observer 'progres'; did you mean 'progress'"),
+        (["--optimizer=adm", "--dry-run"], "no optimizer 'adm'; did you mean 'adam'"),
+        (["--optimizer=adam,beta=1", "--dry-run"], "has no option 'beta'; did you mean 'betas'"),
+        (["--data=folder"], "data 'folder' needs PATH: folder:PATH"),
+        (["--data=digits:8"], "data 'digits' takes no argument; type 'digits'"),
+        (["--data=digits,sise=8", "--dry-run"], "has no option 'sise'; did you mean 'size'"),
+        (["--data=digits,size=big", "--dry-run"], "'size' takes a whole number|none, not 'big'"),
+        (["--estimator=batch,lr=1", "--dry-run"], "takes no options, so 'lr' cannot be set"),
+        (["--loss=moments,covariance=half", "--dry-run"], "takes diagonal|none|full, not 'half'"),
+        (["--loss=moments,unbiased=maybe", "--dry-run"], "takes true|false, not 'maybe'"),
+        (["--generator=mlp,width"], "'width' in 'mlp,width' has no value; write KEY=VALUE"),
+        (["--loss="], "names no component; write NAME"),
+        (["--batch=one"], "batch = 'one' is wrong, input should be a valid integer"),
+        (["--batch=1"], "batch = '1' is wrong, input should be greater than or equal to 2"),
+        (["--decay=slow"], "decay = 'slow' is wrong, input should be 'none', 'linear'"),
+        (["--device=tpu9"], "device 'tpu9' cannot be used here; type --device cpu"),
+        (["--steps=none"], "has no budget; add --steps 1000 or --minutes 5"),
+    ],
+)
+def test_bad_requests_are_one_sentence(refused, words, sentence) -> None:
+    """A request that cannot be understood is refused in a sentence, code 2, nothing written."""
+    assert sentence in refused("run", *words, code=2)
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_unknown_option_is_refused_before_and_when_training(refused, dry) -> None:
+    """A dry run refuses what the run itself would refuse."""
+    assert "did you mean 'latent'?" in refused("run", "--generator=mlp,latnet=3", *dry, code=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('los = "moments"\nsteps = 1', "has no key 'los'; did you mean 'loss'"),
+        ('loss = "moments"', "has no budget"),
+        ("steps = many", "is not TOML"),
+        ("batch = 2.5\nsteps = 1", "batch = 2.5 is wrong"),
+        ("steps = 1\n[phase.generator]\noptimiser = 'sgd'", "phase.generator.optimiser"),
+    ],
+)
+def test_bad_recipe_files_are_one_sentence(refused, tmp_path, text, sentence) -> None:
+    """A recipe file with a mistake is refused, naming the key."""
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+
+    assert sentence in refused("run", str(path), code=2)
+
+
+def test_binary_recipe_is_refused(refused, tmp_path) -> None:
+    """A file that is no text is no recipe."""
+    path = tmp_path / "picture.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+
+    assert "cannot be read (it is not text)" in refused("run", str(path), code=2)
+
+
+def test_folder_of_another_recipe_is_refused(refused, trained) -> None:
+    """A run folder holds one run: another recipe there is refused and changes nothing."""
+    told = refused("run", *FAST, "--steps=3", "--seed=1", "--out=done", code=1)
+
+    assert "done holds another run" in told
+    assert "type another folder with --out" in told
+
+
+def test_folder_of_other_things_is_refused(refused, place) -> None:
+    """A folder with foreign files is not made a run's."""
+    (place / "photos").mkdir()
+    (place / "photos" / "cat.jpg").touch()
+
+    told = refused("run", *FAST, "--steps=3", "--out=photos", code=1)
+
+    assert "photos holds files that are not a run's" in told
+
+
+@pytest.mark.parametrize("words", [("sample", "nowhere"), ("sample", ".")])
+def test_what_is_no_run_cannot_be_sampled(refused, words) -> None:
+    """Sampling from a folder that is no run says so."""
+    assert "is not the folder of a run" in refused(*words, code=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["nowhere"], 1, "there is no 'nowhere'"),
+        (["digits", "--metric=df", "--data=digits"], 2, "no metric 'df'; did you mean 'fd'"),
+        (["digits", "-n", "9", "--data=digit"], 2, "no data 'digit'; did you mean 'digits'"),
+        (["digits", "-n", "9"], 2, "add --data"),
+    ],
+)
+def test_bad_evaluations_are_one_sentence(refused, words, code, sentence) -> None:
+    """What cannot be evaluated is told in a sentence."""
+    assert sentence in refused("evaluate", *words, code=code)

@@ -1,0 +1,82 @@
+"""`gentk show`: components with their options, recipes with their text."""
+
+from __future__ import annotations
+
+import pytest
+
+from gentk.data.view import View
+from gentk.recipe import Recipe
+from gentk_averages.ama import AdamMovingAverage
+
+
+def rows(text: str, title: str) -> dict[str, list[str]]:
+    """Return the table under a title, by its first column."""
+    _, _, table = text.partition(f"{title}:\n")
+    return {line.split()[0]: line.split() for line in table.partition("\n\n")[0].splitlines()[1:]}
+
+
+def test_component_shows_options_with_defaults(gentk) -> None:
+    """Each option has its type, its default as it would be typed, and its description."""
+    text = gentk("show", "ama").stdout
+    table = rows(text, "options")
+
+    assert text.splitlines()[0] == "estimator ama (gentk-averages 0.1.0)"
+    assert set(AdamMovingAverage.__init__.__kwdefaults__) == set(table)
+    assert table["betas"][:3] == ["betas", "number+number", "0.5+0.999"]
+    assert table["reduction"][:3] == ["reduction", "mean|sum", "mean"]
+    assert "Adam's learning rate" in text
+    assert "arXiv:1904.02762" in text
+
+
+def test_data_shows_the_options_of_all_data(gentk) -> None:
+    """A data name shows its own options, its argument, and those that every data name takes."""
+    text = gentk("show", "data", "npz").stdout
+
+    assert text.splitlines()[0] == "data npz:PATH (gentk 0.1.0)"
+    assert "\nPATH: The archive." in text
+    assert {"images", "labels"} == set(rows(text, "options"))
+    assert set(View.__dataclass_fields__) == set(rows(text, "options of all data"))
+
+
+def test_component_without_options_says_so(gentk) -> None:
+    """No options is said rather than left blank."""
+    assert "\noptions: none\n" in gentk("show", "estimator", "batch").stdout
+
+
+def test_argument_does_not_matter(gentk) -> None:
+    """`folder:photos` is shown as `folder`."""
+    assert gentk("show", "folder").stdout == gentk("show", "data", "folder:photos").stdout
+
+
+def test_recipe_shows_its_text(gentk) -> None:
+    """A recipe is shown as it is written, with or without the kind."""
+    text = gentk("show", "quickstart").stdout
+
+    assert text == gentk("show", "recipe", "quickstart").stdout
+    assert 'data = "digits,size=32"' in text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["amma"], "nothing is called 'amma'; did you mean 'ama'"),
+        (["extractor"], "'extractor' is a kind, not a name; type: gentk list extractor"),
+        (["losss", "moments"], "no kind 'losss'; did you mean 'loss'"),
+        (["encoder", "dcgan"], "no encoder 'dcgan'; there is a generator of that name"),
+        (["critic", "fhj"], "no critic 'fhj'; type: gentk list critic"),
+        (["recipe", "quikstart"], "no recipe 'quikstart'; did you mean 'quickstart'"),
+        (["a", "b", "c"], "'a b c' is not [KIND] NAME; type: gentk show c"),
+        ([":x"], "names no component"),
+    ],
+)
+def test_unknown_names_are_one_sentence(refused, words, sentence) -> None:
+    """What does not exist is told with what is near."""
+    assert sentence in refused("show", *words, code=2)
+
+
+def test_recipe_file_is_sent_elsewhere(refused, tmp_path) -> None:
+    """A file is not a name; the sentence tells the command that reads files."""
+    path = tmp_path / "mine.toml"
+    path.write_text(f"steps = {Recipe().batch}")
+
+    assert f"type: gentk run {path} --dry-run" in refused("show", "recipe", str(path), code=2)

@@ -1,0 +1,98 @@
+"""Tables and meters: what is drawn on a terminal, what is printed elsewhere."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+
+from gentk.cli.meter import Meter
+from gentk.cli.table import cell, echo_mapping, echo_table
+
+ROWS = [("loss", "mmd", "[b]kernels[/b]"), ("loss", "moments", "sums"), ("data", "digits", "8 x 8")]
+
+
+def test_piped_table_is_aligned(capsys) -> None:
+    """In a pipe columns are aligned and every row is whole, so that grep and cut work."""
+    echo_table(("kind", "name", "summary"), ROWS, grouped=True)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "kind  name     summary",
+        "loss  mmd      [b]kernels[/b]",
+        "loss  moments  sums",
+        "data  digits   8 x 8",
+    ]
+
+
+def test_drawn_table_shows_a_group_once(capsys, monkeypatch) -> None:
+    """On a terminal a kind is named once, and text that looks like markup is text."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+
+    echo_table(("kind", "name", "summary"), ROWS, grouped=True)
+    text = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+
+    assert [line.split()[0] if line.split() else "" for line in text.splitlines()] == [
+        "kind",
+        "loss",
+        "moments",
+        "",
+        "data",
+    ]
+    assert "[b]kernels[/b]" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (True, "yes"),
+        (3, "3"),
+        (2.0 / 3, "0.66667"),
+        ([1, 2], "1, 2"),
+        ([], "-"),
+        ({"a": 1}, "a: 1"),
+    ],
+)
+def test_cells_read_well(value, text) -> None:
+    """Values are written for people."""
+    assert text == cell(value)
+
+
+def test_mapping_is_lines(capsys) -> None:
+    """A mapping is one line a key, a mapping inside it indented."""
+    echo_mapping({"a": 1, "b": {"c": False}, "d": {}})
+
+    assert capsys.readouterr().out.splitlines() == ["a: 1", "b:", "  c: no", "d: -"]
+
+
+def test_meter_prints_quarters(capsys) -> None:
+    """Elsewhere than on a terminal a pass prints four lines, each pass anew."""
+    with Meter() as meter:
+        for done in [*range(10, 101, 10), *range(10, 101, 10)]:
+            meter.advance("statistics", done, 100)
+
+    counts = re.findall(r"statistics: (\d+)/100 images\n", capsys.readouterr().err)
+    assert [int(c) for c in counts if c != "10"] == 2 * [30, 50, 80, 100]
+
+
+def test_quiet_meter_is_silent(capsys) -> None:
+    """A quiet meter prints nothing."""
+    with Meter(quiet=True) as meter:
+        meter.advance("statistics", 100, 100)
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_meter_draws_on_a_terminal(capsys, monkeypatch) -> None:
+    """On a terminal a bar counts, and is taken away at the end."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with Meter() as meter:
+        meter.advance("statistics", 64, 128)
+        meter.advance("statistics", 128, 128)
+        assert meter._bar is not None
+
+    assert "128/128" in capsys.readouterr().err
+    assert meter._bar is None
