@@ -63,7 +63,7 @@ def test_failed_drawing_leaves_the_last_picture(tmp_path, monkeypatch) -> None:
 def test_tile_holds_every_pixel_in_its_place(
     count, channels, height, width, columns, scale
 ) -> None:
-    """Image i stands in row i // columns, column i % columns, each pixel a square; rest is white."""
+    """Image i stands in row i // columns, column i % columns, pixels enlarged, the rest white."""
     images = torch.randint(0, 255, (count, channels, height, width))
 
     sheet = np.array(tile(images / 255, columns, scale)).astype(int)

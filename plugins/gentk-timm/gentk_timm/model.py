@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import timm
 import torch
-from timm.models import PretrainedCfg, get_pretrained_cfg
+from timm.models import PretrainedCfg, get_deprecated_models, get_pretrained_cfg
 from torch import nn
 
 from gentk.errors import UnknownName, WeightsError
@@ -35,6 +35,9 @@ def config(model: str) -> PretrainedCfg:
     """
     if not timm.is_model(model):
         raise UnknownName(_unknown(model))
+    renamed = get_deprecated_models().get(model)
+    if renamed:
+        raise UnknownName(f"timm has renamed {model!r}; type timm:{renamed}")
     try:
         found = get_pretrained_cfg(model)
     except RuntimeError as error:

@@ -1,0 +1,196 @@
+"""Recipes: precedence, validation, identity; and the library they are found in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gentk.errors import BadRecipe, UnknownName, UsageError
+from gentk.library import Library
+from gentk.recipe import PASSING, Recipe, resolve
+
+CHANGED = {
+    "summary": "other",
+    "data": "mnist",
+    "extractor": ("pixels", "pixels"),
+    "generator": "mlp",
+    "loss": "mmd",
+    "estimator": "ma",
+    "batch": 32,
+    "chunk": 16,
+    "optimizer": "sgd",
+    "schedule": ({"at": 10, "set": {"lr": 0.1}},),
+    "decay": "cosine",
+    "ema": 0.9,
+    "steps": 77,
+    "minutes": 7.0,
+    "init": "run:x",
+    "codec": "run:y",
+    "seed": 5,
+    "device": "cpu",
+    "dtype": "bfloat16",
+    "threads": 1,
+    "out": "there",
+    "observer": ("metrics",),
+    "phase": {"generator": {"decay": "linear"}},
+}
+"""Another value than the default for every key."""
+
+
+def test_flags_go_before_recipe_before_defaults() -> None:
+    """Precedence is defaults < recipe < flags, and origins say which it was."""
+    found = resolve("mine", {"batch": 16, "seed": 3, "steps": 9}, {"seed": 4, "loss": None})
+
+    assert (found.recipe.batch, found.recipe.seed, found.recipe.steps) == (16, 4, 9)
+    assert found.recipe.loss == Recipe().loss
+    assert found.origins["batch"] == "recipe mine"
+    assert found.origins["seed"] == "--seed"
+    assert found.origins["loss"] == "default"
+    assert set(found.origins) == set(Recipe.model_fields)
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(CHANGED)), st.none()),
+    st.dictionaries(st.sampled_from(sorted(CHANGED)), st.none()),
+)
+def test_every_key_has_the_value_of_its_origin(in_file, in_flags) -> None:
+    """Whatever is set where, each key's value comes from where its origin says."""
+    table = {key: CHANGED[key] for key in in_file} | {"steps": 5}
+    flags = {key: CHANGED[key] for key in in_flags}
+    found = resolve("x", table, flags)
+    other = Recipe.model_validate(CHANGED)
+    replaced = {"steps", "minutes"} if {"steps", "minutes"} & set(flags) else set()
+
+    for key in Recipe.model_fields:
+        taken = key in flags or (key in table and key not in replaced)
+        expected = getattr(other if taken else Recipe(), key)
+        if key == "steps" and key not in flags and not replaced:
+            expected = 5
+        assert getattr(found.recipe, key) == expected, key
+        assert (found.origins[key] != "default") == taken, key
+
+
+def test_budget_given_by_hand_replaces_the_recipe_s() -> None:
+    """`--minutes` replaces `steps` and the other way round."""
+    by_time = resolve("x", {"steps": 500}, {"minutes": 2.0}).recipe
+    by_steps = resolve("x", {"minutes": 5.0}, {"steps": 10}).recipe
+
+    assert (by_time.steps, by_time.minutes) == (None, 2.0)
+    assert (by_steps.steps, by_steps.minutes) == (10, None)
+
+
+@pytest.mark.parametrize(("table", "flags"), [({}, {}), ({"steps": 5}, {"steps": "none"})])
+def test_without_a_budget_nothing_is_run(table, flags) -> None:
+    """A recipe needs a budget."""
+    with pytest.raises(
+        UsageError, match="recipe 'x' has no budget; add --steps 1000 or --minutes 5"
+    ):
+        resolve("x", table, flags)
+
+
+def test_none_takes_back_what_a_recipe_says() -> None:
+    """`none` leaves a key away where that means something, and is a value where it is one."""
+    found = resolve(
+        "x",
+        {"ema": 0.9, "chunk": 8, "decay": "linear", "steps": 5},
+        {"ema": "none", "decay": "none"},
+    )
+
+    assert (found.recipe.ema, found.recipe.chunk, found.recipe.decay) == (None, 8, "none")
+    assert found.origins["ema"] == "--ema"
+
+
+def test_text_from_the_command_line_is_converted() -> None:
+    """Flags may be text, as typed; one extractor needs no list."""
+    found = resolve("x", {}, {"batch": "32", "ema": "0.5", "steps": "7", "extractor": "pixels"})
+
+    assert (
+        found.recipe
+        == resolve("x", {}, {"batch": 32, "ema": 0.5, "steps": 7, "extractor": ("pixels",)}).recipe
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            {"los": "moments"},
+            "recipe 'x' has no key 'los'; did you mean 'loss'\\? keys are summary",
+        ),
+        ({"phase": {"generator": {"lr": 1}}}, "no key 'phase.generator.lr'"),
+        ({"batch": "many"}, "recipe 'x': batch = 'many' is wrong, input should be a valid integer"),
+        ({"batch": 1}, "batch = 1 is wrong, input should be greater than or equal to 2"),
+        ({"ema": 1.0}, "ema = 1.0 is wrong, input should be less than 1"),
+        (
+            {"decay": "slow"},
+            "decay = 'slow' is wrong, input should be 'none', 'linear' or 'cosine'",
+        ),
+        ({"schedule": [{"at": -1, "set": {}}]}, "schedule.0.at = -1 is wrong"),
+    ],
+)
+def test_mistakes_name_the_key(table, message) -> None:
+    """In a recipe a mistake is a `BadRecipe`, in a flag a plain `UsageError`; both name the key."""
+    with pytest.raises(BadRecipe, match=message):
+        resolve("x", {**table, "steps": 1}, {})
+    with pytest.raises(UsageError, match=message.replace("recipe 'x'", "the command")) as caught:
+        resolve("x", {"steps": 1}, table)
+    assert not isinstance(caught.value, BadRecipe)
+
+
+@pytest.mark.parametrize("key", sorted(Recipe.model_fields))
+def test_identity_changes_with_what_makes_another_run(key) -> None:
+    """Budget, place and logging do not make another run; every other key does."""
+    other = Recipe.model_validate({key: CHANGED[key]})
+
+    assert other != Recipe()
+    assert (other.identity() == Recipe().identity()) == (key in PASSING)
+
+
+def test_folder_is_out_or_name_and_identity() -> None:
+    """A run goes to `out`, or to a folder named by recipe and identity."""
+    default = resolve("mine", {"steps": 1}, {})
+
+    assert default.folder() == Path("runs") / f"mine-{default.recipe.identity()}"
+    assert resolve("mine", {"steps": 1}, {"out": "x/y"}).folder() == Path("x/y")
+
+
+def test_packaged_recipes_resolve() -> None:
+    """Every recipe of the package is valid and says in one line what it is."""
+    library = Library([])
+    names = [row.name for row in library.rows()]
+
+    assert {"quickstart", "gfmn-cifar10"} <= set(names)
+    assert library.broken == []
+    for row in library.rows():
+        assert row.summary and "\n" not in row.summary
+        assert resolve(row.name, library.read(row.name)[1], {}).recipe.summary == row.summary
+
+
+def test_recipes_are_read_by_name_or_path(tmp_path, monkeypatch) -> None:
+    """A path is read as it is; a bare name is looked up and never a file of the folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("steps = 3")
+    library = Library([])
+
+    assert library.read("mine.toml") == ("mine", {"steps": 3})
+    assert library.read(str(tmp_path / "mine.toml")) == ("mine", {"steps": 3})
+    with pytest.raises(UnknownName, match="no recipe 'mine'; type: gentk list recipe"):
+        library.read("mine")
+
+
+def test_our_recipes_come_before_others(tmp_path, monkeypatch) -> None:
+    """A plugin cannot replace gentk's recipes, and adds its own."""
+    folder = tmp_path / "evil_package" / "recipes"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    (folder / "quickstart.toml").write_text('summary = "theirs"')
+    (folder / "other.toml").write_text('summary = "theirs"')
+    monkeypatch.syspath_prepend(tmp_path)
+    library = Library([("evil", "evil_package")])
+    rows = {row.name: row for row in library.rows("*")}
+
+    assert rows["quickstart"].distribution == "gentk"
+    assert rows["other"].distribution == "evil"
