@@ -119,12 +119,27 @@ def test_of_rivals_nobody_gets_the_name(rivals) -> None:
 
 def test_built_ins_cannot_be_shadowed() -> None:
     """The core's own components come first and stay."""
-    names = registry(
-        provided("estimator", "batch", "gentk"), provided("estimator", "batch", "evil")
-    )
+    for name in ("batch", "not-in-the-table"):
+        names = registry(provided("estimator", name, "gentk"), provided("estimator", name, "evil"))
 
-    assert names.find("estimator", "batch").distribution == "gentk"
-    assert [row.distribution for row in names.broken] == ["evil"]
+        assert names.find("estimator", name).distribution == "gentk"
+        assert [row.distribution for row in names.broken] == ["evil"]
+
+
+def test_table_of_first_party_names_is_complete() -> None:
+    """Every component of gentk's own distributions stands in `FIRST_PARTY`, and no other."""
+    installed = Registry().select()
+    own = [row for row in installed if row.distribution in FIRST_PARTY]
+    here = {row.distribution for row in own}
+    listed = {
+        (distribution, kind, name)
+        for distribution, kinds in FIRST_PARTY.items()
+        for kind, names in kinds.items()
+        for name in names
+        if distribution in here
+    }
+
+    assert {(row.distribution, row.component.kind, row.component.name) for row in own} == listed
 
 
 def test_check_wants_the_argument_that_is_declared() -> None:

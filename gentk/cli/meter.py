@@ -19,7 +19,7 @@ class Meter:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._bar: Any = None
-        self._told: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, int] = {}
         self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Meter:
@@ -44,12 +44,10 @@ class Meter:
         if sys.stderr.isatty():
             self._draw(label, done, total)
             return
-        before, quarter = self._told.get(label, (0, 0))
-        again = done < before  # The same pass over other images.
-        reached = 4 * done // max(total, 1)
-        if reached > quarter or again:
+        quarter = 4 * done // max(total, 1)
+        if quarter > self._told.get(label, 0):
             click.echo(f"{label}: {done:,}/{total:,} images", err=True)
-        self._told[label] = (done, reached)
+        self._told[label] = quarter
 
     def _draw(self, label: str, done: int, total: int) -> None:
         if self._bar is None:

@@ -40,10 +40,8 @@ class MetricsFile(Observer):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         old = self._path.read_text(encoding="utf-8") if steps and self._path.exists() else ""
         part = self._path.with_suffix(".part")
-        part.write_text(
-            "".join(line for line in old.splitlines(keepends=True) if _step(line) <= steps),
-            encoding="utf-8",
-        )
+        kept = [f"{line}\n" for line in old.splitlines() if _step(line) <= steps]
+        part.write_text("".join(kept), encoding="utf-8")
         os.replace(part, self._path)
 
 
@@ -59,7 +57,6 @@ def _line(row: dict[str, float]) -> str:
 def _step(line: str) -> float:
     """Return the step of a logged line; infinity if it is no whole row."""
     try:
-        row = json.loads(line)
-        return float(row["step"]) if line.endswith("\n") else math.inf
+        return float(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
         return math.inf

@@ -146,13 +146,14 @@ def test_variants_are_listed_by_pattern(fake, listed) -> None:
     site = fake("good", source + "\ndef known():\n    return ['abc', 'abd', 'xyz']\n")
 
     table = json.loads(listed(site, "loss", "thing:ab*", "--json").stdout)
-    plain = listed(site, "loss", "thing:xyz").stdout
+    plain = listed(site, "loss", "thing:yz").stdout
 
     assert [(row["name"], row["argument"]) for row in table["components"]] == [
         ("thing", "abc"),
         ("thing", "abd"),
     ]
     assert "thing:xyz" in plain
+    assert "thing:abc" not in plain
 
 
 BROKEN = {

@@ -101,6 +101,17 @@ def test_resumed_run_drops_later_rows(tmp_path, step) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.jsonl"]
 
 
+def test_last_row_without_its_line_end_is_kept(tmp_path) -> None:
+    """A row whose line end alone was cut off is whole: it stays, and the next has its own line."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}')
+    log = MetricsFile()
+    log.observe(start(tmp_path, 2))
+    log.observe(rows(3))
+
+    assert [row["step"] for row in read(tmp_path)] == [1, 2, 3]
+
+
 def test_resumed_run_without_a_log_begins_one(tmp_path) -> None:
     """A log that was deleted is no reason to stop."""
     log = MetricsFile()

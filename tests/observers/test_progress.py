@@ -69,6 +69,7 @@ def test_resumed_run_counts_from_where_it_was(capsys) -> None:
     """After a resume rate and time left are those of this session, and no tenth is told again."""
     bar = ProgressBar()
     bar.observe(started(done=500))
+    bar.observe(stepped(501))
     slow = Progress(600, 600 * 64, 50 + 20.0, 0.6)  # 100 steps in 20 s, not 10
     bar.observe(Stepped(slow, [{"loss": 1.0}]))
     lines = capsys.readouterr().err.splitlines()

@@ -1,4 +1,4 @@
-"""The extractor: frozen, independent per sample, differentiable in its input, and clear when wrong."""
+"""The extractor: frozen, independent per sample, differentiable in its input, clear when wrong."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_images_of_another_shape_are_refused(shape):
     [
         ("test_resnet", 0, "type resize=96"),
         ("vgg19", 8, "type resize=96"),
-        ("test_vit", 64, "leave resize out"),
+        ("vit_tiny_patch16_224", 64, "leave resize out"),
     ],
 )
 def test_impossible_sizes_are_refused_at_once(model, resize, advice):

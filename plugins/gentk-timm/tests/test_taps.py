@@ -71,7 +71,10 @@ def test_in_place_operations_do_not_reach_features(model, layers):
     kept = {}
 
     def keep(name):
-        return lambda module, arguments, output: kept.setdefault(name, output.clone())
+        def hook(module, arguments, output):
+            kept[name] = output.clone()
+
+        return hook
 
     for name in extractor.layers:
         extractor.network.get_submodule(name).register_forward_hook(keep(name))
