@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from importlib import resources
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +86,7 @@ def parse(text: str, name: str) -> dict[str, Any]:
 
 
 def _files(module: str) -> list[tuple[str, str]]:
-    try:
-        folder = resources.files(module) / "recipes"
-        found = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")]
-    except (OSError, ModuleNotFoundError, TypeError):
-        return []
-    texts = {entry.name[:-5]: entry.read_bytes().decode("utf-8", "replace") for entry in found}
-    return sorted(texts.items())
+    # Not importlib.resources, whose import would be a sixth of the time `gentk list` takes.
+    places = getattr(import_module(module), "__path__", ())
+    found = [path for place in places for path in Path(place, "recipes").glob("*.toml")]
+    return sorted((path.stem, path.read_bytes().decode("utf-8", "replace")) for path in found)

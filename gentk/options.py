@@ -123,8 +123,10 @@ def _loosened(annotation: Any) -> Any:
         choices = {str(choice): choice for choice in _literals(annotation)}
         return choices.get(value, value) if isinstance(value, str) else value
 
-    return Annotated[annotation, BeforeValidator(widen)] if _literals(annotation) else (
-        annotation if annotation is not Literal else str
+    return (
+        Annotated[annotation, BeforeValidator(widen)]
+        if _literals(annotation)
+        else (annotation if annotation is not Literal else str)
     )
 
 

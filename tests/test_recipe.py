@@ -123,6 +123,7 @@ def test_text_from_the_command_line_is_converted() -> None:
         ({"phase": {"generator": {"lr": 1}}}, "no key 'phase.generator.lr'"),
         ({"batch": "many"}, "recipe 'x': batch = 'many' is wrong, input should be a valid integer"),
         ({"batch": 1}, "batch = 1 is wrong, input should be greater than or equal to 2"),
+        ({"seed": 2**63}, "input should be less than 9223372036854775808"),
         ({"ema": 1.0}, "ema = 1.0 is wrong, input should be less than 1"),
         (
             {"decay": "slow"},

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import shutil
 import statistics
 import subprocess
 import tomllib
@@ -69,7 +68,7 @@ def measure(
     recipe = flags.pop("recipe", None)
     slug = "".join(c if c.isalnum() else "-" for c in row["name"])
     out = ROOT / "runs" / "results" / name / f"{slug}-{seed}"
-    run = gentk.run(recipe, **flags, seed=seed, threads=threads, out=str(out))
+    run = gentk.run(recipe, **flags, seed=seed, threads=threads, out=str(out), observers=[])
     judge = {**table["judge"], **row.get("judge", {})}
     judged = evaluate(
         str(out),
@@ -83,7 +82,6 @@ def measure(
         pictures = HERE / name
         pictures.mkdir(exist_ok=True)
         tile(run.sample(64)).save(pictures / f"{slug}.png", optimize=True)
-    shutil.copy(out / "run.json", out / "judged.json")
     assert run.result is not None
     return {
         "row": row["name"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -94,22 +95,27 @@ def _version(name: str) -> str | None:
 
 
 def _devices(broken: list[Broken]) -> dict[str, Any]:
-    """Return what torch can compute on; a torch that does not import is reported as broken."""
+    """Return what can be computed on; a torch that does not import is reported as broken."""
+    from ..errors import UsageError
     from ..plugins import Broken
 
     try:
-        import torch
+        from ..runs.device import choose_device
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
         mend = "pip install --force-reinstall torch"
         broken.append(Broken("torch", "torch", "import", text, mend))
         return {}
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return {
-        "cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
-        "cuda": [torch.cuda.get_device_name(index) for index in range(count)],
-        "mps": torch.backends.mps.is_available(),
-    }
+
+    def usable(name: str) -> bool:
+        try:
+            choose_device(name)
+        except UsageError:
+            return False
+        return True
+
+    cuda = itertools.takewhile(usable, (f"cuda:{index}" for index in itertools.count()))
+    return {"cpu": f"{os.cpu_count()} cores", "cuda": list(cuda), "mps": usable("mps")}
 
 
 def _cache() -> dict[str, Any]:

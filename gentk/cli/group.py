@@ -24,7 +24,9 @@ INTERRUPTED = 130
 
 
 def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
-    context.find_object(Failures).debug |= value  # type: ignore[union-attr]
+    failures = context.find_object(Failures)
+    if failures is not None and value:
+        failures.debug = True
 
 
 def _debug_option() -> click.Option:

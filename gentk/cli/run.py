@@ -81,7 +81,7 @@ def command(*, recipe: str | None, dry_run: bool, quiet: bool, **flags: Any) -> 
     \b
     gentk run
     gentk run --extractor timm:vgg19 --loss moments --estimator ama
-    gentk run quickstart --data folder:photos,size=64 --minutes 30 --out runs/photos
+    gentk run --data folder:photos,size=64 --minutes 30 --out runs/photos
     gentk run gfmn-cifar10 --batch 512 --chunk 64 --dry-run
     """
     from ..registry import Registry

@@ -156,6 +156,16 @@ def test_variants_are_listed_by_pattern(fake, listed) -> None:
     assert "thing:abc" not in plain
 
 
+def test_networks_of_timm_are_listed_by_pattern(gentk) -> None:
+    """`timm:PATTERN` lists timm's own names, with and without the tag of their weights."""
+    table = json.loads(gentk("list", "extractor", "timm:vgg19*", "--json").stdout)
+
+    assert {"timm"} == {row["name"] for row in table["components"]}
+    assert {"vgg19", "vgg19.tv_in1k", "vgg19_bn"} <= {
+        row["argument"] for row in table["components"]
+    }
+
+
 BROKEN = {
     "missing-import": ("import absent_module", "load", "absent_module"),
     "raising-import": ("raise RuntimeError('at import')", "load", "RuntimeError: at import"),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -168,6 +172,31 @@ def test_evaluate_prints_figures_and_protocol(gentk, trained) -> None:
     assert f"{table['rows'][0]['value']:.5g}" in plain.stdout
     assert "samples: 16" in plain.stdout
     assert "samples: 16/16 images" in plain.stderr
+
+
+def test_interrupt_keeps_a_checkpoint_to_go_on_from(gentk, place) -> None:
+    """Ctrl-C ends a run with code 130, a checkpoint and what to type, which then goes on."""
+    out = place / "stopped"
+    words = ("run", *FAST, "--threads=1", f"--out={out}")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gentk", *words, "--steps=1000000"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(600):
+        if (out / "metrics.jsonl").exists() and (out / "metrics.jsonl").stat().st_size:
+            break
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    steps = int(next((out / "checkpoints").iterdir()).name)
+
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "stopped; type the same command to go on"
+    assert "Traceback" not in told
+    again = gentk(*words, f"--steps={steps + 2}")
+    assert f"going on from step {steps:,}" in again.stderr
+    assert f"steps   {steps + 2:,}\n" in again.stdout
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,47 @@ def _is_affine_map(norm: nn.BatchNorm2d) -> bool:
     return type(norm) is nn.BatchNorm2d
 
 
+class _Wiring:
+    """What a run shows of convolutions and norms: who gave which tensor, who took it, how often."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, Tensor] = {}
+        self.inputs: dict[str, Tensor] = {}
+        self.calls: Counter[str] = Counter()
+        self.uses = Uses()
+
+    def after_convolution(self, path: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        """Return a hook that notes what a convolution gives."""
+
+        def note(module: nn.Module, arguments: Any, output: Tensor) -> None:
+            self.calls[path] += 1
+            self.outputs[path] = output
+            self.uses.watch(output)
+
+        return note
+
+    def before_norm(self, path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        """Return a hook that notes what a norm takes."""
+
+        def note(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            self.calls[path] += 1
+            self.inputs[path] = arguments[0]
+
+        return note
+
+    def pairs(self, wanted: Iterable[Tensor]) -> dict[str, str]:
+        """Return norm -> convolution for outputs that one norm reads, once, and nothing else."""
+        kept = {id(tensor) for tensor in wanted}
+        source = {id(output): path for path, output in self.outputs.items()}
+        return {
+            norm: source[id(values)]
+            for norm, values in self.inputs.items()
+            if id(values) in source
+            and id(values) not in kept
+            and self.calls[norm] == self.calls[source[id(values)]] == self.uses.count(values) == 1
+        }
+
+
 def _pairs(
     convolutions: dict[str, nn.Conv2d],
     norms: dict[str, nn.BatchNorm2d],
@@ -85,41 +126,18 @@ def _pairs(
     Which tensor a norm is given is a matter of identity; that no other operation takes it, be it a
     module's or a function's, is seen by counting the uses of that very tensor.
     """
-    outputs: dict[str, Tensor] = {}
-    inputs: dict[str, Tensor] = {}
-    calls: Counter[str] = Counter()
-    uses = Uses()
-
-    def after_convolution(path: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def keep(module: nn.Module, arguments: Any, output: Tensor) -> None:
-            calls[path] += 1
-            outputs[path] = output
-            uses.watch(output)
-
-        return keep
-
-    def before_norm(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def keep(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            calls[path] += 1
-            inputs[path] = arguments[0]
-
-        return keep
-
-    handles = [c.register_forward_hook(after_convolution(p)) for p, c in convolutions.items()]
-    handles += [n.register_forward_pre_hook(before_norm(p)) for p, n in norms.items()]
+    wiring = _Wiring()
+    handles = [
+        c.register_forward_hook(wiring.after_convolution(p)) for p, c in convolutions.items()
+    ]
+    handles += [n.register_forward_pre_hook(wiring.before_norm(p)) for p, n in norms.items()]
     try:
-        with torch.no_grad(), uses:
-            wanted = {id(output) for output in run()}
+        with torch.no_grad(), wiring.uses:
+            wanted = list(run())
     finally:
         for handle in handles:
             handle.remove()
-    source = {id(output): path for path, output in outputs.items() if id(output) not in wanted}
-    return {
-        path: source[id(values)]
-        for path, values in inputs.items()
-        if id(values) in source
-        and uses.count(values) == calls[path] == calls[source[id(values)]] == 1
-    }
+    return wiring.pairs(wanted)
 
 
 @torch.no_grad()

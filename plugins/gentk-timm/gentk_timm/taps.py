@@ -58,12 +58,15 @@ class _Enough(Exception):
 
 
 class _Pass:
-    """One forward pass with hooks on the tapped modules; the hooks are gone when `run` returns."""
+    """One forward pass with hooks on the tapped modules; the hooks are gone when `run` returns.
 
-    def __init__(self, taps: Iterable[Tap]) -> None:
+    `seen` is called with the name and the output of every tap, as it comes by.
+    """
+
+    def __init__(self, taps: Iterable[Tap], seen: Callable[[str, Tensor], None] | None) -> None:
         self.pending = {(tap.call.path, tap.call.nth): tap for tap in taps}
         self.features: Features = {}
-        self.seen: dict[str, tuple[Tensor, int]] = {}
+        self._seen = seen
         self._calls: Counter[str] = Counter()
 
     def run(self, network: nn.Module, entry: Entry, images: Tensor) -> None:
@@ -87,7 +90,8 @@ class _Pass:
             tensor = _tensor(output)
             if tap is None or tensor is None:
                 return
-            self.seen[tap.call.name] = (tensor, tensor._version)
+            if self._seen is not None:
+                self._seen(tap.call.name, tensor)
             feature = tensor.clone() if tap.copied else tensor
             self.features[tap.call.name] = (
                 feature.permute(0, 3, 1, 2) if tap.channels_last else feature
@@ -104,7 +108,7 @@ def collect(network: nn.Module, entry: Entry, taps: Iterable[Tap], images: Tenso
     Raises:
         Incompatible: The network did not call a tapped module.
     """
-    forward = _Pass(taps)
+    forward = _Pass(taps, None)
     forward.run(network, entry, images)
     if forward.pending:
         missed = ", ".join(path for path, _ in forward.pending)
@@ -123,11 +127,15 @@ def overwritten(
     torch counts the in-place operations on the memory of each tensor; the count at the tap is
     compared with that at the end of the pass.
     """
-    forward = _Pass(taps)
+    versions: dict[str, tuple[Tensor, int]] = {}
+
+    def note(name: str, output: Tensor) -> None:
+        versions[name] = output, output._version
+
     with torch.no_grad():
-        forward.run(network, entry, images)
+        _Pass(taps, note).run(network, entry, images)
     return frozenset(
-        name for name, (tensor, version) in forward.seen.items() if tensor._version != version
+        name for name, (output, version) in versions.items() if output._version != version
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import inspect
 import pickle
 import sys
 from collections.abc import Mapping
@@ -104,34 +105,34 @@ def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found:
     Raises:
         WeightsError: A tensor is missing, unexpected or of another shape.
     """
-    state = _renamed(layout, found) if found.by_order else found.state
-    problems = _problems(network, layout, state)
-    if problems and not found.by_order:
-        # Other projects' files: timm has converters for many of them.
-        converted = _converted(network, state)
-        if not _problems(network, layout, converted):
-            state, problems = converted, ""
-    if problems:
+    if found.by_order:
+        states = [_renamed(layout, found)]
+    else:
+        states = [found.state, _converted(network, found.state)]
+    misfits = [_misfits(network, layout, state) for state in states]
+    least = min(misfits, key=lambda kinds: sum(map(len, kinds.values())))
+    if any(least.values()):
+        wrong = ", ".join(f"{_some(names)} {kind}" for kind, names in least.items() if names)
         raise WeightsError(
-            f"{found.origin} does not fit timm:{name}: {problems}; "
+            f"{found.origin} does not fit timm:{name}: {wrong}; "
             f"type weights=PATH of a file that was saved from this model"
         )
+    state = states[misfits.index(least)]
     network.load_state_dict({key: state[key] for key in network.state_dict()})
 
 
-def _problems(
+def _misfits(
     network: nn.Module, layout: Mapping[str, torch.Size], state: Mapping[str, Tensor]
-) -> str:
-    """Return what does not fit, in words; empty if all does."""
+) -> dict[str, list[str]]:
+    """Return the names of the tensors that do not fit, by what is wrong with them."""
     needed = network.state_dict()
-    lists = {
+    return {
         "missing": [key for key in needed if key not in state],
         "unexpected": [key for key in state if key not in layout],
         "of another shape": [
             key for key in needed if key in state and state[key].shape != needed[key].shape
         ],
     }
-    return ", ".join(f"{_some(names)} {what}" for what, names in lists.items() if names)
 
 
 def _renamed(layout: Mapping[str, torch.Size], found: Weights) -> dict[str, Tensor]:
@@ -151,9 +152,11 @@ def _converted(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor
     convert = getattr(family, "checkpoint_filter_fn", getattr(family, "_filter_fn", None))
     if convert is None:
         return state
+    # As timm has it: some converters take the network too.
+    arguments = (dict(state), network)[: len(inspect.signature(convert).parameters)]
     try:
         with quiet():
-            converted: dict[str, Tensor] = convert(dict(state), network)
+            converted: dict[str, Tensor] = convert(*arguments)
     except Exception:  # each family has its own way to fail on a file it does not know
         return state
     return converted

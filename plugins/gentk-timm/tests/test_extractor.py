@@ -56,6 +56,15 @@ def test_gradients_are_right():
     )
 
 
+def test_inference_mode_gives_the_same_features():
+    """Measuring under inference mode changes nothing."""
+    frozen = extractor("resnet18", layers=("bn1", "all"))
+    images = torch.rand(1, 3, 32, 32)
+    with torch.inference_mode():
+        measured = frozen(images)
+    assert all(torch.equal(measured[name], f) for name, f in frozen(images).items())
+
+
 def test_random_weights_follow_the_global_seed():
     """`weights=none` draws from torch's global random state, and only that decides them."""
     images = torch.rand(1, 3, 32, 32)

@@ -102,13 +102,13 @@ def test_an_empty_file_is_a_mismatch(tmp_path):
 
 
 def test_files_in_torchvisions_layout_are_converted(tmp_path):
-    """Timm's own converters are used: VGG in torchvision's names fits, strictly."""
+    """The converters of timm are used: VGG in torchvision's names fits, strictly."""
     torch.manual_seed(0)
     network = timm.create_model("vgg11").eval()
     state = {k: v for k, v in network.state_dict().items() if k.startswith("features")}
     foreign = state | {
         "classifier.0.weight": torch.rand(1, 25088),
-        "classifier.3.weight": torch.rand(1, 1),
+        "classifier.3.weight": torch.rand(1, 4096),
         "classifier.6.weight": torch.rand(1, 1),
     }
     torch.save(foreign, tmp_path / "vgg.pth")
@@ -170,11 +170,11 @@ def lite(number):
 
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_packaged_weights_load_without_a_network(number, monkeypatch):
-    """The packages' tensors fit one to one, and the features are finite and reproducible."""
+    """The packages' tensors fit one to one; features are finite, reproducible and alive."""
     monkeypatch.setattr(hub, "get_session", unreachable)
     first, again = lite(number), lite(number)
     assert first.fingerprint() == again.fingerprint()
-    images = torch.rand(2, 3, 32, 32)
+    images = torch.rand(2, 3, 64, 64)
     features = first(images)
     assert len(features) == (33 if number == 0 else 43)
     for name, feature in again(images).items():
@@ -182,22 +182,27 @@ def test_packaged_weights_load_without_a_network(number, monkeypatch):
         assert feature.isfinite().all()
         assert feature.min() >= 0
         assert feature.max() <= 6  # ReLU6
-        assert feature.mean() > 0.01
+    assert sum(feature.mean() > 0.01 for feature in features.values()) > 0.8 * len(features)
 
 
 def test_packaged_weights_know_natural_images():
-    """On photographs, each norm sees the statistics it was trained with; with random ones not."""
+    """On photographs in [0, 1], each norm sees the statistics it was trained with."""
     path = DATA / "cifar10-test.parquet"
     if not path.is_file():
         pytest.skip(f"{path} is absent: the check on natural images was not made")
     photographs = decode(path, 16)
-    assert (
-        deviation(TimmExtractor("tf_efficientnet_lite0", resize=160, fold=False), photographs) < 0.5
-    )
-    shifted = deviation(
-        TimmExtractor("tf_efficientnet_lite0", resize=160, fold=False), photographs * 0.2
-    )
-    assert shifted > 0.5
+
+    def lite0():
+        return TimmExtractor("tf_efficientnet_lite0", resize=160, fold=False)
+
+    assert deviation(lite0(), photographs) < 0.25
+    assert deviation(lite0(), torch.rand(16, 3, 160, 160)) > 0.3
+    assert deviation(lite0(), photographs * 2 - 1) > 0.25  # the wrong range
+    mixed_up = lite0()
+    for module in mixed_up.network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.weight.data = module.weight.data.flip(0)
+    assert deviation(mixed_up, photographs) > 1
 
 
 def decode(path, count):
@@ -315,9 +320,9 @@ def test_plain_addresses_use_torchs_cache(monkeypatch, tmp_path):
     """Models that are published as a plain file are read from torch's folder of checkpoints."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(hub, "get_session", unreachable)
-    (name,) = [n for n in timm.list_models("gcvit_tiny")]
+    (name,) = timm.list_models("gcvit_tiny")
     record = config(name)
-    with pytest.raises(WeightsError, match="checkpoints.*no route"):
+    with pytest.raises(WeightsError, match=r"checkpoints.*no route"):
         find(record, "pretrained")
     (tmp_path / "checkpoints").mkdir()
     torch.save({"a": torch.ones(1)}, tmp_path / "checkpoints" / Path(record.url).name)
