@@ -40,8 +40,10 @@ def fill_cache(folder: Path) -> None:
     weights = timm.create_model("vgg19", pretrained=False).features.state_dict(prefix="features.")
     snapshot = folder / "hf" / "hub" / REPOSITORY / "snapshots" / ("0" * 40)
     snapshot.mkdir(parents=True)
-    save_file({name: value.contiguous() for name, value in weights.items()},
-              snapshot / "model.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in weights.items()},
+        snapshot / "model.safetensors",
+    )
     refs = folder / "hf" / "hub" / REPOSITORY / "refs"
     refs.mkdir()
     (refs / "main").write_text("0" * 40)

@@ -61,9 +61,7 @@ def test_settled_is_about_the_mean_and_changes_nothing():
         settled = moved.settled()
 
         torch.testing.assert_close(settled.mean(), first.mean(), rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(
-            settled.covariance(), first.covariance(), rtol=1e-9, atol=1e-11
-        )
+        torch.testing.assert_close(settled.covariance(), first.covariance(), rtol=1e-9, atol=1e-11)
         torch.testing.assert_close(settled.pivot.double(), first.mean(), rtol=1e-6, atol=0)
 
 

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DISTRIBUTIONS = [ROOT, *sorted((ROOT / "plugins").iterdir()), ROOT / "examples/gentk-example-extractor"]
+DISTRIBUTIONS = [
+    ROOT,
+    *sorted((ROOT / "plugins").iterdir()),
+    ROOT / "examples/gentk-example-extractor",
+]
 LIGHT = ["pluggy", "click", "rich"]
 
 

@@ -9,9 +9,9 @@ __all__ = ["gentk_components"]
 DATA = "builtin.sources"
 
 
-def _part(kind: str, name: str, target: str, summary: str, argument: str | None = None) -> (
-    gentk.Component
-):
+def _part(
+    kind: str, name: str, target: str, summary: str, argument: str | None = None
+) -> gentk.Component:
     return gentk.Component(
         kind=kind,
         name=name,
@@ -39,7 +39,11 @@ def gentk_components() -> list[gentk.Component]:
         _part("data", "svhn", f"{DATA}.named:SVHN", "street view house numbers, 32 x 32 in colour"),
         _part("data", "celeba", f"{DATA}.named:CelebA", "CelebA faces; add crop=160,size=64"),
         _part("data", "lsun", f"{DATA}.lsun:Lsun", "LSUN scenes; add classes=..., size=64"),
-        _part("observer", "progress", "observers.progress:ProgressBar", "rate, ETA, loss on stderr"),
-        _part("observer", "metrics", "observers.metrics:MetricsFile", "metrics.jsonl, a row a step"),
+        _part(
+            "observer", "progress", "observers.progress:ProgressBar", "rate, ETA, loss on stderr"
+        ),
+        _part(
+            "observer", "metrics", "observers.metrics:MetricsFile", "metrics.jsonl, a row a step"
+        ),
         _part("observer", "grids", "observers.grids:SampleGrids", "samples/*.png during training"),
     ]

@@ -174,7 +174,9 @@ class Loop:
 
     def _check_weights(self) -> None:
         """Raise if the last update broke the weights: its loss would show that a step too late."""
-        weights = [p for phase in self.phases for m in phase.modules.values() for p in m.parameters()]
+        weights = [
+            p for phase in self.phases for m in phase.modules.values() for p in m.parameters()
+        ]
         if not torch.stack([torch.isfinite(w).all() for w in weights]).all():
             row = {"step": float(self.progress.steps), "weights": math.nan}
             raise NonFinite(_diverged("weights", row, self.checkpoints.steps()))

@@ -214,7 +214,13 @@ class _PivotSums(torch.autograd.Function):
             return None, None, *(part.expand_as(row) for row, part in parts)
         slope = 2 * slope
         base = torch.addcmul(flat if flat is not None else zero, slope, pivot, value=-1)
-        return None, None, *(
-            torch.addcmul(part, row, steep)
-            for row, part, steep in zip(rows, base.split(sizes), slope.split(sizes), strict=True)
+        return (
+            None,
+            None,
+            *(
+                torch.addcmul(part, row, steep)
+                for row, part, steep in zip(
+                    rows, base.split(sizes), slope.split(sizes), strict=True
+                )
+            ),
         )

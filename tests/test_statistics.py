@@ -1,0 +1,112 @@
+"""Data statistics: independent of order and chunks, cached by content, safe from damage."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from gentk_moments.loss import MomentsLoss
+from gentk_timm.extractor import TimmExtractor
+
+from gentk.cache import Cache
+from gentk.data import ImageSet, MemoryPixels
+from gentk.errors import DataError
+from gentk.feature_space import FeatureSpace, to_range
+from gentk.statistics import summarise_images, summarise_stream
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def space():
+    """A small real network with random weights."""
+    torch.manual_seed(0)
+    return FeatureSpace({"net": TimmExtractor("resnet18", weights="none", first=6)}, 3)
+
+
+@pytest.fixture
+def images():
+    """Ninety random images."""
+    pixels = torch.randint(0, 256, (90, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    return ImageSet(MemoryPixels(pixels.to(torch.uint8)), name="random")
+
+
+def test_statistics_depend_on_neither_order_nor_chunk_size(space, images):
+    """Another order and another chunk size give the same moments to 1e-6 of their scale."""
+    units = images.batch(range(90)).float() / 255
+    shuffled = units[torch.randperm(90)]
+    loss = MomentsLoss()
+    whole = loss.statistics(summarise_stream(iter(units.split(64)), space, loss))
+    parts = loss.statistics(summarise_stream(iter(shuffled.split(7)), space, loss))
+
+    for name, value in whole.items():
+        scale = value.abs().mean()
+        assert (value - parts[name]).abs().max() < 2e-6 * scale.clamp(min=value.abs().max())
+
+
+def test_a_summary_is_computed_once_per_content(space, images, tmp_path):
+    """The second time it comes from the cache, equal; other pixels or options are other files."""
+    cache, loss = Cache(tmp_path), MomentsLoss()
+    passes = []
+    first = summarise_images(images, space, loss, device=CPU, cache=cache, advance=passes.append)
+    done = len(passes)
+    again = summarise_images(images, space, loss, device=CPU, cache=cache, advance=passes.append)
+
+    assert done > 0 and len(passes) == done
+    assert torch.equal(first.covariance(), again.covariance())
+    assert torch.equal(first.pivot, again.pivot) and first.layout == again.layout
+    changed = images.batch(range(90))
+    changed[0, 0, 0, 0] ^= 1
+    other = ImageSet(MemoryPixels(changed), name="random")
+    summarise_images(other, space, loss, device=CPU, cache=cache)
+    pooled = MomentsLoss(pool="mean")
+    summarise_images(images, space, pooled, device=CPU, cache=cache)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_options_that_do_not_change_the_summary_share_it(space, images, tmp_path):
+    """Biased or not, normalised or not: the same sums serve."""
+    cache = Cache(tmp_path)
+    for loss in (MomentsLoss(), MomentsLoss(unbiased=False), MomentsLoss(normalise="layer")):
+        summarise_images(images, space, loss, device=CPU, cache=cache)
+
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_damaged_cache_file_is_computed_again(space, images, tmp_path):
+    """A truncated file counts as absent and is replaced."""
+    cache, loss = Cache(tmp_path), MomentsLoss()
+    first = summarise_images(images, space, loss, device=CPU, cache=cache)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:100])
+    again = summarise_images(images, space, loss, device=CPU, cache=cache)
+
+    assert torch.equal(first.covariance(), again.covariance())
+    assert path.stat().st_size > 100
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(space, images, tmp_path):
+    """A file where the folder should be costs a recomputation, nothing else."""
+    (tmp_path / "file").touch()
+    loss = MomentsLoss()
+    summary = summarise_images(images, space, loss, device=CPU, cache=Cache(tmp_path / "file"))
+    assert summary.count == 90
+
+
+def test_no_images_are_refused(space):
+    """An empty stream is one sentence."""
+    with pytest.raises(DataError, match="no images"):
+        summarise_stream(iter([]), space, MomentsLoss())
+
+
+def test_the_data_through_the_models_path_has_loss_zero(space, images):
+    """Real images as tanh images through the model's side give the data's statistics."""
+    units = images.batch(range(90)).float() / 255
+    loss = MomentsLoss()
+    data = summarise_stream(iter(units.split(64)), space, loss)
+    signed = to_range(units, "unit", "signed")
+    model = loss.summarise(space(signed, "signed"), data)
+    terms = loss(loss.reference(data), loss.statistics(model))
+    size = loss.statistics(data)
+
+    assert terms["mean"] < 1e-9 * size["mean"].square().sum()
+    assert terms["covariance"] < 1e-9 * size["covariance"].square().sum()
