@@ -22,6 +22,7 @@ import subprocess
 import tomllib
 from datetime import UTC, datetime
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def main() -> None:
     arguments = parser.parse_args()
     table = tomllib.loads((HERE / f"{arguments.name}.toml").read_text(encoding="utf-8"))
     if not arguments.render:
+        commit()
         make(arguments.name, table, arguments)
     render(arguments.name, table)
 
@@ -159,8 +161,9 @@ def protocol(name: str, table: dict[str, Any], rows: list[dict[str, Any]]) -> st
     )
 
 
+@cache
 def commit() -> str:
-    """Return the commit the code stands at."""
+    """Return the commit the code stood at when this process began."""
     command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
