@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .runs import Composition, Run, compose, load, run
+    from .runs import Composition as Composition
+    from .runs import Run as Run
+    from .runs import compose as compose
+    from .runs import load as load
+    from .runs import run as run
 
 __all__ = ["Composition", "Run", "__version__", "compose", "load", "run"]
 

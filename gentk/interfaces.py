@@ -165,7 +165,8 @@ class MatchingLoss(Loss):
 
     def reference(self, summary: Summary) -> Statistics:
         """Return the data's side of the comparison: its statistics, and whatever constants of the
-        data (under other names than `kinds`) the comparison needs."""
+        data (under other names than `kinds`) the comparison needs.
+        """
         return self.statistics(summary)
 
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ CHUNK = 64
 class Summarises(Protocol):
     """Whoever summarises features: a matching loss or a metric."""
 
-    summary: type[Summary]
+    summary: ClassVar[type[Summary]]
 
     def summarise(self, features: Features, like: Summary | None = None) -> Summary:
         """Summarise one chunk."""

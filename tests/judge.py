@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from gentk.data import to_unit
-from gentk.registry import Registry
-from gentk.runs.composition import open_data
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import SVC
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
+
+from gentk.data import to_unit
+from gentk.registry import Registry
+from gentk.runs.composition import open_data
 
 __all__ = ["DigitJudge", "Verdict", "digits"]
 

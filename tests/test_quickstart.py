@@ -7,9 +7,9 @@ import sys
 
 import pytest
 import torch
+from judge import DigitJudge, digits
 
 import gentk
-from judge import DigitJudge, digits
 
 
 @pytest.fixture(scope="module")

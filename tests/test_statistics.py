@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gentk_moments.loss import MomentsLoss
-from gentk_timm.extractor import TimmExtractor
 
 from gentk.cache import Cache
 from gentk.data import ImageSet, MemoryPixels
 from gentk.errors import DataError
 from gentk.feature_space import FeatureSpace, to_range
 from gentk.statistics import summarise_images, summarise_stream
+from gentk_moments.loss import MomentsLoss
+from gentk_timm.extractor import TimmExtractor
 
 CPU = torch.device("cpu")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gentk.summary import MomentSums, pooled
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gentk.summary import MomentSums, pooled
 
 
 def maps(count: int, seed: int, dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:

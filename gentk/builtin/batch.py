@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from ..interfaces import Estimator, StatisticKind, Statistics
 
 __all__ = ["Batch"]
@@ -10,7 +12,9 @@ __all__ = ["Batch"]
 class Batch(Estimator):
     """tracked = batch: the plain gradient of the loss on the batch's own statistics."""
 
-    accepts: frozenset[StatisticKind] = frozenset({"real", "nonnegative", "psd", "samples"})
+    accepts: ClassVar[frozenset[StatisticKind]] = frozenset(
+        {"real", "nonnegative", "psd", "samples"}
+    )
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Do nothing: there is no state."""

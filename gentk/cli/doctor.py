@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import platform
@@ -96,26 +95,16 @@ def _version(name: str) -> str | None:
 
 def _devices(broken: list[Broken]) -> dict[str, Any]:
     """Return what can be computed on; a torch that does not import is reported as broken."""
-    from ..errors import UsageError
     from ..plugins import Broken
 
     try:
-        from ..runs.device import choose_device
+        from ..runs.device import describe_devices
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())
         mend = "pip install --force-reinstall torch"
         broken.append(Broken("torch", "torch", "import", text, mend))
         return {}
-
-    def usable(name: str) -> bool:
-        try:
-            choose_device(name)
-        except UsageError:
-            return False
-        return True
-
-    cuda = itertools.takewhile(usable, (f"cuda:{index}" for index in itertools.count()))
-    return {"cpu": f"{os.cpu_count()} cores", "cuda": list(cuda), "mps": usable("mps")}
+    return dict(describe_devices())
 
 
 def _cache() -> dict[str, Any]:

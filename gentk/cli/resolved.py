@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from typing import Any
 
 import click
 
-from ..options import convert
-from ..recipe import Recipe, Resolved
-from ..registry import Registry
-from ..runs.composition import data_options
-from ..runs.optimizers import build_optimizer
+from ..recipe import Resolved
 from .table import echo_table
 
-__all__ = ["check", "echo"]
-
-
-def check(recipe: Recipe, registry: Registry) -> None:
-    """Refuse names and options that do not exist; no data are read and no weights loaded."""
-    for kind, text in [
-        ("data", recipe.data),
-        *(("extractor", text) for text in recipe.extractor),
-        ("generator", recipe.generator),
-        ("loss", recipe.loss),
-        ("estimator", recipe.estimator),
-        *(("observer", text) for text in recipe.observer),
-    ]:
-        selection = registry.check(kind, text)
-        options = registry.options(registry.find(kind, selection.name))
-        shared = data_options() if kind == "data" else []
-        convert(selection.options, [*shared, *options], f"{kind} {selection.name!r}")
-    # There are no parameters yet, which torch refuses once the name and the options are right.
-    with contextlib.suppress(ValueError):
-        build_optimizer(recipe.optimizer, [])
+__all__ = ["echo"]
 
 
 def echo(resolved: Resolved) -> None:

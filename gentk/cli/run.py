@@ -95,8 +95,8 @@ def command(*, recipe: str | None, dry_run: bool, quiet: bool, **flags: Any) -> 
 
 
 def _dry_run(recipe: str | None, flags: dict[str, Any], registry: Registry) -> None:
-    from ..runs.composition import resolve_recipe
-    from .resolved import check, echo
+    from ..runs.composition import check, resolve_recipe
+    from .resolved import echo
 
     resolved = resolve_recipe(recipe, flags, registry=registry)
     check(resolved.recipe, registry)
@@ -104,12 +104,16 @@ def _dry_run(recipe: str | None, flags: dict[str, Any], registry: Registry) -> N
 
 
 def _train(recipe: str | None, flags: dict[str, Any], registry: Registry, quiet: bool) -> Run:
-    from ..runs.composition import compose
-    from ..runs.training import train
+    from ..runs.composition import build, resolve_recipe
+    from ..runs.training import finished_run, train
     from .meter import Meter
 
+    resolved = resolve_recipe(recipe, flags, registry=registry)
+    finished = finished_run(resolved, registry)
+    if finished is not None:
+        return finished
     notices: list[str] = []
-    composition = compose(recipe, registry=registry, notice=notices.append, **flags)
+    composition = build(resolved, registry, notices.append)
     total = len(composition.images)
     with Meter(quiet=quiet) as meter:
 

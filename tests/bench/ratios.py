@@ -16,14 +16,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
 from gentk.engine import Budget, Checkpoints, Loop, Matching, Phase, Schedule, WeightAverage
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import Extractor, Generator, ImageShape
 from gentk.registry import Registry
 from gentk.statistics import summarise_stream
-from rich.console import Console
-from rich.table import Table
-from torch import Tensor, nn
 
 BATCH = 64
 COLOUR = ImageShape(3, 32, 32)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor, nn
+
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import Extractor, Features, Generator, ImageShape
 from gentk.prior import Prior
 from gentk.statistics import summarise_stream
 from gentk_averages.ama import AdamMovingAverage
 from gentk_moments.loss import MomentsLoss
-from torch import Tensor, nn
 
 IMAGE = ImageShape(2, 4, 4)
 

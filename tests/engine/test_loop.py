@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from parts import parts
+
 from gentk.engine import Budget, Checkpoints, Loop, Matching, Phase, Schedule, WeightAverage
 from gentk.errors import CheckpointError, NonFinite
 from gentk.events import Checkpointed, Noticed, Progress, Sampled, Stepped
 from gentk.interfaces import Observer
-
-from parts import parts
 
 
 class Recorder(Observer):
@@ -226,7 +226,7 @@ def test_checkpoints_hold_no_pickle(tmp_path):
     [("none", 0.5, 0.1), ("linear", 0.25, 0.075), ("cosine", 0.5, 0.05), ("linear", 1.0, 0.0)],
 )
 def test_decay_lowers_the_rate_over_the_budget(decay, fraction, expected):
-    """lr times 1 - t, or (1 + cos pi t) / 2."""
+    """Lr times 1 - t, or (1 + cos pi t) / 2."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     Schedule(optimizer, decay=decay).apply(Progress(fraction=fraction))
 

@@ -6,10 +6,10 @@ import copy
 
 import pytest
 import torch
+from parts import parts
+
 from gentk.engine import Matching
 from gentk.interfaces import total
-
-from parts import parts
 
 BATCH, CHUNK = 22, 8
 
@@ -53,7 +53,7 @@ def test_virtual_batch_equals_one_graph_over_the_same_chunks(norm, dropout, spec
 
 
 def test_one_chunk_is_the_plain_step():
-    """chunk >= batch takes the one-graph path with the same gradient."""
+    """Chunk >= batch takes the one-graph path with the same gradient."""
     grads = []
     for chunk in (None, BATCH, 100):
         generator, space, loss, estimator, data = parts()

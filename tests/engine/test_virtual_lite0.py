@@ -6,15 +6,15 @@ import importlib.util
 
 import pytest
 import torch
-from gentk_averages.ama import AdamMovingAverage
-from gentk_moments.loss import MomentsLoss
-from gentk_nets.resnet import ResNetGenerator
-from gentk_timm.extractor import TimmExtractor
 
 from gentk.engine import Matching
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import ImageShape, total
 from gentk.statistics import summarise_stream
+from gentk_averages.ama import AdamMovingAverage
+from gentk_moments.loss import MomentsLoss
+from gentk_nets.resnet import ResNetGenerator
+from gentk_timm.extractor import TimmExtractor
 
 
 def test_lite0_in_chunks_equals_one_graph_over_the_chunks():

@@ -23,10 +23,11 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from gentk.errors import BadOption
-from gentk.interfaces import Estimator, Statistics
 from torch import Tensor
 from torch.optim.adam import adam
+
+from gentk.errors import BadOption
+from gentk.interfaces import Estimator, Statistics
 
 __all__ = ["AdamMovingAverage"]
 

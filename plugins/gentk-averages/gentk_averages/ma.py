@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+
 from gentk.errors import BadOption
 from gentk.interfaces import Estimator, Statistics
 

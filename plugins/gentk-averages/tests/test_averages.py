@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from gentk.errors import BadOption
 from gentk.interfaces import Estimator
 from gentk_averages.ama import AdamMovingAverage
@@ -40,7 +41,7 @@ def feed(estimator: Estimator, sequence: list) -> list[dict[str, torch.Tensor]]:
 
 @pytest.mark.parametrize("start", ["data", "first-batch"])
 def test_ma_equals_its_recursion(start):
-    """m <- (1 - alpha) m + alpha s over 50 steps (1e-12)."""
+    """M <- (1 - alpha) m + alpha s over 50 steps (1e-12)."""
     sequence = batches()
     got = feed(MovingAverage(alpha=0.2, start=start), sequence)
     for name in DATA:
@@ -54,7 +55,7 @@ def test_ma_equals_its_recursion(start):
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize("lr", [1e-5, 1e-2])
 def test_ama_equals_torch_adam_on_a_free_vector(reduction, lr):
-    """v follows torch.optim.Adam on 1/2 |v - Delta|^2 (sum) or mean |v - Delta|^2 (1e-12)."""
+    """V follows torch.optim.Adam on 1/2 |v - Delta|^2 (sum) or mean |v - Delta|^2 (1e-12)."""
     sequence = batches()
     got = feed(AdamMovingAverage(lr=lr, reduction=reduction), sequence)
     for name in DATA:
@@ -87,13 +88,13 @@ def test_ama_with_sgd_would_be_ma():
 
 
 def test_ma_with_alpha_one_is_the_batch():
-    """alpha = 1 forgets everything: tracked = batch, gradient and all."""
+    """Alpha = 1 forgets everything: tracked = batch, gradient and all."""
     for batch, tracked in zip(batches(), feed(MovingAverage(alpha=1.0), batches()), strict=True):
         assert torch.equal(tracked["mean"], batch["mean"])
 
 
 def test_gradient_goes_straight_through_times_scale():
-    """d tracked / d batch = scale, whatever the tracked value."""
+    """D tracked / d batch = scale, whatever the tracked value."""
     for estimator in (MovingAverage(scale=0.25), AdamMovingAverage(scale=0.25)):
         estimator.start(DATA)
         batch = {k: v.clone().requires_grad_() for k, v in batches()[0].items()}

@@ -11,10 +11,11 @@ extractor's. The estimate is biased upward, the more so the fewer samples: compa
 from __future__ import annotations
 
 import torch
+from torch import Tensor
+
 from gentk.errors import DataError
 from gentk.interfaces import Features, Figure, Metric
 from gentk.summary import MomentSums, Summary, pooled
-from torch import Tensor
 
 __all__ = ["FrechetDistance", "frechet_distance"]
 

@@ -15,10 +15,11 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from torch import Tensor
+
 from gentk.errors import Incompatible
 from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
 from gentk.summary import MomentSums, Summary, pooled
-from torch import Tensor
 
 __all__ = ["FULL_LIMIT", "MomentsLoss"]
 
@@ -63,7 +64,8 @@ class MomentsLoss(MatchingLoss):
 
     def kinds(self) -> dict[str, StatisticKind]:
         """Return `mean` and `covariance`, both `real`: a squared distance does not mind a tracked
-        variance below zero."""
+        variance below zero.
+        """
         kinds: dict[str, StatisticKind] = {"mean": "real"}
         return kinds if self.covariance == "none" else kinds | {"covariance": "real"}
 

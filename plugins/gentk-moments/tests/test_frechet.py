@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from gentk.errors import DataError
 from gentk_moments.frechet import FrechetDistance, frechet_distance
 

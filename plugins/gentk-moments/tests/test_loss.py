@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from gentk.errors import Incompatible
 from gentk_moments.loss import FULL_LIMIT, MomentsLoss
 

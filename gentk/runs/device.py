@@ -1,0 +1,47 @@
+"""Devices: where a run computes, and with how many threads."""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+
+from ..errors import UsageError
+
+__all__ = ["choose_device", "describe_devices", "set_threads"]
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of a name; `auto` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        UsageError: The name is unknown, or this machine has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(
+            f"device {name!r} cannot be used here; type --device cpu, cuda, cuda:N, mps or auto"
+        ) from error
+    return device
+
+
+def describe_devices() -> dict[str, str]:
+    """Return the devices torch can use here: name -> what it is."""
+    found = {"cpu": f"{torch.get_num_threads()} threads"}
+    for index in range(torch.cuda.device_count()):
+        found[f"cuda:{index}"] = torch.cuda.get_device_name(index)
+    if torch.backends.mps.is_available():
+        found["mps"] = platform.processor() or "Apple"
+    return found
+
+
+def set_threads(count: int | None) -> None:
+    """Limit torch to `count` CPU threads; None leaves its own choice."""
+    if count is not None:
+        torch.set_num_threads(count)

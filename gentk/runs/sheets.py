@@ -1,0 +1,182 @@
+"""Sheets: samples of a run as pictures, folders and arrays.
+
+`grid` and `folder` and `npz` hold samples; `interpolation` walks between random latents; `neighbours`
+puts beside each sample the training image nearest to it, so that copying would show.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..data.imageset import to_unit
+from ..errors import RunError, UsageError
+from ..grid import tile
+from .composition import extractor_space, open_data
+from .trained import Run, generate
+
+__all__ = ["FORMS", "default_path", "export"]
+
+STEPS = 24
+"""Points of an interpolation from one latent to the next, as in the sheets of GMMN."""
+
+
+def default_path(run: Run, form: str) -> Path:
+    """Return where a sheet goes if nobody says."""
+    name = {"folder": "folder", "npz": "samples.npz"}.get(form, f"{form}.png")
+    return run.folder.samples / name
+
+
+def export(
+    run: Run, form: str, count: int, out: Path, seed: int = 0, extractor: str | None = None
+) -> Path:
+    """Write samples of a run in one of `FORMS`, whole or not at all.
+
+    Args:
+        run: The run.
+        form: `grid`, `folder`, `npz`, `interpolation` or `neighbours`.
+        count: Number of samples; for `interpolation` the number of latents visited.
+        out: The file, or for `folder` the folder, to write.
+        seed: Seed of the latents.
+        extractor: For `neighbours`: in whose features distance is measured; pixels by default.
+
+    Returns:
+        Where it was written.
+
+    Raises:
+        UsageError: An unknown form, or no sample at all.
+        RunError: It cannot be written, or a folder is not empty.
+    """
+    if form not in FORMS:
+        raise UsageError(f"no form {form!r}; type --as {' or '.join(FORMS)}")
+    if count < 1:
+        raise UsageError(f"{count} samples are none; type -n 64")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if form == "folder":
+            return _folder(run, count, out, seed)
+        if form == "npz":
+            return _npz(run, count, out, seed)
+        picture = (
+            _neighbours(run, count, seed, extractor)
+            if form == "neighbours"
+            else (PICTURES[form](run, count, seed))
+        )
+        return _replace(out, lambda path: picture.save(path, format="PNG"))
+    except OSError as error:
+        raise RunError(
+            f"{out} cannot be written ({error.strerror or error}); type another --out"
+        ) from error
+
+
+def _grid(run: Run, count: int, seed: int) -> Image.Image:
+    return tile(run.sample(count, seed=seed), columns=max(1, round(count**0.5)))
+
+
+def _interpolation(run: Run, count: int, seed: int) -> Image.Image:
+    """Visit `count` latents in a circle, a row from each to the next."""
+    stops = run.latents(max(count, 2), seed=seed)
+    shares = torch.linspace(0, 1, STEPS + 1, device=run.device)[:-1, None]
+    pairs = itertools.pairwise([*stops, stops[0]])
+    rows = [a + shares * (b - a) for a, b in pairs]
+    images = torch.cat(list(generate(run.generator, torch.cat(rows))))
+    return tile(images, columns=STEPS)
+
+
+def _neighbours(run: Run, count: int, seed: int, extractor: str | None) -> Image.Image:
+    """Put the nearest training image under each sample."""
+    samples = run.sample(count, seed=seed)
+    data = open_data(run.recipe.data, run.registry)
+    space = extractor_space((extractor or "pixels",), run.registry, run.image, run.device)
+
+    def features(images: Tensor) -> Tensor:
+        found = space(images.to(run.device), "unit")
+        return torch.cat([value.flatten(1) for value in found.values()], dim=1)
+
+    with torch.no_grad():
+        mine = torch.cat([features(part) for part in samples.split(64)])
+        best = torch.full((count,), torch.inf, device=run.device)
+        index = torch.zeros(count, dtype=torch.long, device=run.device)
+        done = 0
+        for chunk in data.chunks(64):
+            near, place = torch.cdist(mine, features(to_unit(chunk))).min(dim=1)
+            closer = near < best
+            best = torch.where(closer, near, best)
+            index = torch.where(closer, place + done, index)
+            done += len(chunk)
+    nearest = to_unit(data.batch(index.cpu()))
+    columns = min(count, 12)
+    # The last row is filled up with blanks, so that every neighbour stands under its sample.
+    blank = samples.new_ones((-count % columns, *samples.shape[1:]))
+    above, below = (torch.cat([part, blank]).split(columns) for part in (samples, nearest))
+    return tile(
+        torch.cat([row for pair in zip(above, below, strict=True) for row in pair]), columns
+    )
+
+
+def _folder(run: Run, count: int, out: Path, seed: int) -> Path:
+    """Write one PNG a sample; into a new or empty folder only."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(f"{out} exists and is not an empty folder; type another --out")
+    part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    index = 0
+    for images in run.stream(count, seed=seed):
+        for image in _bytes(images):
+            _picture(image).save(part / f"{index:06d}.png")
+            index += 1
+    if out.exists():
+        out.rmdir()
+    part.chmod(0o755)
+    os.replace(part, out)
+    return out
+
+
+def _npz(run: Run, count: int, out: Path, seed: int) -> Path:
+    """Write `images`, (N, H, W, C) uint8."""
+    images = np.concatenate([_bytes(part) for part in run.stream(count, seed=seed)])
+
+    def write(path: Path) -> None:
+        with path.open("wb") as file:
+            np.savez_compressed(file, images=images)
+
+    return _replace(out, write)
+
+
+def _replace(out: Path, write: Callable[[Path], None]) -> Path:
+    """Write to a temporary name and rename."""
+    handle, name = tempfile.mkstemp(dir=out.parent, suffix=".part")
+    os.close(handle)
+    part = Path(name)
+    try:
+        write(part)
+        part.chmod(0o644)
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+    return out
+
+
+def _bytes(images: Tensor) -> np.ndarray:
+    """Return (N, C, H, W) in [0, 1] as (N, H, W, C) uint8, rounded."""
+    array: np.ndarray = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return array
+
+
+def _picture(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+PICTURES: dict[str, Callable[[Run, int, int], Image.Image]] = {
+    "grid": _grid,
+    "interpolation": _interpolation,
+}
+FORMS = (*PICTURES, "neighbours", "folder", "npz")
+"""The forms that `export` writes."""

@@ -1,0 +1,108 @@
+"""Evaluation: closed forms, the protocol, the judge, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gentk.errors import DataError, Incompatible, UsageError
+from gentk.runs.evaluation import evaluate
+from gentk.runs.sheets import FORMS, default_path, export
+
+
+def fd(evaluation):
+    """The first figure."""
+    return evaluation.rows[0]["value"]
+
+
+def test_the_data_against_itself_is_zero_and_against_noise_is_not(tmp_path):
+    """Real images have distance 0 to themselves and a large one to noise of the same pixels."""
+    same = evaluate("digits", data="digits", extractors=("pixels",), count=2000)
+    noise = np.random.default_rng(0).integers(0, 256, (300, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "noise.npz", images=noise)
+    other = evaluate(str(tmp_path / "noise.npz"), data="digits", extractors=("pixels",))
+
+    assert fd(same) == pytest.approx(0, abs=1e-9)
+    assert fd(other) > 0.01
+
+
+def test_a_run_is_judged_by_its_own_test_split(small):
+    """Without --data a run's reference is the test split of what it was trained on."""
+    run = small()
+    judged = evaluate(str(run.folder.path), extractors=("pixels",), count=100)
+
+    assert judged.protocol["reference"]["split"] == "test"
+    assert judged.protocol["reference"]["count"] == 355
+    assert judged.protocol["samples"] == 100 and judged.protocol["weights"] == "averaged"
+    assert judged.rows[0]["trained_on"] is True
+
+
+def test_the_same_seed_gives_the_same_figure(small):
+    """Samples depend on the seed alone."""
+    folder = str(small().folder.path)
+    values = [
+        fd(evaluate(folder, extractors=("pixels",), count=80, seed=seed)) for seed in (3, 3, 4)
+    ]
+
+    assert values[0] == values[1] != values[2]
+
+
+def test_samples_on_disk_are_judged_as_the_run_is(small, tmp_path):
+    """A folder and an npz of the same samples have the run's own figure."""
+    run = small()
+    path = str(run.folder.path)
+    folder = export(run, "folder", 70, tmp_path / "samples")
+    array = export(run, "npz", 70, tmp_path / "samples.npz")
+    values = [
+        fd(evaluate(str(subject), data="digits,split=test", extractors=("pixels",), count=70))
+        for subject in (path, folder, array)
+    ]
+
+    assert values == pytest.approx([values[0]] * 3, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("subject", "options", "error", "sentence"),
+    [
+        ("/nowhere", {}, DataError, "type the folder of a run"),
+        ("digits", {}, UsageError, "add --data"),
+        ("digits", {"data": "digits", "count": 1}, UsageError, "-n 5000"),
+        ("digits", {"data": "digits,size=16"}, Incompatible, "add size=8"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_sentence(subject, options, error, sentence):
+    """Each refusal says what to type."""
+    with pytest.raises(error) as caught:
+        evaluate(subject, extractors=("pixels",), **options)
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_sheet_is_written(small, tmp_path, form):
+    """grid, interpolation, neighbours are pictures; folder and npz hold the samples."""
+    run = small()
+    out = export(run, form, 9, tmp_path / "out" / default_path(run, form).name, seed=1)
+
+    expected = (run.sample(9, seed=1) * 255).round().to(torch.uint8)
+    if form == "folder":
+        for path, image in zip(sorted(out.iterdir()), expected, strict=True):
+            with Image.open(path) as picture:
+                assert np.array_equal(np.asarray(picture), image[0].numpy())
+    elif form == "npz":
+        assert np.array_equal(np.load(out)["images"][..., 0], expected[:, 0].numpy())
+    else:
+        with Image.open(out) as picture:
+            assert picture.width > 64
+    assert [path.name for path in out.parent.iterdir()] == [out.name]
+
+
+def test_a_folder_with_files_is_not_overwritten(small, tmp_path):
+    """Samples go to a new or empty folder only."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a").touch()
+    from gentk.errors import RunError
+
+    with pytest.raises(RunError, match="not an empty folder"):
+        export(small(), "folder", 4, tmp_path / "full")
