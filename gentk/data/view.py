@@ -13,6 +13,9 @@ from .permutation import permutation
 
 __all__ = ["View"]
 
+LARGEST = 4096
+"""The largest side, in pixels, that images are brought to."""
+
 _SPLIT = 0  # the first number of the key of split permutations; samplers use another
 
 
@@ -51,6 +54,8 @@ class View:
         _choose("channels", self.channels, (None, 1, 3))
         for option in ("size", "limit", "crop"):
             _floor(option, getattr(self, option), 1)
+        if self.size is not None and self.size > LARGEST:
+            raise BadOption(f"size={self.size} is too large: it must be at most {LARGEST}")
         for option in ("validation", "split_seed", "memory"):
             _floor(option, getattr(self, option), 0)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..engine import randomness
-from ..errors import CheckpointError, RunError
+from ..errors import CheckpointError, RunError, UsageError
 from ..feature_space import to_range
 from ..interfaces import Generator, ImageShape
 from ..recipe import Recipe
@@ -92,6 +92,8 @@ class Run:
 
     def latents(self, count: int, *, seed: int = 0) -> Tensor:
         """Return `count` latents of the generator's prior; same seed, same latents."""
+        if not 0 <= seed < 2**63:
+            raise UsageError(f"seed {seed} is out of range; type a whole number from 0 to 2^63 - 1")
         # Before the seed is set: building the generator draws its initial weights.
         prior = self.generator.prior
         with randomness.lent(self.device, seed=seed):

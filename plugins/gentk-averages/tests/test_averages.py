@@ -201,6 +201,8 @@ def test_out_of_range_options_are_refused():
         lambda: MovingAverage(alpha=0.0),
         lambda: AdamMovingAverage(lr=-1.0),
         lambda: AdamMovingAverage(betas=(1.0, 0.9)),
+        lambda: AdamMovingAverage(seeding=-1),
+        lambda: MovingAverage(seeding=-1),
     ):
         with pytest.raises(BadOption, match="write"):
             make()

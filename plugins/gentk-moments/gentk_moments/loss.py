@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gentk.errors import Incompatible
+from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
 from gentk.summary import MomentSums, Summary, pooled
 
@@ -56,6 +56,8 @@ class MomentsLoss(MatchingLoss):
                 f"loss 'moments': normalise={normalise} divides by variances, which "
                 "covariance=none does not keep; type covariance=diagonal"
             )
+        if not 0 <= epsilon < float("inf"):
+            raise BadOption(f"loss 'moments': epsilon is 0 or more, not {epsilon}; write epsilon=1e-3")
         self.covariance = covariance
         self.unbiased = unbiased
         self.normalise = normalise
