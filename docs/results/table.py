@@ -6,10 +6,10 @@ appends its row as soon as it is judged, and renders `NAME.md` from the rows. No
     title = "..."                 what the table shows
     text = "..."                  how to read it
     seeds = [0, 1, 2]
-    columns = ["fd"]              figures of the judge shown, mean +- standard deviation over seeds
     [run]                         keys of a recipe, common to all rows (`recipe` names one to start from)
     [judge]                       data, metric, extractor, count: as `gentk evaluate`
-    [[row]]                       name, and the keys of a recipe it changes
+    [[row]]                       name, and the keys of a recipe it changes; or `subject`, images by
+                                  name that are judged as they are, once
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ def make(name: str, table: dict[str, Any], arguments: argparse.Namespace) -> Non
     for seed in table["seeds"]:
         for row in table["row"]:
             wanted = fnmatch(row["name"], arguments.only) and seed in (arguments.seed or [seed])
+            wanted = wanted and ("subject" not in row or seed == table["seeds"][0])
             if wanted and (row["name"], seed) not in {(r["row"], r["seed"]) for r in read(name)}:
-                made = measure(name, table, row, seed, arguments.threads)
+                kind = measure_images if "subject" in row else measure
+                made = kind(name, table, row, seed, arguments.threads)
                 with (HERE / f"{name}.jsonl").open("a", encoding="utf-8") as file:
                     file.write(json.dumps(made) + "\n")
                 render(name, table)
@@ -71,33 +73,43 @@ def measure(
     slug = "".join(c if c.isalnum() else "-" for c in row["name"])
     out = ROOT / "runs" / "results" / name / f"{slug}-{seed}"
     run = gentk.run(recipe, **flags, seed=seed, threads=threads, out=str(out), observers=[])
-    judge = {**table["judge"], **row.get("judge", {})}
-    judged = evaluate(
-        str(out),
+    if seed == table["seeds"][0]:
+        pictures = HERE / name
+        pictures.mkdir(exist_ok=True)
+        tile(run.sample(64)).save(pictures / f"{slug}.png", optimize=True)
+    assert run.result is not None
+    made = {"result": run.result, "recipe": recipe, "flags": flags, "threads": threads}
+    return {"row": row["name"], "seed": seed, **judged(str(out), table["judge"], threads), **made}
+
+
+def measure_images(
+    name: str, table: dict[str, Any], row: dict[str, Any], seed: int, threads: int | None
+) -> dict[str, Any]:
+    """Judge images that are there already: real ones, for the floor."""
+    return {
+        "row": row["name"],
+        "seed": seed,
+        **judged(row["subject"], table["judge"], threads),
+        "subject": row["subject"],
+    }
+
+
+def judged(subject: str, judge: dict[str, Any], threads: int | None) -> dict[str, Any]:
+    """Return the figures of a run or of images, with what decides them."""
+    found = evaluate(
+        subject,
         data=judge["data"],
         metrics=(judge.get("metric", "fd"),),
         extractors=tuple(judge["extractors"]),
         count=judge["count"],
         threads=threads,
     )
-    if seed == table["seeds"][0]:
-        pictures = HERE / name
-        pictures.mkdir(exist_ok=True)
-        tile(run.sample(64)).save(pictures / f"{slug}.png", optimize=True)
-    assert run.result is not None
+    keys = ("figure", "value", "extractor", "trained_on")
     return {
-        "row": row["name"],
-        "seed": seed,
-        "figures": [
-            {k: r[k] for k in ("figure", "value", "extractor", "trained_on")} for r in judged.rows
-        ],
-        "result": run.result,
-        "recipe": recipe,
-        "flags": flags,
-        "threads": threads,
-        "samples": judged.protocol["samples"],
-        "reference": judged.protocol["reference"]["name"],
-        "reference_count": judged.protocol["reference"]["count"],
+        "figures": [{key: row[key] for key in keys} for row in found.rows],
+        "samples": found.protocol["samples"],
+        "reference": found.protocol["reference"]["name"],
+        "reference_count": found.protocol["reference"]["count"],
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": commit(),
     }
@@ -123,8 +135,11 @@ def render(name: str, table: dict[str, Any]) -> None:
         made = [r for r in rows if r["row"] == row["name"]]
         if made:
             cells = [spread([figure(r, judge) for r in made]) for judge in judges]
-            cells += [spread([r["result"]["loss"] for r in made])]
-            cells += [f"{made[0]['result']['images']:,}", str(len(made))]
+            if "subject" in made[0]:
+                cells = [f"{figure(made[0], judge):.4g}" for judge in judges] + ["", "", ""]
+            else:
+                cells += [spread([r["result"]["loss"] for r in made])]
+                cells += [f"{made[0]['result']['images']:,}", str(len(made))]
             lines.append(" | ".join(["", row["name"], *cells, ""]).strip())
         else:
             lines.append(f"| {row['name']} | not made yet |" + " |" * (len(head) - 2))
@@ -151,14 +166,24 @@ def protocol(name: str, table: dict[str, Any], rows: list[dict[str, Any]]) -> st
     """Return the sentence that says how the figures were made."""
     if not rows:
         return ""
-    common = " ".join(f"--{k} {shlex.quote(str(v))}" for k, v in table["run"].items())
+    common = command(table["run"])
     return (
-        f"Made by `make results-{name}` (rows: `gentk run {common}` and the row's own flags, listed "
-        f"in `{name}.jsonl`), {rows[0]['date']} to {rows[-1]['date']}, commits "
+        f"Made by `make results-{name}` (rows: `{common}` and the row's own flags, listed in "
+        f"`{name}.jsonl`), {rows[0]['date']} to {rows[-1]['date']}, commits "
         f"{', '.join(sorted({r['commit'] for r in rows}))}. Frechet distance of {rows[0]['samples']:,} "
         f"samples (averaged weights where the recipe averages, batch norm in eval mode, rounded to 8 "
         f"bits) to the {rows[0]['reference_count']:,} images of {Path(rows[0]['reference']).name}."
     )
+
+
+def command(flags: dict[str, Any]) -> str:
+    """Return what to type for a run of these keys."""
+    words = ["gentk", "run"]
+    for key, value in flags.items():
+        values = value if isinstance(value, list) else [value]
+        for item in values:
+            words += [str(item)] if key == "recipe" else [f"--{key}", str(item)]
+    return shlex.join(words)
 
 
 @cache
