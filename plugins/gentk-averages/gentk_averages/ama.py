@@ -65,7 +65,9 @@ class AdamMovingAverage(Estimator):
         if not all(0 <= beta < 1 for beta in betas):
             raise BadOption("estimator 'ama': betas are in [0, 1); write betas=0.5+0.999")
         if seeding < 0:
-            raise BadOption(f"estimator 'ama': seeding is 0 or more, not {seeding}; write seeding=0")
+            raise BadOption(
+                f"estimator 'ama': seeding is 0 or more, not {seeding}; write seeding=0"
+            )
         self.lr = lr
         self.betas = betas
         self.eps = eps

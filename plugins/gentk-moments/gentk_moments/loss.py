@@ -57,7 +57,9 @@ class MomentsLoss(MatchingLoss):
                 "covariance=none does not keep; type covariance=diagonal"
             )
         if not 0 <= epsilon < float("inf"):
-            raise BadOption(f"loss 'moments': epsilon is 0 or more, not {epsilon}; write epsilon=1e-3")
+            raise BadOption(
+                f"loss 'moments': epsilon is 0 or more, not {epsilon}; write epsilon=1e-3"
+            )
         self.covariance = covariance
         self.unbiased = unbiased
         self.normalise = normalise
