@@ -10,9 +10,8 @@ import click
 from .sections import SectionedCommand, SectionedOption
 
 if TYPE_CHECKING:
-    from ..interfaces import Observer
     from ..registry import Registry
-    from ..runs import Composition, Run
+    from ..runs import Run
 
 __all__ = ["command"]
 
@@ -104,37 +103,28 @@ def _dry_run(recipe: str | None, flags: dict[str, Any], registry: Registry) -> N
 
 
 def _train(recipe: str | None, flags: dict[str, Any], registry: Registry, quiet: bool) -> Run:
-    from ..runs.composition import build, resolve_recipe
-    from ..runs.training import finished_run, train
+    from ..runs import run
     from .meter import Meter
 
-    resolved = resolve_recipe(recipe, flags, registry=registry)
-    finished = finished_run(resolved, registry)
-    if finished is not None:
-        return finished
-    notices: list[str] = []
-    composition = build(resolved, registry, notices.append)
-    total = len(composition.images)
+    if quiet:
+        flags = {**flags, "observer": _silent(recipe, flags, registry)}
     with Meter(quiet=quiet) as meter:
 
-        def advance(done: int) -> None:
-            meter.advance("statistics of the data", done, total)
+        def advance(label: str, done: int, total: int) -> None:
+            meter.advance(label, done, total)
             if done >= total:
                 meter.close()
 
-        observers = _silent(composition) if quiet else None
-        return train(composition, observers=observers, notices=notices, advance=advance)
+        return run(recipe, registry=registry, advance=advance, **flags)
 
 
-def _silent(composition: Composition) -> list[Observer]:
+def _silent(recipe: str | None, flags: dict[str, Any], registry: Registry) -> list[str]:
     """Return the recipe's observers but the one that prints."""
+    from ..runs.composition import resolve_recipe
     from ..selection import Selection
 
-    return [
-        composition.registry.build("observer", text)[0]
-        for text in composition.recipe.observer
-        if Selection.parse(text).name != "progress"
-    ]
+    observers = resolve_recipe(recipe, flags, registry=registry).recipe.observer
+    return [text for text in observers if Selection.parse(text).name != "progress"]
 
 
 def _echo_result(run: Run) -> None:

@@ -34,6 +34,8 @@ from .trained import Run, generate, load
 
 __all__ = ["run", "train"]
 
+Advance = Callable[[str, int, int], None]
+
 GRID = 64
 """Images in a sample grid."""
 
@@ -43,6 +45,7 @@ def run(
     *,
     registry: Registry | None = None,
     observers: list[Observer] | None = None,
+    advance: Advance | None = None,
     **flags: Any,
 ) -> Run:
     """Compose a recipe and train it, going on from its last checkpoint if it has one.
@@ -51,6 +54,7 @@ def run(
         recipe: Name of a recipe, or path of a TOML file; `quickstart` by default.
         registry: Where names are looked up; by default everything installed.
         observers: Who is told, instead of those the recipe names.
+        advance: Called with what is being done before training starts, the number done, the total.
         flags: Any key of `gentk.recipe.Recipe`, over the recipe's value.
 
     Returns:
@@ -67,7 +71,7 @@ def run(
         return finished
     notices: list[str] = []
     composition = build(resolved, registry, notices.append)
-    return train(composition, observers=observers, notices=notices)
+    return train(composition, observers=observers, notices=notices, advance=advance)
 
 
 def finished_run(resolved: Resolved, registry: Registry) -> Run | None:
@@ -89,7 +93,7 @@ def train(
     *,
     observers: list[Observer] | None = None,
     notices: list[str] | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Run:
     """Train a composition in its folder, going on from its last checkpoint.
 
@@ -97,7 +101,7 @@ def train(
         composition: What to train.
         observers: Who is told, instead of those the recipe names.
         notices: Sentences that composing left to be told.
-        advance: Called with the number of images done while data statistics are computed.
+        advance: Called with what is being done before training starts, the number done, the total.
     """
     c, r = composition, composition.recipe
     folder = RunFolder(c.folder())
@@ -125,11 +129,16 @@ def train(
     return load(folder.path, registry=c.registry, device=r.device)
 
 
-def _objective(c: Composition, advance: Callable[[int], None] | None) -> Matching:
+def _objective(c: Composition, advance: Advance | None) -> Matching:
     """Summarise the data and start the estimator."""
     r = c.recipe
+
+    def told(done: int) -> None:
+        if advance is not None:
+            advance("statistics of the data", done, len(c.images))
+
     data = summarise_images(
-        c.images, c.space, c.loss, device=c.device, cache=Cache(), advance=advance
+        c.images, c.space, c.loss, device=c.device, cache=Cache(), advance=told
     )
     objective = Matching(
         c.generator,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from parts import IMAGE, parts
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gentk.engine import Matching, WeightAverage
 from gentk.runs.optimizers import build_optimizer
 from gentk.statistics import summarise_stream
 from gentk_averages.ma import MovingAverage
-from parts import IMAGE, parts
 
 
 class NoWaiting(TorchDispatchMode):
