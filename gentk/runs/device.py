@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import platform
+import sys
 
 import torch
 
 from ..errors import UsageError
 
-__all__ = ["choose_device", "describe_devices", "set_threads"]
+__all__ = ["choose_device", "describe_devices", "keep_memory", "set_threads"]
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
 def choose_device(name: str) -> torch.device:
@@ -39,6 +44,20 @@ def describe_devices() -> dict[str, str]:
     if torch.backends.mps.is_available():
         found["mps"] = platform.processor() or "Apple"
     return found
+
+
+def keep_memory(device: torch.device) -> None:
+    """Let the C library keep freed memory for the next step, which asks for the same blocks again.
+
+    glibc gives large blocks back to the system at once and gets them page by page: on a CPU that is a
+    tenth of a training step. Elsewhere this does nothing.
+    """
+    if device.type != "cpu" or not sys.platform.startswith("linux"):
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        for parameter in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            library.mallopt(parameter, 2**31 - 1)
 
 
 def set_threads(count: int | None) -> None:

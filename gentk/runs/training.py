@@ -28,6 +28,7 @@ from ..recipe import Recipe, Resolved
 from ..registry import Registry
 from ..statistics import summarise_images
 from .composition import Composition, build, optimizer_of, resolve_recipe
+from .device import keep_memory
 from .folder import RunFolder
 from .optimizers import build_optimizer
 from .trained import Run, generate, load
@@ -110,6 +111,7 @@ def train(
     optimizer = build_optimizer(optimizer_of(r), c.generator.parameters())
     if record is None:
         warm_start(c)
+    keep_memory(c.device)
     objective = _objective(c, advance)
     folder.write({**_record(c), "result": None})
     loop = _loop(c, objective, optimizer, folder, watching)
@@ -137,9 +139,7 @@ def _objective(c: Composition, advance: Advance | None) -> Matching:
         if advance is not None:
             advance("statistics of the data", done, len(c.images))
 
-    data = summarise_images(
-        c.images, c.space, c.loss, device=c.device, cache=Cache(), advance=told
-    )
+    data = summarise_images(c.images, c.space, c.loss, device=c.device, cache=Cache(), advance=told)
     objective = Matching(
         c.generator,
         c.space,

@@ -24,6 +24,7 @@ from gentk.engine import Budget, Checkpoints, Loop, Matching, Phase, Schedule, W
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import Extractor, Generator, ImageShape
 from gentk.registry import Registry
+from gentk.runs.device import keep_memory
 from gentk.statistics import summarise_stream
 
 BATCH = 64
@@ -114,18 +115,11 @@ def step_over_bare(extractor: str, generator: str, rounds: int) -> float:
     made, space, registry = parts(extractor, generator)
     running = loop(made, space, registry, batch=BATCH)
 
-    def ten() -> None:
-        for _ in range(2):
-            running._turn()
+    def step() -> None:
+        running._turn()
         running._flush()
 
-    bare = bare_step(made, space)
-
-    def ten_bare() -> None:
-        for _ in range(2):
-            bare()
-
-    return ratio(ten, ten_bare, rounds)
+    return ratio(step, bare_step(made, space), rounds)
 
 
 def released_step(extractor: str, generator: str) -> Callable[[], None]:
@@ -213,7 +207,7 @@ def memory_child(batch: int, chunk: int) -> None:
 def measure(rounds: int) -> list[Row]:
     """Measure everything."""
     lite, vgg = "timm:tf_efficientnet_lite0", "timm:vgg19,weights=none"
-    small, large = "resnet,width=16,constant=true", "resnet,width=64"
+    small, large = "resnet,width=16", "resnet,width=64"
     few = max(3, rounds // 3)
     return [
         Row("step / bare, lite0, quickstart's generator", step_over_bare(lite, small, rounds), 1.1),
@@ -235,9 +229,10 @@ def main() -> None:
         memory_child(int(sys.argv[2]), int(sys.argv[3]))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=24)
     parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
+    keep_memory(torch.device("cpu"))
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     table = Table("measured", "ratio", "bound", "kept")
