@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint bench clean
+.PHONY: run test bench results-curve clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
@@ -18,6 +18,9 @@ test: $(STAMP)  ## all tests
 
 bench: $(STAMP)  ## speed as ratios, measured side by side
 	$(BIN)/python tests/bench/ratios.py
+
+results-curve: $(STAMP)  ## the curve of the 45-minute recipe, resumable
+	$(BIN)/python docs/results/curve.py $(ARGUMENTS)
 
 results-%: $(STAMP)  ## a table of docs/results, resumable
 	$(BIN)/python docs/results/table.py $* $(ARGUMENTS)

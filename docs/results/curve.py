@@ -1,0 +1,164 @@
+"""The curve of one long run: `python docs/results/curve.py` (or `make results-curve`), resumable.
+
+Trains the recipe of `curve.toml` and judges its checkpoints on the way: a row of `curve.jsonl` each.
+Renders `curve.md` and `curve.png`: distance and loss over images seen, the distance of real training
+images as the floor, and the rank correlation of loss and distance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
+from scipy.stats import spearmanr  # noqa: E402
+from table import HERE, ROOT, command, commit, judged  # noqa: E402
+
+import gentk  # noqa: E402
+from gentk.events import Checkpointed, Event  # noqa: E402
+from gentk.grid import tile  # noqa: E402
+from gentk.interfaces import Observer  # noqa: E402
+
+NAME = "curve"
+OUT = ROOT / "runs" / "results" / NAME
+ROWS = HERE / f"{NAME}.jsonl"
+RECENT = 100
+"""Steps over which the loss beside a distance is averaged."""
+
+
+class Judge(Observer):
+    """Judges the latest checkpoint each time another share of the budget is used."""
+
+    def __init__(self, table: dict[str, Any], threads: int | None) -> None:
+        self.table = table
+        self.threads = threads
+
+    def observe(self, event: Event) -> None:
+        """Append a row if it is time."""
+        if not isinstance(event, Checkpointed):
+            return
+        share = int(event.progress.fraction * self.table["points"] + 1e-9)
+        if share <= max((row["share"] for row in read()), default=0):
+            return
+        lines = (OUT / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        losses = [json.loads(line)["loss"] for line in lines[-RECENT:]]
+        row = {
+            "share": share,
+            "images": event.progress.images,
+            "seconds": event.progress.seconds,
+            "loss": statistics.fmean(losses),
+            **judged(str(OUT), self.table["judge"], self.threads),
+        }
+        with ROWS.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        render(self.table)
+
+
+def main() -> None:
+    """Train, judge, render."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--render", action="store_true", help="train nothing")
+    arguments = parser.parse_args()
+    commit()
+    table = tomllib.loads((HERE / f"{NAME}.toml").read_text(encoding="utf-8"))
+    if not arguments.render:
+        flags = dict(table["run"])
+        recipe = flags.pop("recipe")
+        run = gentk.run(
+            recipe,
+            **flags,
+            out=str(OUT),
+            threads=arguments.threads,
+            observers=[*observers(), Judge(table, arguments.threads)],
+        )
+        tile(run.sample(64)).save(HERE / f"{NAME}-samples.png", optimize=True)
+    render(table)
+
+
+def observers() -> list[Observer]:
+    """The log that the loss is read from."""
+    from gentk.observers.metrics import MetricsFile
+
+    return [MetricsFile()]
+
+
+def read() -> list[dict[str, Any]]:
+    """Return the rows made so far."""
+    if not ROWS.exists():
+        return []
+    return [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
+
+
+def render(table: dict[str, Any]) -> None:
+    """Write the picture and the page."""
+    rows = read()
+    if not rows:
+        return
+    images = [row["images"] for row in rows]
+    distances = [row["figures"][0]["value"] for row in rows]
+    losses = [row["loss"] for row in rows]
+    floor = floor_of(table)
+    draw(images, distances, losses, floor)
+    lines = [f"# {table['title']}", "", table["text"].strip(), ""]
+    lines += ["| minutes | images seen | Frechet distance | loss |", "| --- | --- | --- | --- |"]
+    for row, distance in zip(rows, distances, strict=True):
+        minutes = f"{row['seconds'] / 60:.0f}"
+        lines.append(f"| {minutes} | {row['images']:,} | {distance:.1f} | {row['loss']:.0f} |")
+    if len(rows) > 2:
+        rank = float(spearmanr(losses, distances).statistic)
+        lines += ["", f"Rank correlation (Spearman) of loss and distance: {rank:.2f}."]
+    if floor is not None:
+        lines += ["", f"The same number of real training images: {floor:.1f} (the floor)."]
+    lines += [
+        "",
+        f"`{command(table['run'])}`, judged by `{table['judge']['extractors'][0]}`, "
+        f"{table['judge']['count']:,} samples to the {rows[0]['reference_count']:,} images of "
+        f"{Path(rows[0]['reference']).name}; {rows[0]['date']}, commit {rows[0]['commit']}, "
+        "one seed.",
+        "",
+        f"![curve]({NAME}.png)",
+    ]
+    if (HERE / f"{NAME}-samples.png").exists():
+        lines += ["", f"![samples]({NAME}-samples.png)"]
+    (HERE / f"{NAME}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def floor_of(table: dict[str, Any]) -> float | None:
+    """Return the floor from the table of estimators, whose judge and counts are the same."""
+    path = HERE / "estimators.jsonl"
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        row = json.loads(line)
+        figure = row["figures"][0]
+        if "subject" in row and figure["extractor"] == table["judge"]["extractors"][0]:
+            return float(figure["value"])
+    return None
+
+
+def draw(
+    images: list[int], distances: list[float], losses: list[float], floor: float | None
+) -> None:
+    """Draw distance and loss over images seen."""
+    figure, left = pyplot.subplots(figsize=(7, 4))
+    left.plot(images, distances, "o-", color="tab:blue", label="Frechet distance")
+    if floor is not None:
+        left.axhline(floor, color="tab:grey", linestyle=":", label="real training images")
+    left.set(xlabel="images seen", ylabel="Frechet distance", yscale="log")
+    right = left.twinx()
+    right.plot(images, losses, "s--", color="tab:orange", label="loss")
+    right.set(ylabel="loss", yscale="log")
+    figure.legend(loc="upper right", bbox_to_anchor=(0.88, 0.88))
+    figure.tight_layout()
+    figure.savefig(HERE / f"{NAME}.png", dpi=110)
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    main()
