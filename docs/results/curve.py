@@ -17,14 +17,14 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
-from scipy.stats import spearmanr  # noqa: E402
-from table import HERE, ROOT, command, commit, judged  # noqa: E402
+from matplotlib import pyplot
+from scipy.stats import spearmanr
+from table import HERE, ROOT, command, commit, judged
 
-import gentk  # noqa: E402
-from gentk.events import Checkpointed, Event  # noqa: E402
-from gentk.grid import tile  # noqa: E402
-from gentk.interfaces import Observer  # noqa: E402
+import gentk
+from gentk.events import Checkpointed, Event
+from gentk.grid import tile
+from gentk.interfaces import Observer
 
 NAME = "curve"
 OUT = ROOT / "runs" / "results" / NAME
