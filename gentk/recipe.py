@@ -114,6 +114,13 @@ def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Re
         # A budget given by hand replaces the recipe's, whichever unit that was in.
         from_file = {k: v for k, v in from_file.items() if k not in ("steps", "minutes")}
     _check(from_flags, "the command", UsageError)
+    given = {"optimizer", "schedule", "decay"} & from_flags.keys()
+    if given and "phase" in from_file:
+        # What is asked for by hand holds for every phase.
+        from_file["phase"] = {
+            name: {key: value for key, value in phase.items() if key not in given}
+            for name, phase in from_file["phase"].items()
+        }
     recipe = Recipe.model_validate({**from_file, **from_flags})
     if recipe.steps is None and recipe.minutes is None:
         raise UsageError(f"recipe {name!r} has no budget; add --steps 1000 or --minutes 5")

@@ -13,7 +13,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -49,6 +48,8 @@ class Checkpoints:
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
         """Write a checkpoint; raise `CheckpointError` if it cannot be written, leaving the old."""
+        for left in self.folder.glob(".*.part"):
+            shutil.rmtree(left, ignore_errors=True)
         part = self.folder / f".{step:08d}.part"
         tensors: dict[str, Tensor] = {}
         plain = _pack(state, "", tensors)
@@ -128,12 +129,3 @@ def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
     if "$tuple" in value:
         return tuple(_unpack(item, tensors) for item in value["$tuple"])
     return {key: _unpack(item, tensors) for key, item in value["$dict"]}
-
-
-def to_device(value: Any, device: torch.device) -> Any:
-    """Move all tensors of a nested state to a device."""
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, dict):
-        return {key: to_device(item, device) for key, item in value.items()}
-    return value

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -149,6 +149,7 @@ class Loop:
         """Read the scalars of the steps since the last time, tell observers, stop if one is bad."""
         if not self._pending:
             return
+        begin = time.perf_counter()
         names = list(self._pending[-1][2])
         table = torch.stack(
             [torch.stack([shown[n].double() for n in names]) for _, _, shown in self._pending]
@@ -159,6 +160,10 @@ class Loop:
         ]
         self._pending.clear()
         self.last = rows[-1]
+        # Reading waits for what the device still has to do: that is training time too.
+        seconds = self.progress.seconds + time.perf_counter() - begin
+        fraction = self.budget.fraction(self.progress.steps, seconds)
+        self.progress = replace(self.progress, seconds=seconds, fraction=fraction)
         self.tell(Stepped(self.progress, rows))
         for row in rows:
             bad = [name for name in names if not math.isfinite(row[name])]
@@ -189,6 +194,7 @@ class Loop:
         if self.average is not None:
             state["average"] = self.average.state_dict()
         state["progress"] = {"steps": p.steps, "images": p.images, "seconds": p.seconds}
+        state["last"] = dict(self.last)
         state["random"] = randomness.get_state(self.device)
         return state
 
@@ -198,24 +204,29 @@ class Loop:
             part.load_state_dict(state[name])
         for phase in self.phases:
             phase.optimizer.load_state_dict(state[f"optimizer/{phase.name}"])
+            _lay_out(phase.optimizer)
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         p = state["progress"]
         fraction = self.budget.fraction(p["steps"], p["seconds"])
         self.progress = Progress(p["steps"], p["images"], p["seconds"], fraction)
+        self.last = state["last"]
         randomness.set_state(state["random"], self.device)
 
     def tell(self, event: Event) -> None:
         """Tell every observer under a random state of its own; drop one that fails, and say so."""
-        for observer in list(self.observers):
+        failed = []
+        for observer in self.observers:
             try:
                 with randomness.lent(self.device):
                     observer.observe(event)
             except Exception as error:
-                self.observers.remove(observer)
-                name = type(observer).__name__
-                reason = " ".join(f"{type(error).__name__}: {error}".split())
-                self.tell(Noticed(event.progress, f"{name} failed and is dropped ({reason})"))
+                failed.append((observer, error))
+        self.observers = [one for one in self.observers if all(one is not bad for bad, _ in failed)]
+        for bad, fault in failed:
+            reason = " ".join(f"{type(fault).__name__}: {fault}".split())
+            message = f"{type(bad).__name__} failed and is dropped ({reason})"
+            self.tell(Noticed(event.progress, message))
 
     def _grids_done(self) -> int:
         return int(min(self.progress.fraction, 1.0) / self.sample_every + 1e-9)
@@ -244,6 +255,18 @@ class Loop:
         finally:
             for number, handler in kept.items():
                 signal.signal(number, handler)
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Give an optimiser's state the memory layout of its parameters.
+
+    Fused kernels walk parameters and state side by side in memory; what comes from a file is
+    contiguous, and a channels-last weight would meet another weight's moments.
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _diverged(name: str, row: dict[str, float], steps: list[int]) -> str:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-__all__ = ["get_state", "lent", "set_state"]
+__all__ = ["derive", "get_state", "lent", "set_state"]
+
+
+def derive(seed: int, use: str) -> int:
+    """Return the seed of one use of a run's seed: uses do not share their random numbers."""
+    digest = hashlib.blake2b(f"{use} {seed}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
 
 
 def get_state(device: torch.device) -> dict[str, Tensor]:
-    """Return the random state of the CPU and, on CUDA, of the device."""
+    """Return the random state of the CPU and, where it has one of its own, of the device."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        state["mps"] = torch.mps.get_rng_state()
     return state
 
 
@@ -24,6 +33,8 @@ def set_state(state: dict[str, Tensor], device: torch.device) -> None:
     torch.set_rng_state(state["cpu"].cpu())
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+    elif device.type == "mps" and "mps" in state:
+        torch.mps.set_rng_state(state["mps"].cpu())
 
 
 @contextmanager

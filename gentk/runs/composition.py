@@ -33,6 +33,7 @@ __all__ = [
     "Composition",
     "check",
     "compose",
+    "damaged",
     "data_options",
     "extractor_space",
     "open_data",
@@ -115,7 +116,7 @@ def build(resolved: Resolved, registry: Registry, notice: Notice) -> Composition
     device = choose_device(r.device)
     images = open_data(r.data, registry, notice)
     # Reseeded per part: which weights a generator starts from depends on the seed alone.
-    with randomness.lent(device, seed=r.seed):
+    with randomness.lent(device, seed=randomness.derive(r.seed, "generator")):
         generator = cast(Generator, registry.build("generator", r.generator, image=images.shape)[0])
     space = extractor_space(r.extractor, registry, images.shape, device, notice)
     generator.to(device).to(memory_format=torch.channels_last)
@@ -200,13 +201,21 @@ def open_data(text: str, registry: Registry, notice: Notice = lambda message: No
     """Open images by name, telling of those that were skipped."""
     source, view = registry.build("data", text, shared=data_options())
     images = open_images(cast(Source, source), str(Selection.parse(text)), View(**view))
-    if images.skipped:
-        names = ", ".join(images.skipped[:3]) + (", ..." if len(images.skipped) > 3 else "")
-        notice(
-            f"{len(images.skipped)} damaged images of {text} are skipped ({names}); "
-            "add strict=true to refuse them"
-        )
+    message = damaged(images, text)
+    if message:
+        notice(message)
     return images
+
+
+def damaged(images: ImageSet, text: str) -> str | None:
+    """Return what to say of damaged images, or None; run.json lists them all."""
+    if not images.skipped:
+        return None
+    names = ", ".join(images.skipped[:3]) + (", ..." if len(images.skipped) > 3 else "")
+    return (
+        f"{len(images.skipped)} damaged images of {text} are skipped ({names}); "
+        "add strict=true to refuse them"
+    )
 
 
 def extractor_space(

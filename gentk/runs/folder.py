@@ -96,7 +96,7 @@ class RunFolder:
         if not self.path.is_dir():
             raise RunError(f"{self.path} is a file; type another folder with --out")
         if not self.record.exists():
-            if any(self.path.iterdir()):
+            if any(not path.name.endswith(".part") for path in self.path.iterdir()):
                 raise RunError(
                     f"{self.path} holds files that are not a run's; type another folder with --out"
                 )

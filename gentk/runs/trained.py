@@ -96,7 +96,7 @@ class Run:
             raise UsageError(f"seed {seed} is out of range; type a whole number from 0 to 2^63 - 1")
         # Before the seed is set: building the generator draws its initial weights.
         prior = self.generator.prior
-        with randomness.lent(self.device, seed=seed):
+        with randomness.lent(self.device, seed=randomness.derive(seed, "sample")):
             return prior.draw(count, self.device)
 
 

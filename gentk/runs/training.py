@@ -20,14 +20,13 @@ from ..engine import (
     WeightAverage,
     randomness,
 )
-from ..engine.checkpoint import to_device
-from ..errors import Incompatible
+from ..errors import DataError, Incompatible, RunError
 from ..events import Noticed, Progress, RunEnded, RunFailed, RunStarted
 from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
 from ..statistics import summarise_images
-from .composition import Composition, build, optimizer_of, resolve_recipe
+from .composition import Composition, build, damaged, optimizer_of, resolve_recipe
 from .device import keep_memory
 from .folder import RunFolder
 from .optimizers import build_optimizer
@@ -109,23 +108,25 @@ def train(
     record = folder.claim(r.identity())
     watching = _observers(c) if observers is None else observers
     optimizer = build_optimizer(optimizer_of(r), c.generator.parameters())
-    if record is None:
+    if folder.checkpoints.steps():
+        _same_inputs(record or {}, c)
+    else:
         warm_start(c)
     keep_memory(c.device)
     objective = _objective(c, advance)
     folder.write({**_record(c), "result": None})
     loop = _loop(c, objective, optimizer, folder, watching)
-    torch.manual_seed(r.seed)
+    torch.manual_seed(randomness.derive(r.seed, "training"))
     if folder.checkpoints.steps():
-        loop.load_state_dict(to_device(folder.checkpoints.load(), c.device) | _random(folder))
-    _start(loop, c, folder, notices or [])
+        loop.load_state_dict(folder.checkpoints.load())
+    told = [*(notices or []), *_damaged(c, notices or []), *_stretched(r, record, loop.progress)]
+    _start(loop, c, folder, told)
     try:
         progress = loop.run()
     except BaseException as error:
         loop.tell(RunFailed(loop.progress, error))
         raise
-    before = (record or {}).get("result") or {}
-    result = _result(progress, loop.last or before)
+    result = _result(progress, loop.last)
     folder.write({**_record(c), "result": result})
     loop.tell(RunEnded(progress, result))
     return load(folder.path, registry=c.registry, device=r.device)
@@ -151,8 +152,14 @@ def _objective(c: Composition, advance: Advance | None) -> Matching:
         device=c.device,
         dtype=getattr(torch, r.dtype),
     )
+    for name, value in objective.reference.items():
+        if not torch.isfinite(value).all():
+            raise DataError(
+                f"the {name} of the data's features is not finite; check the images, or choose other "
+                "layers of the extractor"
+            )
     tracked = {name: objective.reference[name] for name in c.loss.kinds()}
-    with randomness.lent(c.device, seed=r.seed + 1):
+    with randomness.lent(c.device, seed=randomness.derive(r.seed, "estimator")):
         count = c.estimator.seeding
         seed = objective.seed_statistics(count) if count else None
         c.estimator.start(tracked, seed)
@@ -175,7 +182,7 @@ def _loop(
     modules: dict[str, torch.nn.Module] = {"generator": c.generator}
     phase = Phase("generator", modules, optimizer, objective, r.batch, schedule)
     average = WeightAverage(c.generator, r.ema) if r.ema else None
-    with randomness.lent(c.device, seed=r.seed):
+    with randomness.lent(c.device, seed=randomness.derive(r.seed, "grid")):
         latents = c.generator.prior.draw(GRID, c.device)
 
     def draw() -> Tensor:
@@ -233,9 +240,36 @@ def _spent(result: dict[str, Any], r: Recipe) -> float:
     return budget.fraction(result["steps"], result["seconds"])
 
 
-def _random(folder: RunFolder) -> dict[str, Any]:
-    """Random states stay on the CPU whatever the device."""
-    return {"random": folder.checkpoints.load()["random"]}
+def _same_inputs(record: dict[str, Any], c: Composition) -> None:
+    """Refuse to go on with other data or weights under the same names."""
+    then = {"data": record["data"]["fingerprint"], "weights": record["extractor"]["fingerprint"]}
+    now = {"data": c.images.fingerprint(), "weights": c.space.fingerprint()}
+    for what, name in (("data", c.recipe.data), ("weights", " and ".join(c.recipe.extractor))):
+        if then[what] != now[what]:
+            raise RunError(
+                f"{c.folder()} was trained with other {what} than {name} has now; put them back, or "
+                "type another folder with --out"
+            )
+
+
+def _damaged(c: Composition, notices: list[str]) -> list[str]:
+    """Tell of damaged images that were found only when they were decoded."""
+    message = damaged(c.images, c.recipe.data)
+    return [message] if message and message not in notices else []
+
+
+def _stretched(r: Recipe, record: dict[str, Any] | None, progress: Progress) -> list[str]:
+    """Tell that a decaying rate follows the new budget, as no uninterrupted run's would."""
+    decays = r.decay != "none" or any(p.decay not in (None, "none") for p in r.phase.values())
+    if record is None or not progress.steps or not decays:
+        return []
+    then = record["recipe"]
+    if (then["steps"], then["minutes"]) == (r.steps, r.minutes):
+        return []
+    return [
+        "the budget has changed since this run began: the learning rate now follows the new one, so "
+        "the result is not that of an uninterrupted run"
+    ]
 
 
 def _result(progress: Progress, last: dict[str, float]) -> dict[str, Any]:
@@ -254,7 +288,11 @@ def _record(c: Composition) -> dict[str, Any]:
         "recipe_name": c.resolved.name,
         "identity": c.recipe.identity(),
         "recipe": c.recipe.model_dump(mode="json"),
-        "data": {**c.images.description(), "fingerprint": c.images.fingerprint()},
+        "data": {
+            **c.images.description(),
+            "fingerprint": c.images.fingerprint(),
+            "damaged": list(c.images.skipped),
+        },
         "extractor": {"fingerprint": c.space.fingerprint()},
         "parameters": sum(p.numel() for p in c.generator.parameters()),
         "versions": _versions(c.registry),

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
+from ..errors import DataError
 from ..interfaces import Features
 from .base import Summary
 
@@ -156,6 +157,10 @@ class MomentSums(Summary):
         """
         if self.second is None:
             raise ValueError("this summary keeps means only")
+        if unbiased and self.count < 2:
+            raise DataError(
+                "a variance needs at least 2 samples; add data, or write limit=2 or more"
+            )
         if self.second.dim() == 1:
             centred = torch.addcmul(self.second, self.sums, self.sums, value=-1 / self.count)
         else:

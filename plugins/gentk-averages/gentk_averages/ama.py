@@ -20,14 +20,14 @@ arXiv:1412.6980.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
 from gentk.errors import BadOption
-from gentk.interfaces import Estimator, Statistics
+from gentk.interfaces import Estimator, StatisticKind, Statistics
 
 __all__ = ["AdamMovingAverage"]
 
@@ -48,6 +48,9 @@ class AdamMovingAverage(Estimator):
         seeding: Number of generated samples whose gap is v_0 instead; 0 for none.
     """
 
+    # v is a free vector: data - v may leave any cone.
+    accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real"})
+
     def __init__(
         self,
         *,
@@ -64,9 +67,9 @@ class AdamMovingAverage(Estimator):
             raise BadOption(f"estimator 'ama': lr is above 0, not {lr}; write lr=1e-2")
         if not all(0 <= beta < 1 for beta in betas):
             raise BadOption("estimator 'ama': betas are in [0, 1); write betas=0.5+0.999")
-        if seeding < 0:
+        if seeding < 0 or seeding == 1:
             raise BadOption(
-                f"estimator 'ama': seeding is 0 or more, not {seeding}; write seeding=0"
+                f"estimator 'ama': seeding is 0, or 2 or more, not {seeding}; write seeding=0"
             )
         self.lr = lr
         self.betas = betas

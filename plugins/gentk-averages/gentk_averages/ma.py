@@ -45,8 +45,10 @@ class MovingAverage(Estimator):
         super().__init__()
         if not 0 < alpha <= 1:
             raise BadOption(f"estimator 'ma': alpha is in (0, 1], not {alpha}; write alpha=0.1")
-        if seeding < 0:
-            raise BadOption(f"estimator 'ma': seeding is 0 or more, not {seeding}; write seeding=0")
+        if seeding < 0 or seeding == 1:
+            raise BadOption(
+                f"estimator 'ma': seeding is 0, or 2 or more, not {seeding}; write seeding=0"
+            )
         self.alpha = alpha
         self.begin = start
         self.scale = scale

@@ -13,11 +13,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gentk.errors import DataError
+from gentk.errors import DataError, Incompatible
 from gentk.interfaces import Features, Figure, Metric
 from gentk.summary import MomentSums, Summary, pooled
 
 __all__ = ["FrechetDistance", "frechet_distance"]
+
+LARGEST = 4096
+"""The largest number of pooled features: covariances have its square."""
 
 
 class FrechetDistance(Metric):
@@ -26,8 +29,15 @@ class FrechetDistance(Metric):
     summary = MomentSums
 
     def summarise(self, features: Features, like: Summary | None = None) -> MomentSums:
-        """Return means and the full second moments of pooled features."""
-        return MomentSums.of(pooled(features), "full", like)
+        """Return means and full second moments of pooled features; `Incompatible` if too many."""
+        features = pooled(features)
+        size = sum(value.shape[1] for value in features.values())
+        if size > LARGEST:
+            raise Incompatible(
+                f"metric 'fd' takes at most {LARGEST} pooled features, here are {size}; choose fewer "
+                "layers, such as --extractor timm:MODEL,last=1"
+            )
+        return MomentSums.of(features, "full", like)
 
     def figures(self, reference: Summary, sample: Summary) -> list[Figure]:
         """Return `fd`; raise `DataError` for fewer than two samples on a side."""
