@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .errors import Incompatible
 from .interfaces import Extractor, Features, Range
 
-__all__ = ["FeatureSpace", "to_range"]
+__all__ = ["FeatureSpace", "autocast", "to_range"]
 
 
 def to_range(images: Tensor, have: Range, want: Range) -> Tensor:
@@ -19,6 +19,12 @@ def to_range(images: Tensor, have: Range, want: Range) -> Tensor:
     if have == want:
         return images
     return (images + 1) / 2 if want == "unit" else images * 2 - 1
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Return a context in which networks compute in `dtype`; float32 is no autocast at all."""
+    half = dtype != torch.float32
+    return torch.autocast(device.type, dtype=dtype if half else None, enabled=half)
 
 
 class FeatureSpace(nn.Module):
@@ -30,10 +36,18 @@ class FeatureSpace(nn.Module):
     Args:
         extractors: Name as typed (without options) -> extractor.
         channels: The number of channels of the images to come.
+        dtype: What the networks compute in (autocast). Data and model go through the same function,
+            so the same images have the same features on both sides.
     """
 
-    def __init__(self, extractors: Mapping[str, Extractor], channels: int) -> None:
+    def __init__(
+        self,
+        extractors: Mapping[str, Extractor],
+        channels: int,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
+        self.dtype = dtype
         self.names = list(extractors)
         self.extractors = nn.ModuleList(extractors.values())
         for name, extractor in extractors.items():
@@ -53,6 +67,9 @@ class FeatureSpace(nn.Module):
 
     def forward(self, images: Tensor, have: Range) -> Features:
         """Return all features of `images`, (N, C, H, W) with values in the range `have`."""
+        if images.dtype in (torch.bfloat16, torch.float16):
+            # A generator's output under autocast; its range is converted without further rounding.
+            images = images.float()
         features: Features = {}
         for name, extractor in zip(self.names, self.extractors, strict=True):
             assert isinstance(extractor, Extractor)
@@ -61,12 +78,14 @@ class FeatureSpace(nn.Module):
                 x = x.expand(-1, extractor.channels, -1, -1)
             if extractor.channels != 1:
                 x = x.contiguous(memory_format=torch.channels_last)
-            features.update({f"{name}/{layer}": value for layer, value in extractor(x).items()})
+            with autocast(x.device, self.dtype):
+                found = extractor(x)
+            features.update({f"{name}/{layer}": value for layer, value in found.items()})
         return features
 
     def fingerprint(self) -> str:
         """Return a digest of all extractors, in order."""
-        digest = hashlib.blake2b(digest_size=16)
+        digest = hashlib.blake2b(f"{self.dtype}\n".encode(), digest_size=16)
         for name, extractor in zip(self.names, self.extractors, strict=True):
             assert isinstance(extractor, Extractor)
             digest.update(f"{name}\n{extractor.fingerprint()}\n".encode())

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..feature_space import FeatureSpace
+from ..feature_space import FeatureSpace, autocast
 from ..interfaces import Estimator, Generator, MatchingLoss, Statistics, total
 from ..summary import Summary
 from .replay import Replay
@@ -34,7 +34,6 @@ class Matching:
         batch: Generated samples per step.
         chunk: Generated samples per graph; None for the whole batch.
         device: Where latents are drawn.
-        dtype: What the networks compute in (autocast); statistics are float64 whatever it is.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class Matching:
         batch: int,
         chunk: int | None = None,
         device: torch.device | None = None,
-        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.generator = generator
         self.space = space
@@ -59,7 +57,6 @@ class Matching:
         self.batch = batch
         self.sizes = _sizes(batch, chunk or batch)
         self.device = device or torch.device("cpu")
-        self.dtype = dtype
 
     def __call__(self) -> dict[str, Tensor]:
         """Add the step's gradient to the generator's parameters and return what to log.
@@ -114,9 +111,9 @@ class Matching:
     def _summarise(self, count: int) -> Summary:
         """Draw, generate, extract, summarise."""
         latents = self.generator.prior.draw(count, self.device)
-        half = self.dtype != torch.float32
-        with torch.autocast(self.device.type, dtype=self.dtype if half else None, enabled=half):
-            features = self.space(self.generator(latents), self.generator.range)
+        with autocast(self.device, self.space.dtype):
+            images = self.generator(latents)
+        features = self.space(images, self.generator.range)
         return self.loss.summarise(features, self.data)
 
     def _compare(self, summary: Summary) -> tuple[Tensor, dict[str, Tensor]]:

@@ -27,7 +27,7 @@ from ..registry import Registry
 from ..selection import Selection
 from .device import choose_device, set_threads
 from .folder import RunFolder
-from .optimizers import build_optimizer
+from .optimizers import build_optimizer, check_change
 
 __all__ = [
     "Composition",
@@ -119,6 +119,7 @@ def build(resolved: Resolved, registry: Registry, notice: Notice) -> Composition
     with randomness.lent(device, seed=randomness.derive(r.seed, "generator")):
         generator = cast(Generator, registry.build("generator", r.generator, image=images.shape)[0])
     space = extractor_space(r.extractor, registry, images.shape, device, notice)
+    space.dtype = getattr(torch, r.dtype)
     generator.to(device).to(memory_format=torch.channels_last)
     return Composition(resolved, registry, images, generator, space, loss, estimator, device)
 
@@ -149,6 +150,9 @@ def check(r: Recipe, registry: Registry) -> tuple[MatchingLoss, Estimator]:
                 f"there is no phase {name!r} in a matching run; write [phase.generator]"
             )
     build_optimizer(optimizer_of(r), [])
+    own = r.phase.get("generator")
+    for change in (*r.schedule, *(own.schedule or () if own else ())):
+        check_change(optimizer_of(r), change.set)
     _check_runs(r)
     return _matching(r, registry)
 

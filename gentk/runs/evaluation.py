@@ -13,6 +13,7 @@ from torch import Tensor
 from .. import __version__
 from ..cache import Cache
 from ..data.imageset import ImageSet, to_unit
+from ..data.permutation import permutation
 from ..errors import DataError, Incompatible, UsageError
 from ..feature_space import FeatureSpace
 from ..interfaces import ImageShape, Metric
@@ -22,13 +23,15 @@ from ..statistics import CHUNK, summarise_images, summarise_stream
 from .composition import extractor_space, open_data
 from .device import choose_device, set_threads
 from .trained import Run, load
+from .training import Advance
 
 __all__ = ["DEFAULT_JUDGE", "Evaluation", "evaluate"]
 
 DEFAULT_JUDGE = ("timm:tf_efficientnet_lite1,last=1,resize=64",)
 """The extractor that judges where none is named: ImageNet features that recipes do not train on."""
 
-Advance = Callable[[str, int, int], None]
+DRAW = 2
+"""The key of permutations that choose images to be judged; splits and samplers use others."""
 
 
 @dataclass(frozen=True)
@@ -177,11 +180,16 @@ def _sample(
             f"there is no {subject!r}; type the folder of a run, a folder or npz of images, or a "
             "data name such as cifar10"
         )
-    images = open_data(f"{name},limit={count}", registry, notice)
+    images = open_data(name, registry, notice)
     if len(images) < count:
         notice(f"{subject} has {len(images)} images, not {count}: all of them are used")
-    chunks = lambda: (to_unit(chunk) for chunk in images.chunks(CHUNK))  # noqa: E731
-    return _Sample(subject, images.shape, len(images), chunks)
+    # Files are often sorted by class: the first ones would be some classes only.
+    chosen = torch.from_numpy(permutation(len(images), DRAW, seed)[:count])
+
+    def units() -> Iterator[Tensor]:
+        return (to_unit(images.batch(part)) for part in chosen.split(CHUNK))
+
+    return _Sample(subject, images.shape, len(chosen), units)
 
 
 def _reference(data: str | None, sample: _Sample) -> str:

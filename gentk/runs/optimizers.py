@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, cast
 
@@ -14,15 +14,10 @@ from ..errors import BadOption, UnknownName
 from ..options import Option, convert
 from ..selection import Selection
 
-__all__ = ["build_optimizer", "optimizer_names"]
+__all__ = ["build_optimizer", "check_change"]
 
 UNFIT = frozenset({"optimizer", "lbfgs", "sparseadam"})
 """Not offered: the base class, and those that need a closure or sparse gradients."""
-
-
-def optimizer_names() -> list[str]:
-    """Return the names that `build_optimizer` knows."""
-    return sorted(_classes())
 
 
 def build_optimizer(text: str, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -32,6 +27,44 @@ def build_optimizer(text: str, parameters: Iterable[nn.Parameter]) -> torch.opti
         UnknownName: No optimiser of this name.
         BadOption: An option the optimiser does not take.
     """
+    kind, values = _parse(text)
+    if (
+        "fused" in {option.name for option in _options(kind)}
+        and not {"fused", "foreach", "capturable", "differentiable"} & values.keys()
+    ):
+        values["fused"] = True
+    listed = list(parameters)
+    # Without parameters to look at, the options are still checked: torch wants one.
+    listed = listed or [nn.Parameter(torch.zeros(1))]
+    plain = {key: value for key, value in values.items() if key != "fused"}
+    try:
+        return _made(kind, listed, values, text)
+    except (RuntimeError, NotImplementedError):
+        # A device without fused kernels.
+        return _made(kind, listed, plain, text)
+
+
+def check_change(text: str, change: Mapping[str, Any]) -> None:
+    """Refuse a schedule's change that the optimiser would not take.
+
+    Raises:
+        BadOption: An unknown setting, or a value torch refuses.
+    """
+    kind, values = _parse(text)
+    known = [option.name for option in _options(kind)]
+    for key in change:
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise BadOption(
+                f"schedule: optimizer {text!r} has no setting {key!r}; {hint}"
+                f"it takes {', '.join(known)}"
+            )
+    _made(kind, [nn.Parameter(torch.zeros(1))], {**values, **change}, f"{text} with {dict(change)}")
+
+
+def _parse(text: str) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
+    """Return the class and the converted options of an optimiser as typed."""
     selection = Selection.parse(text)
     classes = _classes()
     if selection.name not in classes:
@@ -39,21 +72,19 @@ def build_optimizer(text: str, parameters: Iterable[nn.Parameter]) -> torch.opti
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise UnknownName(f"no optimizer {selection.name!r}; {hint}known: {', '.join(classes)}")
     kind = classes[selection.name]
-    options = _options(kind)
-    values = convert(selection.options, options, f"optimizer {selection.name!r}")
-    fusible = "fused" in {option.name for option in options}
-    if fusible and not {"fused", "foreach", "capturable", "differentiable"} & values.keys():
-        values["fused"] = True
-    listed = list(parameters)
-    # Without parameters to look at, the options are still checked: torch wants one.
-    listed = listed or [nn.Parameter(torch.zeros(1))]
-    plain = {key: value for key, value in values.items() if key != "fused"}
+    return kind, convert(selection.options, _options(kind), f"optimizer {selection.name!r}")
+
+
+def _made(
+    kind: type[torch.optim.Optimizer],
+    parameters: list[nn.Parameter],
+    values: Mapping[str, Any],
+    text: str,
+) -> torch.optim.Optimizer:
+    """Construct, with torch's refusal as one sentence."""
+    make: Any = kind
     try:
-        try:
-            return cast(torch.optim.Optimizer, kind(listed, **values))
-        except (RuntimeError, NotImplementedError):
-            # A device without fused kernels.
-            return cast(torch.optim.Optimizer, kind(listed, **plain))
+        return cast(torch.optim.Optimizer, make(parameters, **values))
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise BadOption(

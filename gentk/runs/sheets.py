@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -127,15 +128,18 @@ def _folder(run: Run, count: int, out: Path, seed: int) -> Path:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} exists and is not an empty folder; type another --out")
     part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    index = 0
-    for images in run.stream(count, seed=seed):
-        for image in _bytes(images):
-            _picture(image).save(part / f"{index:06d}.png")
-            index += 1
-    if out.exists():
-        out.rmdir()
-    part.chmod(0o755)
-    os.replace(part, out)
+    try:
+        index = 0
+        for images in run.stream(count, seed=seed):
+            for image in _bytes(images):
+                _picture(image).save(part / f"{index:06d}.png")
+                index += 1
+        if out.exists():
+            out.rmdir()
+        part.chmod(0o755)
+        os.replace(part, out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return out
 
 

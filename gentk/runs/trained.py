@@ -16,12 +16,11 @@ from ..feature_space import to_range
 from ..interfaces import Generator, ImageShape
 from ..recipe import Recipe
 from ..registry import Registry
+from ..statistics import CHUNK
 from .device import choose_device
 from .folder import RunFolder
 
 __all__ = ["Run", "generate", "load"]
-
-CHUNK = 64
 
 
 class Run:
@@ -63,10 +62,6 @@ class Run:
         state = self.folder.checkpoints.load()
         weights = state["average"]["weights"] if "average" in state else state["generator"]
         return self._build(weights)
-
-    def raw_generator(self) -> Generator:
-        """Return the generator with the last weights, not averaged."""
-        return self._build(self.folder.checkpoints.load()["generator"])
 
     def _build(self, weights: dict[str, Tensor]) -> Generator:
         with randomness.lent(self.device):

@@ -150,7 +150,6 @@ def _objective(c: Composition, advance: Advance | None) -> Matching:
         batch=r.batch,
         chunk=r.chunk,
         device=c.device,
-        dtype=getattr(torch, r.dtype),
     )
     for name, value in objective.reference.items():
         if not torch.isfinite(value).all():

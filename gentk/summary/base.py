@@ -40,7 +40,7 @@ class Summary(ABC):
         """Return the additive tensors by name: those that gradients flow through."""
 
     @abstractmethod
-    def with_tensors(self, tensors: Mapping[str, Tensor]) -> Summary:
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
         """Return the same summary made of other tensors (leaves of a new graph, say)."""
 
     @abstractmethod
@@ -72,7 +72,7 @@ class Summary(ABC):
         """
         return dict(gradient)
 
-    def detach(self) -> Summary:
+    def detach(self) -> Self:
         """Return the summary without its graph."""
         return self.with_tensors({k: v.detach() for k, v in self.to_tensors().items()})
 

@@ -97,7 +97,7 @@ class MomentSums(Summary):
         tensors = {"sums": self.sums}
         return tensors if self.second is None else tensors | {"second": self.second}
 
-    def with_tensors(self, tensors: Mapping[str, Tensor]) -> MomentSums:
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
         """Return the same summary made of other sums."""
         return replace(self, sums=tensors["sums"], second=tensors.get("second"))
 
@@ -118,7 +118,7 @@ class MomentSums(Summary):
 
     def settled(self) -> MomentSums:
         """Return the summary detached and about its own mean, rounded to float32."""
-        plain = self.with_tensors({k: v.detach() for k, v in self.to_tensors().items()})
+        plain = self.detach()
         return plain.about(plain.mean().to(self.pivot.dtype))
 
     def store(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -49,8 +49,9 @@ def test_bfloat16_networks_keep_float64_statistics():
             g.last(torch.relu(g.first(z)))
         ).unflatten(1, g.image)
         space.float()
+        space.dtype = dtype
         data = summarise_stream(iter(torch.rand(40, *IMAGE).split(10)), space, loss)
-        objective = Matching(generator, space, loss, estimator, data, batch=32, dtype=dtype)
+        objective = Matching(generator, space, loss, estimator, data, batch=32)
         estimator.start({name: objective.reference[name] for name in loss.kinds()})
         torch.manual_seed(3)
         shown = objective()

@@ -6,7 +6,9 @@ import copy
 import json
 import os
 import signal
+import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -33,7 +35,7 @@ class Recorder(Observer):
 
 
 def make(folder: Path, steps: int, observers=(), **options) -> Loop:
-    """A loop over the tiny parts: virtual batch, Adam with linear decay, weight averaging."""
+    """A loop over the tiny parts: virtual batch, Adam with a schedule, weight averaging."""
     generator, space, loss, estimator, data = parts()
     objective = Matching(generator, space, loss, estimator, data, batch=12, chunk=5)
     estimator.start({name: objective.reference[name] for name in loss.kinds()})
@@ -122,6 +124,33 @@ def test_a_failing_observer_is_dropped_and_named(tmp_path):
     assert [type(o) for o in loop.observers] == [Recorder]
     (notice,) = recorder.of(Noticed)
     assert "Broken" in notice.message and "no space left" in notice.message
+
+
+def test_observers_that_all_fail_are_all_dropped(tmp_path):
+    """Two that fail on every event, notices included, do not stop the run."""
+
+    class Broken(Observer):
+        def observe(self, event):
+            raise RuntimeError("no")
+
+    loop = make(tmp_path, 4, [Broken(), Broken()])
+    loop.run()
+
+    assert loop.progress.steps == 4 and loop.observers == []
+
+
+def test_reading_slow_scalars_counts_as_training_time(tmp_path):
+    """What a device still has to do when its scalars are read belongs to the budget in seconds."""
+    loop = make(tmp_path, 3)
+    flush = torch.stack
+
+    def slow(tensors, *rest):
+        time.sleep(0.05)
+        return flush(tensors, *rest)
+
+    with mock.patch("gentk.engine.loop.torch.stack", slow):
+        loop.run()
+    assert loop.progress.seconds > 0.1
 
 
 def test_a_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(tmp_path):

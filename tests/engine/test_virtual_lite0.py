@@ -42,10 +42,12 @@ def test_lite0_in_chunks_equals_one_graph_over_the_chunks():
             total(loss(reference, estimator(loss.statistics(whole), reference))).backward()
         results.append(generator)
 
+    largest = max(float(p.grad.norm()) for p in results[1].parameters()) * 1e-3
     for (name, mine), theirs in zip(
         results[0].named_parameters(), results[1].parameters(), strict=True
     ):
         size = theirs.grad.norm()
-        assert (mine.grad - theirs.grad).norm() <= 1e-4 * size + 1e-3, name
+        # Biases before a batch norm have no gradient but rounding: measured against their layer's.
+        assert (mine.grad - theirs.grad).norm() <= 1e-4 * max(size, largest), name
     for mine, theirs in zip(results[0].buffers(), results[1].buffers(), strict=True):
         assert torch.equal(mine, theirs)

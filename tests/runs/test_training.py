@@ -38,10 +38,14 @@ def test_a_finished_run_is_returned_as_it_is(small):
     assert (first.folder.path / "run.json").stat().st_mtime_ns == before
 
 
-def test_virtual_batches_change_no_identity_of_the_data_side(small, tmp_path):
-    """A chunked run trains and records its chunk."""
-    run = small(chunk=5, out=str(tmp_path / "chunked"))
-    assert run.recipe.chunk == 5 and run.result["images"] == 6 * 16
+def test_virtual_batches_share_the_data_statistics(small, tmp_path):
+    """A chunked run finds the statistics of the plain one in the cache and ends near its loss."""
+    plain = small(steps=1)
+    kept = list((tmp_path / "cache" / "statistics").iterdir())
+    run = small(steps=1, chunk=5, out=str(tmp_path / "chunked"))
+
+    assert list((tmp_path / "cache" / "statistics").iterdir()) == kept and len(kept) == 1
+    assert run.result["images"] == plain.result["images"] == 16
 
 
 def test_the_folder_of_another_recipe_is_refused(small):
@@ -155,6 +159,9 @@ def test_warm_start_of_another_network_is_refused(small, tmp_path):
         ({"init": "somewhere"}, UsageError, "run:FOLDER"),
         ({"codec": "run:/nowhere"}, RunError, "not the folder of a run"),
         ({"phase": {"critic": {}}}, Incompatible, "phase.generator"),
+        ({"schedule": [{"at": 5, "set": {"lrr": 1}}]}, BadOption, "did you mean 'lr'"),
+        ({"schedule": [{"at": 5, "set": {"lr": -1}}]}, BadOption, "lr=1e-3"),
+        ({"estimator": "ama,seeding=1"}, BadOption, "seeding=0"),
     ],
 )
 def test_bad_input_is_one_sentence_and_writes_nothing(small, tmp_path, changes, error, sentence):
@@ -176,6 +183,15 @@ def test_a_loss_and_an_estimator_that_do_not_fit_are_refused_before_weights(smal
         "gentk.runs.composition.extractor_space", lambda *_, **__: pytest.fail("weights loaded")
     )
     with pytest.raises(Incompatible, match=r"'cloud' \(samples\).*--estimator batch"):
+        small()
+
+
+def test_ama_refuses_statistics_that_live_in_a_cone(small, monkeypatch):
+    """A free vector may leave the cone of covariances: ama takes real statistics only."""
+    from gentk_moments.loss import MomentsLoss
+
+    monkeypatch.setattr(MomentsLoss, "kinds", lambda self: {"covariance": "psd"})
+    with pytest.raises(Incompatible, match="--estimator batch or ma"):
         small()
 
 
