@@ -128,7 +128,7 @@ def render(name: str, table: dict[str, Any]) -> None:
     rows = read(name)
     judges = table["judge"]["extractors"]
     head = ["run", *(f"{judge} (lower is better)" for judge in judges)]
-    head += ["loss", "images seen", "seeds"]
+    head += ["images seen", "seeds"]
     lines = [f"# {table['title']}", "", table["text"].strip(), ""]
     lines += [" | ".join(["", *head, ""]).strip(), "|" + " --- |" * len(head)]
     for row in table["row"]:
@@ -136,9 +136,8 @@ def render(name: str, table: dict[str, Any]) -> None:
         if made:
             cells = [spread([figure(r, judge) for r in made]) for judge in judges]
             if "subject" in made[0]:
-                cells = [f"{figure(made[0], judge):.4g}" for judge in judges] + ["", "", ""]
+                cells = [f"{figure(made[0], judge):.4g}" for judge in judges] + ["", ""]
             else:
-                cells += [spread([r["result"]["loss"] for r in made])]
                 cells += [f"{made[0]['result']['images']:,}", str(len(made))]
             lines.append(" | ".join(["", row["name"], *cells, ""]).strip())
         else:

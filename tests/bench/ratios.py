@@ -23,12 +23,14 @@ from torch import Tensor, nn
 from gentk.engine import Budget, Checkpoints, Loop, Matching, Phase, Schedule, WeightAverage
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import Extractor, Generator, ImageShape
+from gentk.library import Library
+from gentk.recipe import Recipe, resolve
 from gentk.registry import Registry
 from gentk.runs.device import keep_memory
 from gentk.statistics import summarise_stream
 
 BATCH = 64
-COLOUR = ImageShape(3, 32, 32)
+COLOUR, GREY = ImageShape(3, 32, 32), ImageShape(1, 32, 32)
 CHILD = "child-memory"
 
 
@@ -66,13 +68,15 @@ def clock(call: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def parts(extractor: str, generator: str) -> tuple[Generator, FeatureSpace, Registry]:
+def parts(
+    extractor: str, generator: str, image: ImageShape = COLOUR
+) -> tuple[Generator, FeatureSpace, Registry]:
     """Build a generator and a feature space, both channels-last."""
     registry = Registry()
     torch.manual_seed(0)
     phi: Extractor = registry.build("extractor", extractor)[0]
-    space = FeatureSpace({"phi": phi}, COLOUR.channels).to(memory_format=torch.channels_last)
-    made: Generator = registry.build("generator", generator, image=COLOUR)[0]
+    space = FeatureSpace({"phi": phi}, image.channels).to(memory_format=torch.channels_last)
+    made: Generator = registry.build("generator", generator, image=image)[0]
     return made.to(memory_format=torch.channels_last), space, registry
 
 
@@ -80,7 +84,7 @@ def loop(generator: Generator, space: FeatureSpace, registry: Registry, **option
     """The real loop over the real parts: moments, ama, Adam, weight averaging, logging."""
     loss = registry.build("loss", "moments")[0]
     estimator = registry.build("estimator", "ama")[0]
-    images = torch.rand(128, *COLOUR)
+    images = torch.rand(128, *generator.image)
     data = summarise_stream(iter(images.split(64)), space, loss)
     objective = Matching(generator, space, loss, estimator, data, **options)
     estimator.start({name: objective.reference[name] for name in loss.kinds()})
@@ -110,9 +114,11 @@ def bare_step(generator: Generator, space: FeatureSpace) -> Callable[[], None]:
     return step
 
 
-def step_over_bare(extractor: str, generator: str, rounds: int) -> float:
+def step_over_bare(
+    extractor: str, generator: str, rounds: int, image: ImageShape = COLOUR
+) -> float:
     """Return the time of a full training step over that of the bare passes."""
-    made, space, registry = parts(extractor, generator)
+    made, space, registry = parts(extractor, generator, image)
     running = loop(made, space, registry, batch=BATCH)
 
     def step() -> None:
@@ -204,13 +210,23 @@ def memory_child(batch: int, chunk: int) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
+def quickstart() -> Recipe:
+    """The recipe quickstart."""
+    name, table = Library([]).read("quickstart")
+    return resolve(name, table, {}).recipe
+
+
 def measure(rounds: int) -> list[Row]:
     """Measure everything."""
     lite, vgg = "timm:tf_efficientnet_lite0", "timm:vgg19,weights=none"
-    small, large = "resnet,width=16", "resnet,width=64"
+    small, large = quickstart().generator, "resnet,width=64"
     few = max(3, rounds // 3)
     return [
-        Row("step / bare, lite0, quickstart's generator", step_over_bare(lite, small, rounds), 1.1),
+        Row(
+            "step / bare, lite0, quickstart's generator",
+            step_over_bare(lite, small, rounds, GREY),
+            1.1,
+        ),
         Row("step / bare, lite0, 512-wide generator", step_over_bare(lite, large, rounds), 1.05),
         Row("step / bare, VGG19", step_over_bare(vgg, small, few), 1.05),
         Row("released / ours, lite0", released_over_ours(lite, small, rounds), 1.25, True),
