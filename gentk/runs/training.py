@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
-from importlib import metadata
 from typing import Any, cast
 
 import torch
@@ -20,16 +18,17 @@ from ..engine import (
     WeightAverage,
     randomness,
 )
-from ..errors import DataError, Incompatible, RunError
-from ..events import Noticed, Progress, RunEnded, RunFailed, RunStarted
+from ..errors import DataError, Incompatible
+from ..events import Noticed, RunEnded, RunFailed, RunStarted
 from ..interfaces import Observer
-from ..recipe import Recipe, Resolved
+from ..recipe import Resolved
 from ..registry import Registry
 from ..statistics import summarise_images
 from .composition import Composition, build, damaged, optimizer_of, resolve_recipe
 from .device import keep_memory
 from .folder import RunFolder
 from .optimizers import build_optimizer
+from .record import describe, result_of, same_inputs, spent, stretched
 from .trained import Run, generate, load
 
 __all__ = ["run", "train"]
@@ -83,7 +82,7 @@ def finished_run(resolved: Resolved, registry: Registry) -> Run | None:
     r = resolved.recipe
     folder = RunFolder(resolved.folder())
     record = folder.claim(r.identity())
-    if record is None or not record.get("result") or _spent(record["result"], r) < 1:
+    if record is None or not record.get("result") or spent(record["result"], r) < 1:
         return None
     return load(folder.path, registry=registry, device=r.device)
 
@@ -109,25 +108,27 @@ def train(
     watching = _observers(c) if observers is None else observers
     optimizer = build_optimizer(optimizer_of(r), c.generator.parameters())
     if folder.checkpoints.steps():
-        _same_inputs(record or {}, c)
+        same_inputs(record or {}, c)
     else:
         warm_start(c)
     keep_memory(c.device)
     objective = _objective(c, advance)
-    folder.write({**_record(c), "result": None})
+    folder.write({**describe(c), "result": None})
     loop = _loop(c, objective, optimizer, folder, watching)
     torch.manual_seed(randomness.derive(r.seed, "training"))
     if folder.checkpoints.steps():
         loop.load_state_dict(folder.checkpoints.load())
-    told = [*(notices or []), *_damaged(c, notices or []), *_stretched(r, record, loop.progress)]
+    # Where images are decoded lazily, damaged ones are known only now.
+    late = [damaged(c.images, r.data), stretched(r, record, loop.progress)]
+    told = list(dict.fromkeys([*(notices or []), *filter(None, late)]))
     _start(loop, c, folder, told)
     try:
         progress = loop.run()
     except BaseException as error:
         loop.tell(RunFailed(loop.progress, error))
         raise
-    result = _result(progress, loop.last)
-    folder.write({**_record(c), "result": result})
+    result = result_of(progress, loop.last)
+    folder.write({**describe(c), "result": result})
     loop.tell(RunEnded(progress, result))
     return load(folder.path, registry=c.registry, device=r.device)
 
@@ -231,80 +232,3 @@ def warm_start(c: Composition) -> None:
             f"not fit generator {c.recipe.generator!r} for images {c.images.shape}; "
             "type the same --generator and data of the same size"
         ) from error
-
-
-def _spent(result: dict[str, Any], r: Recipe) -> float:
-    """Return the share of the (possibly raised) budget that a finished run has used."""
-    budget = Budget(r.steps, r.minutes * 60 if r.minutes else None)
-    return budget.fraction(result["steps"], result["seconds"])
-
-
-def _same_inputs(record: dict[str, Any], c: Composition) -> None:
-    """Refuse to go on with other data or weights under the same names."""
-    then = {"data": record["data"]["fingerprint"], "weights": record["extractor"]["fingerprint"]}
-    now = {"data": c.images.fingerprint(), "weights": c.space.fingerprint()}
-    for what, name in (("data", c.recipe.data), ("weights", " and ".join(c.recipe.extractor))):
-        if then[what] != now[what]:
-            raise RunError(
-                f"{c.folder()} was trained with other {what} than {name} has now; put them back, or "
-                "type another folder with --out"
-            )
-
-
-def _damaged(c: Composition, notices: list[str]) -> list[str]:
-    """Tell of damaged images that were found only when they were decoded."""
-    message = damaged(c.images, c.recipe.data)
-    return [message] if message and message not in notices else []
-
-
-def _stretched(r: Recipe, record: dict[str, Any] | None, progress: Progress) -> list[str]:
-    """Tell that a decaying rate follows the new budget, as no uninterrupted run's would."""
-    decays = r.decay != "none" or any(p.decay not in (None, "none") for p in r.phase.values())
-    if record is None or not progress.steps or not decays:
-        return []
-    then = record["recipe"]
-    if (then["steps"], then["minutes"]) == (r.steps, r.minutes):
-        return []
-    return [
-        "the budget has changed since this run began: the learning rate now follows the new one, so "
-        "the result is not that of an uninterrupted run"
-    ]
-
-
-def _result(progress: Progress, last: dict[str, float]) -> dict[str, Any]:
-    terms = {name: value for name, value in last.items() if name.startswith("loss")}
-    return {
-        "steps": progress.steps,
-        "images": progress.images,
-        "seconds": round(progress.seconds, 3),
-        **terms,
-    }
-
-
-def _record(c: Composition) -> dict[str, Any]:
-    """Return what run.json says of a run besides its result."""
-    return {
-        "recipe_name": c.resolved.name,
-        "identity": c.recipe.identity(),
-        "recipe": c.recipe.model_dump(mode="json"),
-        "data": {
-            **c.images.description(),
-            "fingerprint": c.images.fingerprint(),
-            "damaged": list(c.images.skipped),
-        },
-        "extractor": {"fingerprint": c.space.fingerprint()},
-        "parameters": sum(p.numel() for p in c.generator.parameters()),
-        "versions": _versions(c.registry),
-        "machine": {"python": platform.python_version(), "device": str(c.device)},
-    }
-
-
-def _versions(registry: Registry) -> dict[str, str]:
-    names = sorted({"gentk", "torch", "torchvision", *(d for d, _ in registry.modules)})
-    found = {}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

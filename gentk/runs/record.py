@@ -1,0 +1,88 @@
+"""Records: what run.json says of a run, and whether a run that goes on is still the same."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import Any
+
+from ..engine import Budget
+from ..errors import RunError
+from ..events import Progress
+from ..recipe import Recipe
+from ..registry import Registry
+from .composition import Composition
+
+__all__ = ["describe", "result_of", "same_inputs", "spent", "stretched"]
+
+
+def describe(c: Composition) -> dict[str, Any]:
+    """Return what run.json says of a run besides its result."""
+    return {
+        "recipe_name": c.resolved.name,
+        "identity": c.recipe.identity(),
+        "recipe": c.recipe.model_dump(mode="json"),
+        "data": {
+            **c.images.description(),
+            "fingerprint": c.images.fingerprint(),
+            "damaged": list(c.images.skipped),
+        },
+        "extractor": {"fingerprint": c.space.fingerprint()},
+        "parameters": sum(p.numel() for p in c.generator.parameters()),
+        "versions": _versions(c.registry),
+        "machine": {"python": platform.python_version(), "device": str(c.device)},
+    }
+
+
+def result_of(progress: Progress, last: dict[str, float]) -> dict[str, Any]:
+    """Return what run.json says of a finished run: counts, and the last step's terms."""
+    terms = {name: value for name, value in last.items() if name.startswith("loss")}
+    return {
+        "steps": progress.steps,
+        "images": progress.images,
+        "seconds": round(progress.seconds, 3),
+        **terms,
+    }
+
+
+def spent(result: dict[str, Any], r: Recipe) -> float:
+    """Return the share of the (possibly raised) budget that a finished run has used."""
+    budget = Budget(r.steps, r.minutes * 60 if r.minutes else None)
+    return budget.fraction(result["steps"], result["seconds"])
+
+
+def same_inputs(record: dict[str, Any], c: Composition) -> None:
+    """Refuse to go on with other data or weights under the same names."""
+    then = {"data": record["data"]["fingerprint"], "weights": record["extractor"]["fingerprint"]}
+    now = {"data": c.images.fingerprint(), "weights": c.space.fingerprint()}
+    for what, name in (("data", c.recipe.data), ("weights", " and ".join(c.recipe.extractor))):
+        if then[what] != now[what]:
+            raise RunError(
+                f"{c.folder()} was trained with other {what} than {name} has now; put them back, or "
+                "type another folder with --out"
+            )
+
+
+def stretched(r: Recipe, record: dict[str, Any] | None, progress: Progress) -> str | None:
+    """Tell that a decaying rate follows the new budget, as no uninterrupted run's would."""
+    decays = r.decay != "none" or any(p.decay not in (None, "none") for p in r.phase.values())
+    if record is None or not progress.steps or not decays:
+        return None
+    then = record["recipe"]
+    if (then["steps"], then["minutes"]) == (r.steps, r.minutes):
+        return None
+    return (
+        "the budget has changed since this run began: the learning rate now follows the new one, so "
+        "the result is not that of an uninterrupted run"
+    )
+
+
+def _versions(registry: Registry) -> dict[str, str]:
+    names = sorted({"gentk", "torch", "torchvision", *(d for d, _ in registry.modules)})
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
