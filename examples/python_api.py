@@ -1,0 +1,32 @@
+"""The three verbs of gentk in Python: compose, run, load. Type: python examples/python_api.py"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import gentk
+from gentk.grid import tile
+
+
+def main(**changes: Any) -> None:
+    """Train the quickstart with a moving average, open the run again, and draw from it."""
+    settings = {"estimator": "ma,alpha=0.1", "steps": 500, "out": "runs/python-api", **changes}
+
+    # Everything is checked and built before anything is trained.
+    composition = gentk.compose("quickstart", **settings)
+    print(f"{composition.images.name}: {len(composition.images)} images {composition.images.shape}")
+    print(f"statistics: {composition.loss.kinds()}")
+
+    # The same arguments again would resume the run, or return it at once.
+    trained = gentk.run("quickstart", **settings)
+    print(f"loss {trained.result['loss']:.1f} after {trained.result['images']:,} images")
+
+    again = gentk.load(settings["out"])
+    picture = tile(again.sample(64, seed=1))
+    picture.save(again.folder.path / "python-api.png")
+    print(f"wrote {again.folder.path / 'python-api.png'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
