@@ -1,4 +1,4 @@
-"""The three verbs of gentk in Python: compose, run, load. Type: python examples/python_api.py"""
+"""The three verbs of gentk in Python: compose, run, load (`python examples/python_api.py`)."""
 
 from __future__ import annotations
 
