@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import gentk
@@ -20,7 +19,8 @@ def main(**changes: Any) -> None:
 
     # The same arguments again would resume the run, or return it at once.
     trained = gentk.run("quickstart", **settings)
-    print(f"loss {trained.result['loss']:.1f} after {trained.result['images']:,} images")
+    result = trained.result or {}
+    print(f"loss {result['loss']:.1f} after {result['images']:,} images")
 
     again = gentk.load(settings["out"])
     picture = tile(again.sample(64, seed=1))
@@ -29,4 +29,4 @@ def main(**changes: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

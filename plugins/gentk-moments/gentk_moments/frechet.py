@@ -71,4 +71,5 @@ def frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov_2: Tenso
     inner = root @ cov_2.double() @ root
     overlap = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=0).sqrt().sum()
     gap = (mean_1.double() - mean_2.double()).square().sum()
-    return (gap + cov_1.diagonal().sum() + cov_2.diagonal().sum() - 2 * overlap).clamp(min=0)
+    distance: Tensor = gap + cov_1.diagonal().sum() + cov_2.diagonal().sum() - 2 * overlap
+    return distance.clamp(min=0)

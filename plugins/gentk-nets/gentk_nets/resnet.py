@@ -43,7 +43,9 @@ class ResUp(nn.Module):
         main = _up_convolved(functional.relu(self.norm1(maps), inplace=True), self.conv1)
         main = self.conv2(functional.relu(self.norm2(main), inplace=True))
         # A 1x1 convolution commutes with upsampling: before it, it costs a quarter.
-        return main + _up(self.bypass(maps))
+        bypass: Tensor = _up(self.bypass(maps))
+        doubled: Tensor = main + bypass
+        return doubled
 
 
 class ResNetGenerator(Generator):

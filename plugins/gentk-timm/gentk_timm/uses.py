@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 __all__ = ["Uses"]
 
 
-class Uses(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Uses(TorchDispatchMode):
     """A context that counts how often operations take each of the watched tensors.
 
     It sees every operation, whether a module or a function calls it, so that what it has not seen
@@ -25,7 +25,7 @@ class Uses(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, watched: Iterable[Tensor] = ()) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
         self._watched = {id(tensor): tensor for tensor in watched}
         self._counts: Counter[int] = Counter()
 
