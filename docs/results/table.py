@@ -8,6 +8,7 @@ appends its row as soon as it is judged, and renders `NAME.md` from the rows. No
     seeds = [0, 1, 2]
     [run]                         keys of a recipe, common to all rows (`recipe` names one to start from)
     [judge]                       data, metric, extractor, count: as `gentk evaluate`
+    [[claim]]                     says, and the names of the rows that are `better` and `worse` by it
     [[row]]                       name, and the keys of a recipe it changes; or `subject`, images by
                                   name that are judged as they are, once
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shlex
 import statistics
 import subprocess
@@ -142,10 +144,36 @@ def render(name: str, table: dict[str, Any]) -> None:
             lines.append(" | ".join(["", row["name"], *cells, ""]).strip())
         else:
             lines.append(f"| {row['name']} | not made yet |" + " |" * (len(head) - 2))
+    lines += claims(table, rows)
     lines += ["", protocol(name, table, rows)]
     for path in sorted((HERE / name).glob("*.png")):
         lines += ["", f"{path.stem}:", "", f"![{path.stem}]({name}/{path.name})"]
     (HERE / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def claims(table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
+    """Say of each claim whether the rows bear it out, by the first judge.
+
+    A claim holds if the better row's mean is lower by more than twice the standard deviation of the
+    difference's seeds; with one seed a side nothing is said of noise.
+    """
+    lines = []
+    for claim in table.get("claim", []):
+        sides = [
+            [figure(r, table["judge"]["extractors"][0]) for r in rows if r["row"] == claim[side]]
+            for side in ("better", "worse")
+        ]
+        if not all(sides):
+            continue
+        better, worse = map(statistics.fmean, sides)
+        verdict = "holds" if better < worse else "does not hold"
+        if min(map(len, sides)) > 1:
+            noise = 2 * math.hypot(*map(statistics.stdev, sides))
+            verdict = verdict if abs(worse - better) > noise else "is within the noise"
+        seeds = min(map(len, sides))
+        numbers = f"{better:.4g} against {worse:.4g}, {seeds} seed{'s' * (seeds > 1)}"
+        lines.append(f"- {claim['says']}: **{verdict}** ({numbers}).")
+    return ["", *lines] if lines else []
 
 
 def figure(row: dict[str, Any], judge: str) -> float:
