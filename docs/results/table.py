@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import shlex
 import statistics
 import subprocess
@@ -72,7 +73,7 @@ def measure(
     """Make one run and judge it."""
     flags = {**table["run"], **{k: v for k, v in row.items() if k not in ("name", "judge")}}
     recipe = flags.pop("recipe", None)
-    slug = "".join(c if c.isalnum() else "-" for c in row["name"])
+    slug = "-".join(re.findall(r"\w+", row["name"]))
     out = ROOT / "runs" / "results" / name / f"{slug}-{seed}"
     run = gentk.run(recipe, **flags, seed=seed, threads=threads, out=str(out), observers=[])
     if seed == table["seeds"][0]:
