@@ -129,6 +129,10 @@ class Matching:
 
 
 def _sizes(batch: int, chunk: int) -> list[int]:
-    """Split a batch into chunks of at most `chunk`."""
-    whole, rest = divmod(batch, chunk)
-    return [chunk] * whole + [rest] * bool(rest)
+    """Split a batch into as few chunks of at most `chunk` as there can be, as even as can be.
+
+    A last chunk of one sample would leave batch norm without a variance.
+    """
+    parts = -(-batch // chunk)
+    least, larger = divmod(batch, parts)
+    return [least + 1] * larger + [least] * (parts - larger)

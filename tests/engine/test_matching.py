@@ -19,7 +19,7 @@ def one_graph(generator, space, loss, estimator, data):
     reference = loss.reference(data)
     estimator.start({name: reference[name] for name in loss.kinds()})
     whole = None
-    for size in (8, 8, 6):
+    for size in (8, 7, 7):
         latents = generator.prior.draw(size)
         part = loss.summarise(space(generator(latents), "signed"), data)
         whole = part if whole is None else whole + part
