@@ -60,20 +60,19 @@ class MomentSums(Summary):
             second: Which second moments to keep.
             like: A summary whose pivot to take; without one, the chunk's own mean.
         """
-        rows = [_rows(value) for value in features.values()]
-        sizes = [row.shape[1] for row in rows]
-        layout = tuple(zip(features, sizes, strict=True))
+        layout = tuple((name, value[0].numel()) for name, value in features.items())
+        count = next(iter(features.values())).shape[0]
         if isinstance(like, MomentSums):
             pivot = like.pivot
         else:
-            pivot = torch.cat([row.detach().mean(0) for row in rows])
-        count = rows[0].shape[0]
+            pivot = torch.cat([_rows(value.detach()).mean(0) for value in features.values()])
         if second == "full":
             # Products in float64: a covariance of fewer samples than features is singular, and
             # rounding it in float32 would invent directions.
+            rows = [_rows(value) for value in features.values()]
             wide = _double(torch.cat(rows, dim=1) - pivot)
             return cls(count, pivot, wide.sum(0), wide.T @ wide, layout)
-        mean, variance = map(_double, _ColumnMoments.apply(*rows))
+        mean, variance = map(_double, _ColumnMoments.apply(*features.values()))
         gap = mean - _double(pivot)
         squares = None if second == "none" else count * torch.addcmul(variance, gap, gap)
         return cls(count, pivot, count * gap, squares, layout)
@@ -182,8 +181,17 @@ def _rows(feature: Tensor) -> Tensor:
     return wide.reshape(feature.shape[0], -1)
 
 
+def _unrows(rows: Tensor, feature: Tensor) -> Tensor:
+    """Return rows (N, D) in the shape and type of the feature they were made of."""
+    if feature.dim() == 4:
+        count, channels, height, width = feature.shape
+        maps = rows.view(count, height, width, channels).permute(0, 3, 1, 2)
+        return maps.to(feature.dtype)
+    return rows.view(feature.shape).to(feature.dtype)
+
+
 class _ColumnMoments(torch.autograd.Function):
-    """Rows f (N, D_l) of each layer -> their mean m and biased variance v over samples, (D,) each.
+    """Features f of each layer -> their mean m and biased variance v over samples, (D,) each.
 
     Few passes over memory, few calls: torch's batch-norm kernel reads the features once or twice and
     writes nothing of their size, and backward is one fused pass a layer,
@@ -194,7 +202,8 @@ class _ColumnMoments(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, *rows: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, *features: Tensor) -> tuple[Tensor, Tensor]:
+        rows = [_rows(feature) for feature in features]
         # Running statistics are asked for and not wanted: a momentum of zero leaves them alone.
         scratch = rows[0].new_ones(max(row.shape[1] for row in rows))
         found = [
@@ -203,14 +212,17 @@ class _ColumnMoments(torch.autograd.Function):
             for unused in [scratch[: row.shape[1]]]
         ]
         mean, variance = (torch.cat(parts) for parts in zip(*found, strict=True))
-        ctx.save_for_backward(mean, *rows)
+        ctx.save_for_backward(mean, *features)
         return mean, variance
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
-        mean, *rows = ctx.saved_tensors
-        count, sizes = rows[0].shape[0], [row.shape[1] for row in rows]
+        mean, *features = ctx.saved_tensors
+        count, sizes = features[0].shape[0], [feature[0].numel() for feature in features]
         slope = grads[1] * (2 / count)
         base = torch.addcmul(grads[0] / count, slope, mean, value=-1)
-        parts = zip(rows, base.split(sizes), slope.split(sizes), strict=True)
-        return tuple(torch.addcmul(part, row, steep) for row, part, steep in parts)
+        parts = zip(features, base.split(sizes), slope.split(sizes), strict=True)
+        return tuple(
+            _unrows(torch.addcmul(part, _rows(feature), steep), feature)
+            for feature, part, steep in parts
+        )
