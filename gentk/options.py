@@ -115,7 +115,7 @@ def _whole(text: str) -> bool:
 
 def _loosened(annotation: Any) -> Any:
     """Let `Literal[1, 3]` be written as text: pydantic compares literals strictly."""
-    from typing import Annotated, Literal
+    from typing import Annotated
 
     from pydantic import BeforeValidator
 
@@ -123,11 +123,7 @@ def _loosened(annotation: Any) -> Any:
         choices = {str(choice): choice for choice in _literals(annotation)}
         return choices.get(value, value) if isinstance(value, str) else value
 
-    return (
-        Annotated[annotation, BeforeValidator(widen)]
-        if _literals(annotation)
-        else (annotation if annotation is not Literal else str)
-    )
+    return Annotated[annotation, BeforeValidator(widen)] if _literals(annotation) else annotation
 
 
 def _literals(annotation: Any) -> tuple[Any, ...]:

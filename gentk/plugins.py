@@ -26,6 +26,7 @@ BLOCK_VARIABLE = "GENTK_BLOCK"
 
 CORE = "gentk"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+TEXTS = ("kind", "name", "target", "summary")
 TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -139,16 +140,25 @@ def _fault(component: object) -> str | None:
     if not isinstance(component, Component):
         return f"{component!r} is not a gentk.spec.Component"
     where = f"component {component.name!r}"
-    if component.api > API:
-        return f"{where} wants contract {component.api}, this gentk has {API}: upgrade gentk"
-    if component.kind not in KINDS:
-        return f"{where} has the unknown kind {component.kind!r}; kinds: {', '.join(KINDS)}"
-    if not NAME.fullmatch(component.name):
-        return f"{where}: names are lower-case letters, digits and dashes"
-    for target in filter(None, (component.target, component.variants)):
-        if not TARGET.fullmatch(target):
-            return f"{where}: {target!r} is not of the form 'module:attribute'"
-    return None
+    mistyped = [name for name in TEXTS if not isinstance(getattr(component, name), str)]
+    if mistyped or not isinstance(component.api, int):
+        return f"{where}: {(mistyped or ['api'])[0]} has the wrong type"
+    targets = filter(None, (component.target, component.variants))
+    faults = {
+        f"{where} wants contract {component.api}, this gentk has {API}: upgrade gentk": (
+            component.api > API
+        ),
+        f"{where} has the unknown kind {component.kind!r}; kinds: {', '.join(KINDS)}": (
+            component.kind not in KINDS
+        ),
+        f"{where}: names are lower-case letters, digits and dashes": (
+            not NAME.fullmatch(component.name)
+        ),
+        f"{where}: a target is of the form 'module:attribute'": (
+            not all(TARGET.fullmatch(str(target)) for target in targets)
+        ),
+    }
+    return next((fault for fault, found in faults.items() if found), None)
 
 
 def _fail(

@@ -50,7 +50,9 @@ class Recipe(BaseModel):
 
     summary: str = Field("", description="one line for `gentk list`")
     data: str = Field("digits,size=32", description="images to learn from")
-    extractor: tuple[str, ...] = Field(("pixels",), description="feature extractors, side by side")
+    extractor: tuple[str, ...] = Field(
+        ("pixels",), min_length=1, description="feature extractors, side by side"
+    )
     generator: str = Field("resnet,width=16", description="the network that is trained")
     loss: str = Field("moments", description="what is minimised")
     estimator: str = Field("batch", description="how the model's statistics are followed")

@@ -55,3 +55,15 @@ def test_quickstart_draws_digits(judge, tmp_path):
 
     assert verdict.passed, verdict
     assert len(list((tmp_path / "run" / "samples").glob("*.png"))) == 20
+
+
+def test_the_readme_shows_the_run_that_make_run_makes():
+    """The folder in the README's output carries the identity of today's recipe."""
+    from pathlib import Path
+
+    from gentk.registry import Registry
+    from gentk.runs.composition import resolve_recipe
+
+    folder = resolve_recipe("quickstart", registry=Registry()).folder()
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    assert f"folder  {folder}\n" in readme

@@ -22,9 +22,11 @@ from scipy.stats import spearmanr
 from table import HERE, ROOT, command, commit, judged
 
 import gentk
-from gentk.events import Checkpointed, Event
+from gentk.events import Checkpointed, Event, Progress
 from gentk.grid import tile
 from gentk.interfaces import Observer
+from gentk.observers.metrics import MetricsFile
+from gentk.observers.progress import ProgressBar
 
 NAME = "curve"
 OUT = ROOT / "runs" / "results" / NAME
@@ -44,15 +46,19 @@ class Judge(Observer):
         """Append a row if it is time."""
         if not isinstance(event, Checkpointed):
             return
-        share = int(event.progress.fraction * self.table["points"] + 1e-9)
+        self.judge(event.progress)
+
+    def judge(self, progress: Progress) -> None:
+        """Append a row for the latest checkpoint, unless this share of the budget has one."""
+        share = int(min(progress.fraction, 1.0) * self.table["points"] + 1e-9)
         if share <= max((row["share"] for row in read()), default=0):
             return
         lines = (OUT / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         losses = [json.loads(line)["loss"] for line in lines[-RECENT:]]
         row = {
             "share": share,
-            "images": event.progress.images,
-            "seconds": event.progress.seconds,
+            "images": progress.images,
+            "seconds": progress.seconds,
             "loss": statistics.fmean(losses),
             **judged(str(OUT), self.table["judge"], self.threads),
         }
@@ -72,22 +78,20 @@ def main() -> None:
     if not arguments.render:
         flags = dict(table["run"])
         recipe = flags.pop("recipe")
+        judge = Judge(table, arguments.threads)
         run = gentk.run(
             recipe,
             **flags,
             out=str(OUT),
             threads=arguments.threads,
-            observers=[*observers(), Judge(table, arguments.threads)],
+            observers=[MetricsFile(), ProgressBar(), judge],
         )
+        assert run.result is not None
+        counts = {key: run.result[key] for key in ("steps", "images", "seconds")}
+        # A run that was killed while its last checkpoint was judged is judged now.
+        judge.judge(Progress(**counts, fraction=1.0))
         tile(run.sample(64)).save(HERE / f"{NAME}-samples.png", optimize=True)
     render(table)
-
-
-def observers() -> list[Observer]:
-    """The log that the loss is read from."""
-    from gentk.observers.metrics import MetricsFile
-
-    return [MetricsFile()]
 
 
 def read() -> list[dict[str, Any]]:

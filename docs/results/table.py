@@ -137,7 +137,10 @@ def render(name: str, table: dict[str, Any]) -> None:
     for row in table["row"]:
         made = [r for r in rows if r["row"] == row["name"]]
         if made:
-            cells = [spread([figure(r, judge) for r in made]) for judge in judges]
+            cells = [
+                spread([figure(r, judge) for r in made]) + " (trained on)" * trained(made[0], judge)
+                for judge in judges
+            ]
             if "subject" in made[0]:
                 cells = [f"{figure(made[0], judge):.4g}" for judge in judges] + ["", ""]
             else:
@@ -180,6 +183,11 @@ def claims(table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
 def figure(row: dict[str, Any], judge: str) -> float:
     """Return a judge's figure of a row."""
     return next(float(f["value"]) for f in row["figures"] if f["extractor"] == judge)
+
+
+def trained(row: dict[str, Any], judge: str) -> bool:
+    """Say whether the run was trained in the judge's own features."""
+    return any(f["trained_on"] for f in row["figures"] if f["extractor"] == judge)
 
 
 def spread(values: list[float]) -> str:

@@ -143,7 +143,9 @@ def check(r: Recipe, registry: Registry) -> tuple[MatchingLoss, Estimator]:
     for kind, selection in selections:
         options = registry.options(registry.find(kind, selection.name))
         shared = data_options() if kind == "data" else []
-        convert(selection.options, [*shared, *options], f"{kind} {selection.name!r}")
+        values = convert(selection.options, [*shared, *options], f"{kind} {selection.name!r}")
+        if kind == "data":
+            View(**{o.name: values[o.name] for o in shared if o.name in values})
     for name in r.phase:
         if name != "generator":
             raise Incompatible(

@@ -13,6 +13,8 @@ from ..errors import UsageError
 
 __all__ = ["choose_device", "describe_devices", "keep_memory", "set_threads"]
 
+KNOWN = ("cpu", "cuda", "mps")
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
@@ -28,6 +30,8 @@ def choose_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in KNOWN:
+            raise RuntimeError(f"{device.type} is not a device that gentk knows")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(

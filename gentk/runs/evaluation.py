@@ -94,6 +94,8 @@ def evaluate(
     """
     registry = registry or Registry()
     set_threads(threads)
+    if not 0 <= seed < 2**63:
+        raise UsageError(f"seed {seed} is out of range; type a whole number from 0 to 2^63 - 1")
     if count < 2:
         raise UsageError(f"{count} samples cannot be compared with anything; type -n 5000")
     if data is not None:

@@ -18,7 +18,7 @@ from ..engine import (
     WeightAverage,
     randomness,
 )
-from ..errors import DataError, Incompatible
+from ..errors import DataError, Incompatible, RunError
 from ..events import Noticed, RunEnded, RunFailed, RunStarted
 from ..interfaces import Observer
 from ..recipe import Resolved
@@ -124,6 +124,12 @@ def train(
     _start(loop, c, folder, told)
     try:
         progress = loop.run()
+    except torch.OutOfMemoryError as error:
+        loop.tell(RunFailed(loop.progress, error))
+        raise RunError(
+            f"a step does not fit the memory of {c.device}; type the command again with a smaller "
+            f"--chunk than {r.chunk or r.batch}: same gradient, less memory"
+        ) from error
     except BaseException as error:
         loop.tell(RunFailed(loop.progress, error))
         raise

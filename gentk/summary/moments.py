@@ -181,6 +181,17 @@ def _rows(feature: Tensor) -> Tensor:
     return wide.reshape(feature.shape[0], -1)
 
 
+def _mean_and_variance(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance over rows (N, D), (D,) each."""
+    if rows.device.type not in ("cpu", "cuda"):
+        variance, mean = torch.var_mean(rows, 0, correction=0)
+        return mean, variance
+    # Running statistics are asked for and not wanted: a momentum of zero leaves them alone.
+    unused = rows.new_ones(rows.shape[1])
+    mean, variance = torch.batch_norm_update_stats(rows, unused, unused, 0.0)
+    return mean, variance
+
+
 def _unrows(rows: Tensor, feature: Tensor) -> Tensor:
     """Return rows (N, D) in the shape and type of the feature they were made of."""
     if feature.dim() == 4:
@@ -204,13 +215,7 @@ class _ColumnMoments(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *features: Tensor) -> tuple[Tensor, Tensor]:
         rows = [_rows(feature) for feature in features]
-        # Running statistics are asked for and not wanted: a momentum of zero leaves them alone.
-        scratch = rows[0].new_ones(max(row.shape[1] for row in rows))
-        found = [
-            torch.batch_norm_update_stats(row, unused, unused, 0.0)
-            for row in rows
-            for unused in [scratch[: row.shape[1]]]
-        ]
+        found = [_mean_and_variance(row) for row in rows]
         mean, variance = (torch.cat(parts) for parts in zip(*found, strict=True))
         ctx.save_for_backward(mean, *features)
         return mean, variance

@@ -185,3 +185,13 @@ def test_npz_refusals(tmp_path: Path) -> None:
         Npz(tmp_path / "single.npy").records("train")
     with pytest.raises(DataError, match="does not exist"):
         Npz(tmp_path / "missing.npz").records("train")
+
+
+def test_arrays_that_only_look_like_labels_are_left_alone(tmp_path) -> None:
+    """An npz with float features beside the images has no labels; naming them is still refused."""
+    images = np.zeros((4, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.zeros((4, 3), dtype=np.float32))
+
+    assert Npz(tmp_path / "a.npz").records("train").labels is None
+    with pytest.raises(DataError, match="labels"):
+        Npz(tmp_path / "a.npz", labels="labels").records("train")

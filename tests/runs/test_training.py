@@ -156,6 +156,7 @@ def test_warm_start_of_another_network_is_refused(small, tmp_path):
         ({"data": "digits,size=none,split=validation"}, DataError, "validation="),
         ({"device": "quantum"}, UsageError, "--device cpu"),
         ({"batch": 1}, UsageError, "batch"),
+        ({"extractor": []}, UsageError, "extractor"),
         ({"init": "somewhere"}, UsageError, "run:FOLDER"),
         ({"codec": "run:/nowhere"}, RunError, "not the folder of a run"),
         ({"phase": {"critic": {}}}, Incompatible, "phase.generator"),
@@ -183,6 +184,17 @@ def test_a_loss_and_an_estimator_that_do_not_fit_are_refused_before_weights(smal
         "gentk.runs.composition.extractor_space", lambda *_, **__: pytest.fail("weights loaded")
     )
     with pytest.raises(Incompatible, match=r"'cloud' \(samples\).*--estimator batch"):
+        small()
+
+
+def test_a_step_that_does_not_fit_memory_names_the_chunk(small, monkeypatch):
+    """Out of memory is no bug: the sentence says --chunk."""
+
+    def full(self):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("gentk.engine.loop.Loop.run", full)
+    with pytest.raises(RunError, match=r"smaller --chunk than 16"):
         small()
 
 

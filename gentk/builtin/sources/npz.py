@@ -78,7 +78,9 @@ class Npz(Source):
                 found = next((name for name in images if name in archive), None)
                 if found is None:
                     return None
-                label = self._labels or next((name for name in labels if name in archive), None)
+                # An array that only happens to have such a name may hold anything.
+                fitting = (n for n in labels if n in archive and archive[n].dtype.kind in "iu")
+                label = self._labels or next(fitting, None)
                 return ArrayRecords(
                     archive[found],
                     labels=archive[label] if label else None,

@@ -106,7 +106,9 @@ class Parquet(Source):
                 f"struct<bytes, path>, image=NAME"
             )
         label = self._label or _declared(schema, "ClassLabel")
-        return image, label or next((name for name in _LABELS if name in schema.names), None)
+        # A column that only happens to have such a name may hold anything.
+        fitting = [name for name in _LABELS if name in schema.names and _indexes(schema, name)]
+        return image, label or next(iter(fitting), None)
 
 
 class _Rows:
@@ -186,6 +188,12 @@ def _class_names(schema: pa.Schema, label: str | None) -> list[str] | None:
     """Return the class names that the metadata give for column `label`."""
     names = _features(schema).get(label or "", {}).get("names")
     return [str(name) for name in names] if isinstance(names, list) else None
+
+
+def _indexes(schema: pa.Schema, name: str) -> bool:
+    """Say whether a column may hold class indices or names."""
+    kind = schema.field(name).type
+    return bool(pa.types.is_integer(kind) or pa.types.is_string(kind))
 
 
 def _labels(

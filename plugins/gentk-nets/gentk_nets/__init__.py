@@ -15,7 +15,7 @@ def gentk_components() -> list[gentk.Component]:
             kind="generator",
             name="mlp",
             target="gentk_nets.mlp:MLPGenerator",
-            summary="Fully connected ReLU network of GMMN; images (or codes) of any shape",
+            summary="Fully connected ReLU network of GMMN; images of any shape",
         ),
         gentk.Component(
             kind="generator",
