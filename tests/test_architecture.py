@@ -11,10 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "gentk"
-ANY = object()
 
-# Layer -> modules (or packages) of the core. A module may import its own layer and those listed in
-# ALLOWED; `data` and `summary` are packages of layer 2.
+# Layer -> modules (or packages) of the core. A module may import its own layer and those in ALLOWED.
 LAYERS: dict[str, set[str]] = {
     "contract": {"errors", "spec"},
     "names": {"plugins", "selection", "options", "registry", "library", "recipe"},
@@ -28,8 +26,8 @@ LAYERS: dict[str, set[str]] = {
 }
 ALLOWED: dict[str, set[str]] = {
     "contract": set(),
-    "names": {"contract", "parts"},
-    "interfaces": {"contract", "mechanism"},
+    "names": {"contract"},
+    "interfaces": {"contract"},
     "mechanism": {"contract", "interfaces"},
     "parts": {"contract", "interfaces", "mechanism"},
     "engine": {"contract", "interfaces", "mechanism"},
@@ -58,17 +56,14 @@ def layer(module: str) -> str:
     return "root"
 
 
-def imports(path: Path, typing: bool) -> set[str]:
-    """The absolute names of all modules that a file imports, in functions too.
-
-    With `typing` also those under TYPE_CHECKING.
-    """
+def imports(path: Path) -> set[str]:
+    """The absolute names of all modules that a file imports at run time, in functions too."""
     relative = path.relative_to(ROOT).with_suffix("")
     package = ".".join(relative.parts[:-1])
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test) and not typing:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             skipped.update(child for part in node.body for child in ast.walk(part))
     found = set()
     for node in ast.walk(tree):
@@ -100,7 +95,7 @@ def test_a_module_imports_only_what_its_layer_may(path):
     own = layer(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
     if own == "root":
         return
-    for module in imports(path, typing=False):
+    for module in imports(path):
         top = module.partition(".")[0]
         if top == "gentk":
             theirs = layer(module)
