@@ -48,6 +48,17 @@ def test_virtual_batches_share_the_data_statistics(small, tmp_path):
     assert run.result["images"] == plain.result["images"] == 16
 
 
+def test_a_budget_in_minutes_counts_training_time_and_is_kept(small):
+    """A run of 0.01 minutes trains that long, and the same command again trains no longer."""
+    run = small(steps=None, minutes=0.01)
+    again = small(steps=None, minutes=0.01)
+
+    assert 0.6 <= run.result["seconds"] < 30
+    assert again.result == run.result
+    longer = small(steps=None, minutes=0.02)
+    assert longer.result["seconds"] >= 1.2 and longer.result["steps"] > run.result["steps"]
+
+
 def test_the_folder_of_another_recipe_is_refused(small):
     """--out of a run with other parts names that run and what to do."""
     small()
