@@ -69,8 +69,24 @@ def test_every_key_has_the_value_of_its_origin(in_file, in_flags) -> None:
         expected = getattr(other if taken else Recipe(), key)
         if key == "steps" and key not in flags and not replaced:
             expected = 5
+        if key == "phase" and key not in flags and {"optimizer", "schedule", "decay"} & set(flags):
+            continue  # those flags take back the phases' own: the next test
         assert getattr(found.recipe, key) == expected, key
         assert (found.origins[key] != "default") == taken, key
+
+
+@given(st.sets(st.sampled_from(["optimizer", "decay"])))
+def test_flags_take_back_what_a_phase_had_of_its_own(given_flags) -> None:
+    """What is asked for by hand holds for every phase; the rest of a phase stays."""
+    own = {"optimizer": "sgd,lr=1", "decay": "linear"}
+    flags = {key: {"optimizer": "adam,lr=2e-3", "decay": "cosine"}[key] for key in given_flags}
+    found = resolve("x", {"steps": 5, "phase": {"generator": own}}, flags).recipe
+
+    phase = found.phase["generator"]
+    for key, value in own.items():
+        assert getattr(phase, key) == (None if key in given_flags else value)
+        if key in given_flags:
+            assert getattr(found, key) == flags[key]
 
 
 def test_budget_given_by_hand_replaces_the_recipe_s() -> None:
