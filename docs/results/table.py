@@ -6,6 +6,7 @@ appends its row as soon as it is judged, and renders `NAME.md` from the rows. No
     title = "..."                 what the table shows
     text = "..."                  how to read it
     seeds = [0, 1, 2]
+    pictures = true               whether a grid of the first seed's samples is kept
     [run]                         keys of a recipe, common to all rows (`recipe` names one to start from)
     [judge]                       data, metric, extractor, count: as `gentk evaluate`
     [[claim]]                     says, and the names of the rows that are `better` and `worse` by it
@@ -76,7 +77,7 @@ def measure(
     slug = "-".join(re.findall(r"\w+", row["name"]))
     out = ROOT / "runs" / "results" / name / f"{slug}-{seed}"
     run = gentk.run(recipe, **flags, seed=seed, threads=threads, out=str(out), observers=[])
-    if seed == table["seeds"][0]:
+    if seed == table["seeds"][0] and table.get("pictures", True):
         pictures = HERE / name
         pictures.mkdir(exist_ok=True)
         tile(run.sample(64)).save(pictures / f"{slug}.png", optimize=True)
