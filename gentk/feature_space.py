@@ -8,17 +8,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from .codec import Codec
 from .errors import Incompatible
 from .interfaces import Extractor, Features, Range
+from .ranges import to_range
 
-__all__ = ["FeatureSpace", "autocast", "to_range"]
-
-
-def to_range(images: Tensor, have: Range, want: Range) -> Tensor:
-    """Convert image values from one range to the other: unit = (signed + 1) / 2."""
-    if have == want:
-        return images
-    return (images + 1) / 2 if want == "unit" else images * 2 - 1
+__all__ = ["FeatureSpace", "autocast"]
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
@@ -38,6 +33,7 @@ class FeatureSpace(nn.Module):
         channels: The number of channels of the images to come.
         dtype: What the networks compute in (autocast). Data and model go through the same function,
             so the same images have the same features on both sides.
+        codec: If samples are codes: what makes images of them and them of images.
     """
 
     def __init__(
@@ -45,9 +41,11 @@ class FeatureSpace(nn.Module):
         extractors: Mapping[str, Extractor],
         channels: int,
         dtype: torch.dtype = torch.float32,
+        codec: Codec | None = None,
     ) -> None:
         super().__init__()
         self.dtype = dtype
+        self.codec = codec
         self.names = list(extractors)
         self.extractors = nn.ModuleList(extractors.values())
         for name, extractor in extractors.items():
@@ -65,14 +63,46 @@ class FeatureSpace(nn.Module):
             if extractor.channels not in (None, channels)
         ]
 
-    def forward(self, images: Tensor, have: Range) -> Features:
-        """Return all features of `images`, (N, C, H, W) with values in the range `have`."""
-        if images.dtype in (torch.bfloat16, torch.float16):
+    def forward(self, samples: Tensor, have: Range) -> Features:
+        """Return all features of what a generator made.
+
+        Args:
+            samples: Images, or codes if there is a codec: (N, C, H, W).
+            have: The range of their values.
+        """
+        if samples.dtype in (torch.bfloat16, torch.float16):
             # A generator's output under autocast; its range is converted without further rounding.
-            images = images.float()
+            samples = samples.float()
+        if self.codec is None:
+            return self._features(samples, samples, have)
+        codes = to_range(samples, have, self.codec.range)
+        return self._features(codes, self.codec.decode(codes) if self._images else codes, "unit")
+
+    def of_images(self, images: Tensor) -> Features:
+        """Return all features of real images, (N, C, H, W) in [0, 1]."""
+        encoded = self.codec is not None and self._samples
+        codes = self.codec.encode(images) if self.codec is not None and encoded else images
+        return self._features(codes, images, "unit")
+
+    @property
+    def _images(self) -> bool:
+        """Whether any extractor sees images."""
+        return any(isinstance(e, Extractor) and e.sees == "images" for e in self.extractors)
+
+    @property
+    def _samples(self) -> bool:
+        """Whether any extractor sees samples."""
+        return any(isinstance(e, Extractor) and e.sees == "samples" for e in self.extractors)
+
+    def _features(self, samples: Tensor, images: Tensor, have: Range) -> Features:
+        """Give every extractor what it sees."""
         features: Features = {}
         for name, extractor in zip(self.names, self.extractors, strict=True):
             assert isinstance(extractor, Extractor)
+            if extractor.sees == "samples" and self.codec is not None:
+                # Codes are compared as they are.
+                features.update({f"{name}/{k}": v for k, v in extractor(samples).items()})
+                continue
             x = to_range(images, have, extractor.range)
             if extractor.channels not in (None, x.shape[1]):
                 x = x.expand(-1, extractor.channels, -1, -1)
@@ -89,4 +119,6 @@ class FeatureSpace(nn.Module):
         for name, extractor in zip(self.names, self.extractors, strict=True):
             assert isinstance(extractor, Extractor)
             digest.update(f"{name}\n{extractor.fingerprint()}\n".encode())
+        if self.codec is not None:
+            digest.update(self.codec.fingerprint().encode())
         return digest.hexdigest()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .summary import Summary
 
 __all__ = [
+    "Encoder",
     "Estimator",
     "Extractor",
     "Features",
@@ -37,6 +38,7 @@ __all__ = [
     "Metric",
     "Observer",
     "Range",
+    "ReconstructionLoss",
     "Source",
     "StatisticKind",
     "Statistics",
@@ -75,10 +77,12 @@ class Extractor(nn.Module, ABC):
     Attributes:
         range: The range of image values that `forward` expects.
         channels: The number of channels it expects; None if any will do.
+        sees: `images`, or `samples`: what the generator makes, which is codes where there is a codec.
     """
 
     range: Range = "unit"
     channels: int | None = 3
+    sees: ClassVar[Literal["images", "samples"]] = "images"
 
     @abstractmethod
     def forward(self, images: Tensor) -> Features:
@@ -122,6 +126,38 @@ class Generator(nn.Module, ABC):
         """Return images (N, C, H, W) in `range` for `latents` (N, latent)."""
 
 
+class Encoder(nn.Module, ABC):
+    """Images -> latents, trained; with a generator as decoder it is an auto-encoder.
+
+    The constructor is given `image: ImageShape` and `latent: int`, the dimension of the generator's
+    latents, by the composition (they are not options) and raises `Incompatible` for a size it cannot
+    read.
+
+    Attributes:
+        image: The shape of the images it reads.
+        latent: The dimension of the latents it returns.
+        range: The range of image values that it expects.
+        code_range: The range that its latents keep to (`unit` after a sigmoid, `signed` after a tanh);
+            None if they are unbounded.
+    """
+
+    image: ImageShape
+    latent: int
+    range: Range = "signed"
+    code_range: Range | None = None
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Tensor:
+        """Return latents (N, latent) for `images` (N, C, H, W) in `range`."""
+
+    def features(self, images: Tensor) -> Features:
+        """Return the outputs of the hidden layers in order and, last, the latents as `code`.
+
+        A finished run's encoder is an extractor (`run:FOLDER`): these are its layers.
+        """
+        return {"code": self(images)}
+
+
 class Loss(ABC):
     """What to minimise.
 
@@ -136,10 +172,16 @@ class Loss(ABC):
 class MatchingLoss(Loss):
     """A discrepancy between the statistics of the data and those of the model, in feature space.
 
-    Constructors take options only; a matching loss keeps no state and no parameters.
+    Constructors take options only; a matching loss has no parameters, and no state but what
+    `prepare` fixes before the first step.
+
+    Statistics of the kind `samples` are matrices of features (N, D), all layers side by side. The data
+    side of a step is then a fresh minibatch; an estimator that keeps more than a batch returns beside
+    them `weights`, (N,), which add up to one.
 
     Attributes:
         summary: The class of the summaries it makes.
+        preparation: How many images of the data `prepare` wants to see; 0 for none.
     """
 
     needs = frozenset({"features"})
@@ -148,6 +190,15 @@ class MatchingLoss(Loss):
     @abstractmethod
     def kinds(self) -> dict[str, StatisticKind]:
         """Return the statistics the loss compares, by name, and where each lives."""
+
+    preparation: int = 0
+
+    def prepare(self, features: Features) -> None:
+        """Fix what depends on the data (a bandwidth, landmarks), once, before anything is summarised.
+
+        Args:
+            features: Of `preparation` images of the data, the same ones in every run.
+        """
 
     @abstractmethod
     def summarise(self, features: Features, like: Summary | None = None) -> Summary:
@@ -180,6 +231,30 @@ class MatchingLoss(Loss):
     def __call__(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
         """Return `forward(data, model)`."""
         return self.forward(data, model)
+
+
+class ReconstructionLoss(Loss):
+    """A distance of images and what an encoder and a generator make of them, x and G(E(x)).
+
+    Attributes:
+        range: The range of image values that `forward` expects.
+    """
+
+    needs = frozenset({"images", "reconstruction"})
+    range: Range = "unit"
+
+    @abstractmethod
+    def forward(self, images: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
+        """Return terms, scalars by name; their sum is minimised.
+
+        Args:
+            images: x, (N, C, H, W) in `range`.
+            reconstruction: G(E(x)), of the same shape and range.
+        """
+
+    def __call__(self, images: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
+        """Return `forward(images, reconstruction)`."""
+        return self.forward(images, reconstruction)
 
 
 class Estimator(nn.Module, ABC):
@@ -263,18 +338,28 @@ class Metric(ABC):
     Attributes:
         needs: As a loss's.
         summary: The class of the summaries it makes.
+        also: Further splits of the data (`train`, `validation`) whose summaries `figures` is given.
+        extractor: Where it is taken if nobody says; None for the default judge.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     summary: ClassVar[type[Summary]]
+    also: ClassVar[frozenset[str]] = frozenset()
+    extractor: ClassVar[str | None] = None
 
     @abstractmethod
     def summarise(self, features: Features, like: Summary | None = None) -> Summary:
         """Summarise one chunk of images, as `MatchingLoss.summarise` does."""
 
     @abstractmethod
-    def figures(self, reference: Summary, sample: Summary) -> list[Figure]:
-        """Compare what the two sides' summaries have seen."""
+    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+        """Compare what the two sides' summaries have seen.
+
+        Args:
+            reference: Of the data's images.
+            sample: Of the images to be judged.
+            also: Of the splits that the class attribute names, by their names.
+        """
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -54,17 +54,22 @@ class Recipe(BaseModel):
         ("pixels",), min_length=1, description="feature extractors, side by side"
     )
     generator: str = Field("resnet,width=16", description="the network that is trained")
+    encoder: str | None = Field(None, description="the network that inverts it, where a loss asks")
     loss: str = Field("moments", description="what is minimised")
     estimator: str = Field("batch", description="how the model's statistics are followed")
     batch: int = Field(64, ge=2, description="generated samples per step")
     chunk: int | None = Field(None, ge=1, description="samples per graph: a virtual batch")
+    reference: int | None = Field(
+        None, ge=2, description="data samples per step, where a loss compares samples; or as batch"
+    )
     optimizer: str = Field("adam,lr=1e-3,betas=0.5+0.999", description="torch.optim by name")
     schedule: tuple[Change, ...] = Field((), description="optimiser settings over images seen")
     decay: Literal["none", "linear", "cosine"] = Field("none", description="lr over the budget")
+    clip: float | None = Field(None, gt=0, description="largest norm of a step's gradient")
     ema: float | None = Field(None, gt=0, lt=1, description="decay of weight averaging")
     steps: int | None = Field(None, ge=1, description="budget in optimiser steps")
     minutes: float | None = Field(None, gt=0, description="budget in minutes of training")
-    init: str | None = Field(None, description="run:DIR whose generator to start from")
+    init: str | None = Field(None, description="run:DIR to start from; run:A+run:B are stacked")
     codec: str | None = Field(None, description="run:DIR in whose code space to generate")
     seed: int = Field(0, ge=0, lt=2**63, description="seed of everything random")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
@@ -75,10 +80,17 @@ class Recipe(BaseModel):
         ("progress", "metrics", "grids"), description="what is printed, drawn, logged"
     )
     phase: dict[str, PhaseRecipe] = Field({}, description="settings of single phases")
+    stage: dict[str, dict[str, Any]] = Field(
+        {}, description="runs made before this one: keys of a recipe, `recipe` to start from one"
+    )
 
     def identity(self) -> str:
-        """Return eight hex digits of all that makes this run another than others."""
+        """Return eight hex digits of all that makes this run another than others.
+
+        What is not set does not count, so that a new key leaves the runs there are alone.
+        """
         table = self.model_dump(mode="json", exclude=set(PASSING))
+        table = {key: value for key, value in table.items() if value not in (None, {}, [])}
         text = json.dumps(table, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 

@@ -18,7 +18,8 @@ __all__ = ["FIRST_PARTY", "SUPPLIED", "Registry", "describe"]
 
 FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "gentk": {
-        "extractor": ("pixels",),
+        "extractor": ("pixels", "identity", "run"),
+        "loss": ("reconstruction",),
         "estimator": ("batch",),
         "data": (
             "digits",
@@ -37,8 +38,12 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "gentk-timm": {"extractor": ("timm",)},
     "gentk-moments": {"loss": ("moments",), "metric": ("fd",)},
-    "gentk-averages": {"estimator": ("ma", "ama")},
-    "gentk-nets": {"generator": ("mlp", "dcgan", "resnet")},
+    "gentk-averages": {"estimator": ("ma", "ama", "queue")},
+    "gentk-mmd": {"loss": ("mmd",), "metric": ("kid", "mmd", "parzen")},
+    "gentk-nets": {
+        "generator": ("mlp", "dcgan", "resnet"),
+        "encoder": ("mlp", "dcgan", "vgg"),
+    },
 }
 """gentk's own distributions and the names they hold, installed or not."""
 

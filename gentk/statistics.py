@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterator
 from typing import ClassVar, Protocol
 
@@ -72,13 +74,23 @@ def summarise_stream(
     judge: Summarises,
     advance: Callable[[int], None] | None = None,
 ) -> Summary:
-    """Summarise a stream of image chunks, (N, C, H, W) in [0, 1]; settled about its own pivot."""
-    total: Summary | None = None
+    """Summarise a stream of image chunks, (N, C, H, W) in [0, 1]; settled about its own pivot.
+
+    Parts are added up in pairs, pairs of pairs and so on, so that summaries that grow (samples) are
+    copied log(n) times, not n.
+    """
+    first: Summary | None = None
+    parts: list[Summary] = []
+    done = chunks = 0
     for chunk in units:
-        part = judge.summarise(space(chunk, "unit"), total)
-        total = part if total is None else total + part
+        parts.append(judge.summarise(space.of_images(chunk), first))
+        first = first or parts[0]
+        done, chunks = done + parts[-1].count, chunks + 1
+        for _ in range((chunks & -chunks).bit_length() - 1):
+            right = parts.pop()
+            parts[-1] = parts[-1] + right
         if advance is not None:
-            advance(total.count)
-    if total is None:
+            advance(done)
+    if not parts:
         raise DataError("there are no images to summarise; type -n 5000, or name other data")
-    return total.settled()
+    return functools.reduce(operator.add, parts).settled()

@@ -36,6 +36,10 @@ CHANGED = {
     "out": "there",
     "observer": ("metrics",),
     "phase": {"generator": {"decay": "linear"}},
+    "clip": 10.0,
+    "encoder": "dcgan",
+    "reference": 128,
+    "stage": {"ae": {"recipe": "ae"}},
 }
 """Another value than the default for every key."""
 

@@ -10,7 +10,8 @@ import torch
 from gentk.cache import Cache
 from gentk.data import ImageSet, MemoryPixels
 from gentk.errors import DataError
-from gentk.feature_space import FeatureSpace, to_range
+from gentk.feature_space import FeatureSpace
+from gentk.ranges import to_range
 from gentk.statistics import summarise_images, summarise_stream
 from gentk_moments.loss import MomentsLoss
 from gentk_timm.extractor import TimmExtractor

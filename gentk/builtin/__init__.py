@@ -27,6 +27,8 @@ def gentk_components() -> list[gentk.Component]:
     """Return the built-in parts."""
     return [
         _part("extractor", "pixels", "builtin.pixels:Pixels", "the image itself, one layer"),
+        _part("extractor", "identity", "builtin.identity:Identity", "what the generator makes"),
+        _part("extractor", "run", "runs.extractor:RunExtractor", "the encoder of a run", "FOLDER"),
         _part("estimator", "batch", "builtin.batch:Batch", "the batch's own statistics, untracked"),
         _part("data", "digits", f"{DATA}.digits:Digits", "scikit-learn's digits, 8 x 8, embedded"),
         _part("data", "folder", f"{DATA}.folder:Folder", "a folder of images", "PATH"),

@@ -20,9 +20,10 @@ FLAGS = {
         "--data NAME": "Images to learn from: digits, cifar10, folder:PATH,size=64, ...",
         "--extractor NAME": "Feature extractor; repeat it to have several side by side.",
         "--generator NAME": "The network that is trained.",
+        "--encoder NAME": "The network that inverts it, for losses that ask for one.",
         "--loss NAME": "What is minimised.",
         "--estimator NAME": "How the model's statistics are followed: batch, ma, ama, ...",
-        "--init run:FOLDER": "A run whose generator to start from.",
+        "--init run:FOLDER": "A run to start from; run:A+run:B are stacked.",
         "--codec run:FOLDER": "A run in whose code space to generate.",
     },
     "How": {
@@ -30,8 +31,10 @@ FLAGS = {
         "--minutes M": "Budget in minutes of training.",
         "--batch N": "Generated samples per step.",
         "--chunk N": "Samples per graph: a virtual batch, for less memory.",
+        "--reference N": "Data samples per step, for losses that compare samples.",
         "--optimizer NAME": "Of torch.optim: adam,lr=1e-3,betas=0.5+0.999",
         "--decay none|linear|cosine": "Of the learning rate over the budget.",
+        "--clip NORM": "Largest norm of a step's gradient.",
         "--ema DECAY": "Decay of weight averaging, such as 0.999; none for none.",
         "--seed N": "Seed of everything random.",
     },
@@ -98,7 +101,7 @@ def _dry_run(recipe: str | None, flags: dict[str, Any], registry: Registry) -> N
     from .resolved import echo
 
     resolved = resolve_recipe(recipe, flags, registry=registry)
-    check(resolved.recipe, registry)
+    check(resolved, registry)
     echo(resolved)
 
 

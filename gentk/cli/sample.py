@@ -8,7 +8,7 @@ import click
 
 __all__ = ["command"]
 
-FORMS = ("grid", "folder", "npz", "interpolation", "neighbours")
+FORMS = ("grid", "folder", "npz", "interpolation", "neighbours", "reconstruction")
 
 
 @click.command(short_help="Draw samples of a run.")
@@ -38,7 +38,8 @@ def command(
     gentk sample RUN --as folder -n 5000 --out samples              a file each
     gentk sample RUN --as npz -n 5000 --out samples.npz             one array, (N, H, W, C) uint8
     gentk sample RUN --as interpolation -n 8                        from latent to latent
-    gentk sample RUN --as neighbours -n 12                          beside the nearest real images
+    gentk sample RUN --as neighbours -n 12                          above the nearest real images
+    gentk sample RUN --as reconstruction -n 24                      real images above E and G's
     """
     from ..runs import load
     from ..runs.sheets import default_path, export

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .arrays import ArrayRecords
 from .imageset import ImageSet, to_unit
+from .minibatches import Minibatches
 from .open import open_images
 from .picture import read_image
 from .pixels import LazyPixels, MemoryPixels, Pixels
@@ -20,6 +21,7 @@ __all__ = [
     "ImageSet",
     "LazyPixels",
     "MemoryPixels",
+    "Minibatches",
     "Pixels",
     "Records",
     "Sampler",

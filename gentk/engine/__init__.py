@@ -1,5 +1,6 @@
 """The engine: phases, one loop, checkpoints. It knows no names and no model family."""
 
+from .autoencoding import Autoencoding
 from .averaging import WeightAverage
 from .checkpoint import Checkpoints
 from .loop import Budget, Loop
@@ -7,4 +8,13 @@ from .matching import Matching
 from .phase import Phase
 from .schedule import Schedule
 
-__all__ = ["Budget", "Checkpoints", "Loop", "Matching", "Phase", "Schedule", "WeightAverage"]
+__all__ = [
+    "Autoencoding",
+    "Budget",
+    "Checkpoints",
+    "Loop",
+    "Matching",
+    "Phase",
+    "Schedule",
+    "WeightAverage",
+]

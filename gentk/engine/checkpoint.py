@@ -21,7 +21,7 @@ from ..errors import CheckpointError
 
 __all__ = ["Checkpoints"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Checkpoints:

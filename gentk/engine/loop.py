@@ -133,9 +133,7 @@ class Loop:
         for phase in self.phases:
             for _ in range(phase.repeat):
                 phase.schedule.apply(self.progress)
-                phase.optimizer.zero_grad(set_to_none=True)
-                shown |= phase.objective()
-                phase.optimizer.step()
+                shown |= phase.step()
                 images += phase.images
         if self.average is not None:
             self.average.update()

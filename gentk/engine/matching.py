@@ -11,6 +11,8 @@ one graph over the same chunks. Buffers end as the first pass left them: updated
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -31,6 +33,8 @@ class Matching:
         loss: D.
         estimator: M, already started.
         data: The summary of the data; its pivot is the model's too.
+        fresh: For losses whose statistics are samples: draws the data side of a step, of which `data`
+            is then only the first.
         batch: Generated samples per step.
         chunk: Generated samples per graph; None for the whole batch.
         device: Where latents are drawn.
@@ -44,6 +48,7 @@ class Matching:
         estimator: Estimator,
         data: Summary,
         *,
+        fresh: Callable[[], Summary] | None = None,
         batch: int,
         chunk: int | None = None,
         device: torch.device | None = None,
@@ -53,6 +58,7 @@ class Matching:
         self.loss = loss
         self.estimator = estimator
         self.data = data
+        self.fresh = fresh
         self.reference = loss.reference(data)
         self.batch = batch
         self.sizes = _sizes(batch, chunk or batch)
@@ -65,6 +71,9 @@ class Matching:
             `loss`, on the batch's own statistics; `loss/tracked`, what was minimised; and `loss/TERM`,
             the terms of `loss`. Detached scalars on the device: nothing waits for them.
         """
+        if self.fresh is not None:
+            with torch.no_grad():
+                self.reference = self.loss.reference(self.fresh())
         if len(self.sizes) == 1:
             objective, shown = self._compare(self._summarise(self.batch))
             objective.backward()

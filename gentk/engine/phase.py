@@ -25,6 +25,7 @@ class Phase:
         images: Generated images one call of `objective` sees.
         schedule: The optimiser's settings over time.
         repeat: Steps of this phase per turn.
+        clip: The largest norm of a step's gradient, all modules together; longer ones are scaled down.
     """
 
     name: str
@@ -34,3 +35,14 @@ class Phase:
     images: int
     schedule: Schedule
     repeat: int = 1
+    clip: float | None = None
+
+    def step(self) -> dict[str, Tensor]:
+        """Take one step and return what the objective has to log."""
+        self.optimizer.zero_grad(set_to_none=True)
+        shown = self.objective()
+        if self.clip is not None:
+            parameters = [p for module in self.modules.values() for p in module.parameters()]
+            nn.utils.clip_grad_norm_(parameters, self.clip)
+        self.optimizer.step()
+        return shown

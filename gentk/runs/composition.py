@@ -7,25 +7,29 @@ the data, and weights last.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
 import torch
 
+from ..codec import Codec
 from ..data.imageset import ImageSet
 from ..data.open import open_images
 from ..data.view import View
 from ..engine import randomness
-from ..errors import GentkError, Incompatible, UsageError
+from ..errors import Incompatible
 from ..feature_space import FeatureSpace
-from ..interfaces import Estimator, Extractor, Generator, ImageShape, MatchingLoss, Source
+from ..interfaces import Encoder, Estimator, Extractor, Generator, ImageShape, Loss, Source
 from ..library import Library
 from ..options import Option, convert
 from ..recipe import Recipe, Resolved, resolve
 from ..registry import Registry
 from ..selection import Selection
 from .device import choose_device, set_threads
+from .earlier import check_runs, finished
+from .families import family_of
+from .family import Family
 from .folder import RunFolder
 from .optimizers import build_optimizer, check_change
 
@@ -38,6 +42,7 @@ __all__ = [
     "extractor_space",
     "open_data",
     "resolve_recipe",
+    "test_split",
 ]
 
 Notice = Callable[[str], None]
@@ -45,27 +50,31 @@ Notice = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Composition:
-    """The parts of a run, built and fitting.
+    """The parts of a run, built and fitting; those that the family of its loss does not use are None.
 
     Attributes:
         resolved: The recipe they were built from, its name, and the origin of each value.
         registry: Where their names were looked up.
         images: The data.
         generator: G, on `device`.
-        space: phi, on `device`.
         loss: D.
-        estimator: M, not yet started.
         device: Where the run computes.
+        space: phi, on `device`.
+        estimator: M, not yet started.
+        encoder: E, on `device`.
+        codec: If the generator makes codes: what makes images of them, on `device`.
     """
 
     resolved: Resolved
     registry: Registry
     images: ImageSet
     generator: Generator
-    space: FeatureSpace
-    loss: MatchingLoss
-    estimator: Estimator
+    loss: Loss
     device: torch.device
+    space: FeatureSpace | None = None
+    estimator: Estimator | None = None
+    encoder: Encoder | None = None
+    codec: Codec | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -111,29 +120,55 @@ def compose(
 def build(resolved: Resolved, registry: Registry, notice: Notice) -> Composition:
     """Build a resolved recipe's parts."""
     r = resolved.recipe
-    loss, estimator = check(r, registry)
+    loss = check(resolved, registry)
+    uses = family_of(loss, r.loss).uses
     set_threads(r.threads)
     device = choose_device(r.device)
     images = open_data(r.data, registry, notice)
-    # Reseeded per part: which weights a generator starts from depends on the seed alone.
+    folder = RunFolder(resolved.folder())
+    codec = None
+    if r.codec is not None:
+        codec = finished(folder.locate(r.codec), registry, r.device).as_codec().to(device)
+        _check_size(images, codec, r)
+    shape = codec.shape if codec else images.shape
+    space = None
+    if "extractor" in uses:
+        texts = tuple(map(folder.locate, r.extractor))
+        space = extractor_space(texts, registry, images.shape, device, notice)
+        space.dtype = getattr(torch, r.dtype)
+        space.codec = codec
+    # Reseeded per part: which weights a network starts from depends on the seed alone.
     with randomness.lent(device, seed=randomness.derive(r.seed, "generator")):
-        generator = cast(Generator, registry.build("generator", r.generator, image=images.shape)[0])
-    space = extractor_space(r.extractor, registry, images.shape, device, notice)
-    space.dtype = getattr(torch, r.dtype)
+        generator = cast(Generator, registry.build("generator", r.generator, image=shape)[0])
     generator.to(device).to(memory_format=torch.channels_last)
-    return Composition(resolved, registry, images, generator, space, loss, estimator, device)
+    encoder = None
+    if "encoder" in uses and r.encoder is not None:
+        latent = generator.prior.dimension
+        with randomness.lent(device, seed=randomness.derive(r.seed, "encoder")):
+            made = registry.build("encoder", r.encoder, image=shape, latent=latent)[0]
+        encoder = cast(Encoder, made)
+        encoder.to(device).to(memory_format=torch.channels_last)
+    estimator = None
+    if "estimator" in uses:
+        estimator = cast(Estimator, registry.build("estimator", r.estimator)[0])
+    return Composition(
+        resolved, registry, images, generator, loss, device, space, estimator, encoder, codec
+    )
 
 
-def check(r: Recipe, registry: Registry) -> tuple[MatchingLoss, Estimator]:
+def check(resolved: Resolved, registry: Registry) -> Loss:
     """Refuse names, options and pairs that do not exist or fit; reads no data, loads no weights.
 
     Returns:
-        The loss and the estimator, which need neither.
+        The loss, which needs neither.
     """
+    r = resolved.recipe
+    folder = RunFolder(resolved.folder())
     parts = [
         ("data", r.data),
-        *(("extractor", text) for text in r.extractor),
+        *(("extractor", folder.locate(text)) for text in r.extractor),
         ("generator", r.generator),
+        *([("encoder", r.encoder)] if r.encoder else []),
         ("loss", r.loss),
         ("estimator", r.estimator),
         *(("observer", text) for text in r.observer),
@@ -146,55 +181,51 @@ def check(r: Recipe, registry: Registry) -> tuple[MatchingLoss, Estimator]:
         values = convert(selection.options, [*shared, *options], f"{kind} {selection.name!r}")
         if kind == "data":
             View(**{o.name: values[o.name] for o in shared if o.name in values})
+    loss = cast(Loss, registry.build("loss", r.loss)[0])
+    family = family_of(loss, r.loss)
+    for key in OPTIONAL - family.uses:
+        if resolved.origins.get(key) == f"--{key}":
+            raise Incompatible(f"loss {r.loss!r} has no use for --{key}; leave it away")
+    _check_phases(r, family)
+    check_runs(r)
+    family.check(r, loss, registry)
+    return loss
+
+
+OPTIONAL = frozenset({"extractor", "estimator", "encoder", "reference"})
+"""Keys of a recipe that not every family uses."""
+
+
+def _check_phases(r: Recipe, family: Family) -> None:
+    """Refuse phases that there are not, and optimisers and schedules that torch would."""
     for name in r.phase:
-        if name != "generator":
+        if name not in family.phases:
+            known = " or ".join(f"[phase.{phase}]" for phase in family.phases)
             raise Incompatible(
-                f"there is no phase {name!r} in a matching run; write [phase.generator]"
+                f"there is no phase {name!r} in a run with loss {r.loss!r}; write {known}"
             )
-    build_optimizer(optimizer_of(r), [])
-    own = r.phase.get("generator")
-    for change in (*r.schedule, *(own.schedule or () if own else ())):
-        check_change(optimizer_of(r), change.set)
-    _check_runs(r)
-    return _matching(r, registry)
+    for name in family.phases:
+        text = optimizer_of(r, name)
+        build_optimizer(text, [])
+        own = r.phase.get(name)
+        for change in (*r.schedule, *(own.schedule or () if own else ())):
+            check_change(text, change.set)
 
 
-def optimizer_of(r: Recipe) -> str:
-    """Return the optimiser of the generator's phase."""
-    own = r.phase.get("generator")
-    return own.optimizer if own and own.optimizer else r.optimizer
-
-
-def _matching(r: Recipe, registry: Registry) -> tuple[MatchingLoss, Estimator]:
-    """Build loss and estimator and refuse a pair that does not fit."""
-    loss = registry.build("loss", r.loss)[0]
-    if not isinstance(loss, MatchingLoss):
+def _check_size(images: ImageSet, codec: Codec, r: Recipe) -> None:
+    """Refuse images that the codec cannot encode."""
+    if images.shape != codec.image:
         raise Incompatible(
-            f"loss {r.loss!r} is not a matching loss, and only those can be run so far; "
-            "type --loss moments"
+            f"codec {r.codec!r} encodes images of {tuple(codec.image)}, those of {images.name!r} are "
+            f"{tuple(images.shape)} (channels, height, width); add size={codec.image.height},"
+            f"channels={codec.image.channels} to --data"
         )
-    estimator = cast(Estimator, registry.build("estimator", r.estimator)[0])
-    for name, kind in loss.kinds().items():
-        if kind not in estimator.accepts:
-            fitting = _fitting(kind, registry)
-            raise Incompatible(
-                f"estimator {r.estimator!r} cannot track the statistic {name!r} ({kind}) of loss "
-                f"{r.loss!r}; type --estimator {' or '.join(fitting)}"
-            )
-    return loss, estimator
 
 
-def _fitting(kind: str, registry: Registry) -> list[str]:
-    """Return the estimators that accept a kind of statistic."""
-    names = []
-    for provided in registry.select("estimator"):
-        try:
-            accepts: frozenset[str] = getattr(registry.target(provided), "accepts", frozenset())
-        except GentkError:
-            continue
-        if kind in accepts:
-            names.append(provided.component.name)
-    return names
+def optimizer_of(r: Recipe, phase: str) -> str:
+    """Return the optimiser of a phase."""
+    own = r.phase.get(phase)
+    return own.optimizer if own and own.optimizer else r.optimizer
 
 
 def data_options() -> list[Option]:
@@ -211,6 +242,13 @@ def open_data(text: str, registry: Registry, notice: Notice = lambda message: No
     if message:
         notice(message)
     return images
+
+
+def test_split(text: str) -> str:
+    """Return the test split of data by name."""
+    own = Selection.parse(text)
+    kept = {k: v for k, v in own.options.items() if k not in ("split", "limit")}
+    return str(replace(own, options={**kept, "split": "test"}))
 
 
 def damaged(images: ImageSet, text: str) -> str | None:
@@ -243,19 +281,14 @@ def extractor_space(
         extractors[head if not same else f"{head}#{same + 1}"] = cast(Extractor, extractor)
     space = FeatureSpace(extractors, image.channels).to(device)
     space.to(memory_format=torch.channels_last)
+    for name, extractor in extractors.items():
+        size = getattr(extractor, "image", None)
+        if size is not None and size != image:
+            raise Incompatible(
+                f"extractor {name!r} reads images of {tuple(size)}, these are {tuple(image)} "
+                f"(channels, height, width); add size={size.height},channels={size.channels} to "
+                "--data"
+            )
     for name in space.repeated(image.channels):
         notice(f"the images are greyscale; they are repeated to colour for {name}")
     return space
-
-
-def _check_runs(r: Recipe) -> None:
-    """Refuse what is not the folder of a run."""
-    for key, text in (("init", r.init), ("codec", r.codec)):
-        if text is not None and not text.startswith("run:"):
-            raise UsageError(f"{key} {text!r} is not a run; write --{key} run:FOLDER")
-    if r.codec is not None:
-        record = RunFolder(Path(r.codec.removeprefix("run:"))).read()
-        raise Incompatible(
-            f"the run {r.codec!r} (recipe {record['recipe_name']!r}) has no encoder and decoder, so "
-            "it cannot be a codec; leave --codec away"
-        )

@@ -20,10 +20,11 @@ from ..interfaces import ImageShape, Metric
 from ..registry import Registry
 from ..selection import Selection
 from ..statistics import CHUNK, summarise_images, summarise_stream
-from .composition import extractor_space, open_data
+from ..summary import Samples, Summary
+from .composition import extractor_space, open_data, test_split
 from .device import choose_device, set_threads
+from .family import Advance
 from .trained import Run, load
-from .training import Advance
 
 __all__ = ["DEFAULT_JUDGE", "Evaluation", "evaluate"]
 
@@ -110,16 +111,40 @@ def evaluate(
             f"{tuple(reference.shape)} (channels, height, width); add size={sample.shape.height},"
             f"channels={sample.shape.channels} to --data"
         )
+    wanted = {
+        split: _split(reference.name, split, registry, notice)
+        for split in sorted({split for _, metric in measures for split in metric.also})
+    }
     rows = []
-    for text in extractors or DEFAULT_JUDGE:
+    for text, those in _judges(measures, extractors).items():
         space = extractor_space((text,), registry, reference.shape, where, notice)
-        for name, metric in measures:
-            figures = _figures(metric, space, reference, sample, where, advance)
+        for name, metric in those:
+            also = {split: wanted[split] for split in metric.also}
+            figures = _figures(metric, space, reference, also, sample, where, advance)
             rows += [
                 {"metric": name, "extractor": text, **figure, "trained_on": _trained(text, sample)}
                 for figure in figures
             ]
     return Evaluation(rows, _protocol(sample, reference, seed))
+
+
+def _judges(
+    measures: list[tuple[str, Metric]], extractors: tuple[str, ...]
+) -> dict[str, list[tuple[str, Metric]]]:
+    """Return extractor -> the metrics taken in it: those asked for, or each metric's own."""
+    judges: dict[str, list[tuple[str, Metric]]] = {}
+    for name, metric in measures:
+        own = (metric.extractor,) if metric.extractor else DEFAULT_JUDGE
+        for text in extractors or own:
+            judges.setdefault(text, []).append((name, metric))
+    return judges
+
+
+def _split(name: str, split: str, registry: Registry, notice: Callable[[str], None]) -> ImageSet:
+    """Open another split of the reference's data."""
+    own = Selection.parse(name)
+    kept = {k: v for k, v in own.options.items() if k not in ("split", "limit")}
+    return open_data(str(replace(own, options={**kept, "split": split})), registry, notice)
 
 
 def _metric(text: str, registry: Registry) -> tuple[str, Metric]:
@@ -130,28 +155,29 @@ def _figures(
     metric: Metric,
     space: FeatureSpace,
     reference: ImageSet,
+    also: dict[str, ImageSet],
     sample: _Sample,
     device: torch.device,
     advance: Advance | None,
 ) -> list[dict[str, Any]]:
-    """Summarise both sides and compare."""
+    """Summarise both sides, and what else the metric asks for, and compare."""
 
     def told(what: str, total: int) -> Callable[[int], None]:
         return lambda done: advance(what, done, total) if advance else None
 
-    ours = summarise_images(
-        reference,
-        space,
-        metric,
-        device=device,
-        cache=Cache(),
-        advance=told("reference", len(reference)),
-    )
+    def summarised(images: ImageSet, what: str) -> Summary:
+        # Sums are worth keeping; features of every image are as large as the images.
+        cache = None if issubclass(metric.summary, Samples) else Cache()
+        done = told(what, len(images))
+        return summarise_images(images, space, metric, device=device, cache=cache, advance=done)
+
+    ours = summarised(reference, "reference")
+    more = {split: summarised(images, split) for split, images in also.items()}
     units = (chunk.to(device) for chunk in sample.stream())
     theirs = summarise_stream(units, space, metric, told("samples", sample.count))
     return [
         {"figure": f.name, "value": f.value, "error": f.error, "better": f.better}
-        for f in metric.figures(ours, theirs)
+        for f in metric.figures(ours, theirs, **more)
     ]
 
 
@@ -199,9 +225,7 @@ def _reference(data: str | None, sample: _Sample) -> str:
         return data
     if sample.run is None:
         raise UsageError(f"{sample.name} has no data of its own to be compared with; add --data")
-    own = Selection.parse(sample.run.recipe.data)
-    kept = {k: v for k, v in own.options.items() if k not in ("split", "limit", "validation")}
-    return str(replace(own, options={**kept, "split": "test"}))
+    return test_split(sample.run.recipe.data)
 
 
 def _trained(text: str, sample: _Sample) -> bool:

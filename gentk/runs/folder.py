@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from ..errors import RunError
 
 __all__ = ["RunFolder"]
 
-FORMAT = 1
+FORMAT = 2
+
+STAGE = re.compile(r"\bstage:([\w-]+)")
 
 
 class RunFolder:
@@ -46,6 +49,15 @@ class RunFolder:
     def checkpoints(self) -> Checkpoints:
         """The checkpoints."""
         return Checkpoints(self.path / "checkpoints")
+
+    @property
+    def stages(self) -> Path:
+        """Where the runs that were made for this one are."""
+        return self.path / "stages"
+
+    def locate(self, text: str) -> str:
+        """Write every `stage:NAME` of a recipe's value as the `run:FOLDER` it stands for."""
+        return STAGE.sub(lambda found: f"run:{self.stages / found[1]}", text)
 
     def read(self) -> dict[str, Any]:
         """Return the record; raise `RunError` if this is not a run's folder."""

@@ -27,8 +27,14 @@ def describe(c: Composition) -> dict[str, Any]:
             "fingerprint": c.images.fingerprint(),
             "damaged": list(c.images.skipped),
         },
-        "extractor": {"fingerprint": c.space.fingerprint()},
-        "parameters": sum(p.numel() for p in c.generator.parameters()),
+        **{
+            name: {"fingerprint": part.fingerprint()}
+            for name, part in (("extractor", c.space), ("codec", c.codec))
+            if part is not None
+        },
+        "parameters": sum(
+            p.numel() for part in (c.generator, c.encoder) if part for p in part.parameters()
+        ),
         "versions": _versions(c.registry),
         "machine": {"python": platform.python_version(), "device": str(c.device)},
     }
@@ -53,10 +59,13 @@ def spent(result: dict[str, Any], r: Recipe) -> float:
 
 def same_inputs(record: dict[str, Any], c: Composition) -> None:
     """Refuse to go on with other data or weights under the same names."""
-    then = {"data": record["data"]["fingerprint"], "weights": record["extractor"]["fingerprint"]}
-    now = {"data": c.images.fingerprint(), "weights": c.space.fingerprint()}
-    for what, name in (("data", c.recipe.data), ("weights", " and ".join(c.recipe.extractor))):
-        if then[what] != now[what]:
+    parts: dict[str, tuple[str, str, Any]] = {
+        "data": ("data", c.recipe.data, c.images),
+        "extractor": ("weights", " and ".join(c.recipe.extractor), c.space),
+        "codec": ("weights", str(c.recipe.codec), c.codec),
+    }
+    for key, (what, name, part) in parts.items():
+        if part is not None and record[key]["fingerprint"] != part.fingerprint():
             raise RunError(
                 f"{c.folder()} was trained with other {what} than {name} has now; put them back, or "
                 "type another folder with --out"

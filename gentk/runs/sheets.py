@@ -1,7 +1,8 @@
 """Sheets: samples of a run as pictures, folders and arrays.
 
 `grid` and `folder` and `npz` hold samples; `interpolation` walks between random latents; `neighbours`
-puts beside each sample the training image nearest to it, so that copying would show.
+puts beside each sample the training image nearest to it, so that copying would show; `reconstruction`
+puts beside images of the test split what the run's encoder and generator make of them.
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from PIL import Image
 from torch import Tensor
 
 from ..data.imageset import to_unit
+from ..data.permutation import permutation
 from ..errors import RunError, UsageError
 from ..grid import tile
-from .composition import extractor_space, open_data
-from .trained import Run, generate
+from .composition import extractor_space, open_data, test_split
+from .trained import Run
 
 __all__ = ["FORMS", "default_path", "export"]
+
+SHOWN = 4
+"""The key of the permutation that chooses images to show; others are used elsewhere."""
 
 STEPS = 24
 """Points of an interpolation from one latent to the next, as in the sheets of GMMN."""
@@ -43,7 +48,7 @@ def export(
 
     Args:
         run: The run.
-        form: `grid`, `folder`, `npz`, `interpolation` or `neighbours`.
+        form: `grid`, `folder`, `npz`, `interpolation`, `neighbours` or `reconstruction`.
         count: Number of samples; for `interpolation` the number of latents visited.
         out: The file, or for `folder` the folder, to write.
         seed: Seed of the latents.
@@ -88,7 +93,7 @@ def _interpolation(run: Run, count: int, seed: int) -> Image.Image:
     shares = torch.linspace(0, 1, STEPS + 1, device=run.device)[:-1, None]
     pairs = itertools.pairwise([*stops, stops[0]])
     rows = [a + shares * (b - a) for a, b in pairs]
-    images = torch.cat(list(generate(run.generator, torch.cat(rows))))
+    images = torch.cat(list(run.images(torch.cat(rows))))
     return tile(images, columns=STEPS)
 
 
@@ -113,14 +118,27 @@ def _neighbours(run: Run, count: int, seed: int, extractor: str | None) -> Image
             best = torch.where(closer, near, best)
             index = torch.where(closer, place + done, index)
             done += len(chunk)
-    nearest = to_unit(data.batch(index.cpu()))
-    columns = min(count, 12)
-    # The last row is filled up with blanks, so that every neighbour stands under its sample.
-    blank = samples.new_ones((-count % columns, *samples.shape[1:]))
-    above, below = (torch.cat([part, blank]).split(columns) for part in (samples, nearest))
-    return tile(
-        torch.cat([row for pair in zip(above, below, strict=True) for row in pair]), columns
-    )
+    return _beneath(samples, to_unit(data.batch(index.cpu())))
+
+
+@torch.no_grad()
+def _reconstruction(run: Run, count: int, seed: int) -> Image.Image:
+    """Put under images of the test split what becomes of them."""
+    data = open_data(test_split(run.recipe.data), run.registry)
+    codec = run.as_codec()
+    chosen = torch.from_numpy(permutation(len(data), SHOWN, seed)[:count].copy())
+    images = to_unit(data.batch(chosen))
+    made = [codec.decode(codec.encode(part.to(run.device))) for part in images.split(64)]
+    return _beneath(images, torch.cat(made).clamp(0, 1).cpu())
+
+
+def _beneath(above: Tensor, below: Tensor) -> Image.Image:
+    """Draw rows of up to twelve images, each with its counterpart under it."""
+    columns = min(len(above), 12)
+    # The last row is filled up with blanks, so that every image stands above its counterpart.
+    blank = above.new_ones((-len(above) % columns, *above.shape[1:]))
+    rows = [torch.cat([part, blank]).split(columns) for part in (above, below)]
+    return tile(torch.cat([row for pair in zip(*rows, strict=True) for row in pair]), columns)
 
 
 def _folder(run: Run, count: int, out: Path, seed: int) -> Path:
@@ -181,6 +199,7 @@ def _picture(image: np.ndarray) -> Image.Image:
 PICTURES: dict[str, Callable[[Run, int, int], Image.Image]] = {
     "grid": _grid,
     "interpolation": _interpolation,
+    "reconstruction": _reconstruction,
 }
 FORMS = (*PICTURES, "neighbours", "folder", "npz")
 """The forms that `export` writes."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..codec import Codec
 from ..engine import randomness
-from ..errors import CheckpointError, RunError, UsageError
-from ..feature_space import to_range
-from ..interfaces import Generator, ImageShape
+from ..errors import CheckpointError, Incompatible, RunError, UsageError
+from ..interfaces import Encoder, Generator, ImageShape
+from ..ranges import to_range
 from ..recipe import Recipe
 from ..registry import Registry
 from ..statistics import CHUNK
@@ -57,25 +59,78 @@ class Run:
         return ImageShape(*self.record["data"]["shape"])
 
     @cached_property
+    def codec(self) -> Codec | None:
+        """What makes images of the codes that its generator makes, if it does not make images."""
+        if self.recipe.codec is None:
+            return None
+        place = self.folder.locate(self.recipe.codec).removeprefix("run:")
+        other = load(Path(place).expanduser(), registry=self.registry, device=str(self.device))
+        return other.as_codec().to(self.device)
+
+    @property
+    def shape(self) -> ImageShape:
+        """The shape of what its generator makes: images or codes."""
+        return self.codec.shape if self.codec else self.image
+
+    @cached_property
     def generator(self) -> Generator:
         """The generator in eval mode: averaged weights where the run averaged them."""
-        state = self.folder.checkpoints.load()
-        weights = state["average"]["weights"] if "average" in state else state["generator"]
-        return self._build(weights)
-
-    def _build(self, weights: dict[str, Tensor]) -> Generator:
         with randomness.lent(self.device):
-            built = self.registry.build("generator", self.recipe.generator, image=self.image)[0]
-        generator = cast(Generator, built)
+            built = self.registry.build("generator", self.recipe.generator, image=self.shape)[0]
+        return cast(Generator, self._filled(built, "generator", self.recipe.generator))
+
+    @cached_property
+    def encoder(self) -> Encoder | None:
+        """The encoder in eval mode, if the run trained one."""
+        if self.recipe.encoder is None or "encoder" not in self._state:
+            return None
+        latent = self.generator.prior.dimension
+        with randomness.lent(self.device):
+            built = self.registry.build(
+                "encoder", self.recipe.encoder, image=self.shape, latent=latent
+            )[0]
+        return cast(Encoder, self._filled(built, "encoder", self.recipe.encoder))
+
+    @cached_property
+    def _state(self) -> dict[str, Any]:
+        return self.folder.checkpoints.load()
+
+    def _filled(self, network: nn.Module, name: str, text: str) -> nn.Module:
+        """Give a network its trained weights."""
+        weights = self._state[name]
+        if "average" in self._state:
+            averaged = self._state["average"]["weights"].items()
+            weights = {
+                k.removeprefix(f"{name}."): v for k, v in averaged if k.startswith(f"{name}.")
+            }
         try:
-            generator.load_state_dict(weights)
+            network.load_state_dict(weights)
         except RuntimeError as error:
             raise CheckpointError(
-                f"the weights in {self.folder.path} do not fit generator "
-                f"{self.recipe.generator!r}: it was made with "
+                f"the weights in {self.folder.path} do not fit {name} {text!r}: it was made with "
                 f"{self.record.get('versions', {})}; install those versions"
             ) from error
-        return generator.to(self.device).eval().requires_grad_(False)
+        return network.to(self.device).eval().requires_grad_(False)
+
+    def as_codec(self) -> Codec:
+        """Return the run's encoder and generator as a codec; raise `Incompatible` without encoder."""
+        if self.encoder is None:
+            raise Incompatible(
+                f"the run {self.folder.path} (recipe {self.record['recipe_name']!r}, loss "
+                f"{self.recipe.loss!r}) has no encoder, so it cannot be a codec; name a run of the "
+                "recipe ae, which you get by typing: gentk run ae"
+            )
+        return Codec(self.encoder, self.generator, self.codec, f"run:{self.folder.path}")
+
+    def fingerprint(self) -> str:
+        """Return a digest of the trained weights."""
+        digest = hashlib.blake2b(digest_size=16)
+        modules = [self.generator, self.encoder, self.codec]
+        for module in modules:
+            for name, tensor in module.state_dict().items() if module is not None else ():
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+                digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
 
     def sample(self, count: int, *, seed: int = 0) -> Tensor:
         """Return `count` images, (count, C, H, W) float32 in [0, 1] on the CPU; same seed, same."""
@@ -83,7 +138,11 @@ class Run:
 
     def stream(self, count: int, *, seed: int = 0) -> Iterator[Tensor]:
         """Yield `count` images in chunks, as `sample` would return them."""
-        yield from generate(self.generator, self.latents(count, seed=seed))
+        yield from self.images(self.latents(count, seed=seed))
+
+    def images(self, latents: Tensor) -> Iterator[Tensor]:
+        """Yield the images of latents (N, latent) in chunks, as `stream` does."""
+        yield from generate(self.generator, latents, self.codec)
 
     def latents(self, count: int, *, seed: int = 0) -> Tensor:
         """Return `count` latents of the generator's prior; same seed, same latents."""
@@ -96,10 +155,14 @@ class Run:
 
 
 @torch.no_grad()
-def generate(generator: Generator, latents: Tensor) -> Iterator[Tensor]:
-    """Yield the images of latents in chunks, [0, 1], on the CPU."""
+def generate(generator: Generator, latents: Tensor, codec: Codec | None = None) -> Iterator[Tensor]:
+    """Yield the images of latents in chunks, [0, 1], on the CPU; codes are decoded."""
     for chunk in latents.split(CHUNK):
-        images = to_range(generator(chunk), generator.range, "unit")
+        made = generator(chunk)
+        if codec is None:
+            images = to_range(made, generator.range, "unit")
+        else:
+            images = codec.decode(to_range(made, generator.range, codec.range))
         yield images.clamp(0, 1).float().cpu()
 
 

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..cache import Cache
-from ..engine import (
-    Budget,
-    Loop,
-    Matching,
-    Phase,
-    Schedule,
-    WeightAverage,
-    randomness,
-)
-from ..errors import DataError, Incompatible, RunError
+from ..engine import Budget, Loop, Phase, Schedule, WeightAverage, randomness
+from ..errors import RunError
 from ..events import Noticed, RunEnded, RunFailed, RunStarted
 from ..interfaces import Observer
-from ..recipe import Resolved
+from ..recipe import Recipe, Resolved
 from ..registry import Registry
-from ..statistics import summarise_images
-from .composition import Composition, build, damaged, optimizer_of, resolve_recipe
+from .composition import Composition, build, check, damaged, optimizer_of, resolve_recipe
 from .device import keep_memory
+from .earlier import warm_start
+from .families import family_of
+from .family import Advance, Program, Turn
 from .folder import RunFolder
 from .optimizers import build_optimizer
 from .record import describe, result_of, same_inputs, spent, stretched
-from .trained import Run, generate, load
+from .stages import plan
+from .trained import Run, load
 
-__all__ = ["run", "train"]
-
-Advance = Callable[[str, int, int], None]
-
-GRID = 64
-"""Images in a sample grid."""
+__all__ = ["make", "run", "train"]
 
 
 def run(
@@ -64,10 +52,25 @@ def run(
         KeyboardInterrupt: After Ctrl-C; a checkpoint has been written.
     """
     registry = registry or Registry()
-    resolved = resolve_recipe(recipe, flags, registry=registry)
-    finished = finished_run(resolved, registry)
-    if finished is not None:
-        return finished
+    return make(resolve_recipe(recipe, flags, registry=registry), registry, observers, advance)
+
+
+def make(
+    resolved: Resolved,
+    registry: Registry,
+    observers: list[Observer] | None = None,
+    advance: Advance | None = None,
+) -> Run:
+    """Train a resolved recipe after its stages; what is finished already is only opened."""
+    done = finished_run(resolved, registry)
+    if done is not None:
+        return done
+    stages = plan(resolved, registry)
+    for part in (*(stage for _, stage in stages), resolved):
+        # All of them before the first one trains: a mistake in the last shows at once.
+        check(part, registry)
+    for _, stage in stages:
+        make(stage, registry, observers, advance)
     notices: list[str] = []
     composition = build(resolved, registry, notices.append)
     return train(composition, observers=observers, notices=notices, advance=advance)
@@ -106,17 +109,17 @@ def train(
     folder = RunFolder(c.folder())
     record = folder.claim(r.identity())
     watching = _observers(c) if observers is None else observers
-    optimizer = build_optimizer(optimizer_of(r), c.generator.parameters())
-    if folder.checkpoints.steps():
+    resumed = bool(folder.checkpoints.steps())
+    if resumed:
         same_inputs(record or {}, c)
     else:
         warm_start(c)
     keep_memory(c.device)
-    objective = _objective(c, advance)
+    program = family_of(c.loss, r.loss).program(c, advance)
     folder.write({**describe(c), "result": None})
-    loop = _loop(c, objective, optimizer, folder, watching)
+    loop = _loop(c, program, folder, watching)
     torch.manual_seed(randomness.derive(r.seed, "training"))
-    if folder.checkpoints.steps():
+    if resumed:
         loop.load_state_dict(folder.checkpoints.load())
     # Where images are decoded lazily, damaged ones are known only now.
     late = [damaged(c.images, r.data), stretched(r, record, loop.progress)]
@@ -139,75 +142,43 @@ def train(
     return load(folder.path, registry=c.registry, device=r.device)
 
 
-def _objective(c: Composition, advance: Advance | None) -> Matching:
-    """Summarise the data and start the estimator."""
-    r = c.recipe
-
-    def told(done: int) -> None:
-        if advance is not None:
-            advance("statistics of the data", done, len(c.images))
-
-    data = summarise_images(c.images, c.space, c.loss, device=c.device, cache=Cache(), advance=told)
-    objective = Matching(
-        c.generator,
-        c.space,
-        c.loss,
-        c.estimator,
-        data,
-        batch=r.batch,
-        chunk=r.chunk,
-        device=c.device,
-    )
-    for name, value in objective.reference.items():
-        if not torch.isfinite(value).all():
-            raise DataError(
-                f"the {name} of the data's features is not finite; check the images, or choose other "
-                "layers of the extractor"
-            )
-    tracked = {name: objective.reference[name] for name in c.loss.kinds()}
-    with randomness.lent(c.device, seed=randomness.derive(r.seed, "estimator")):
-        count = c.estimator.seeding
-        seed = objective.seed_statistics(count) if count else None
-        c.estimator.start(tracked, seed)
-    return objective
-
-
-def _loop(
-    c: Composition,
-    objective: Matching,
-    optimizer: torch.optim.Optimizer,
-    folder: RunFolder,
-    observers: list[Observer],
-) -> Loop:
+def _loop(c: Composition, program: Program, folder: RunFolder, observers: list[Observer]) -> Loop:
     """Put the engine together."""
     r = c.recipe
-    own = r.phase.get("generator")
-    entries = own.schedule if own and own.schedule is not None else r.schedule
-    decay = own.decay if own and own.decay is not None else r.decay
-    schedule = Schedule(optimizer, [(entry.at, entry.set) for entry in entries], decay)
-    modules: dict[str, torch.nn.Module] = {"generator": c.generator}
-    phase = Phase("generator", modules, optimizer, objective, r.batch, schedule)
-    average = WeightAverage(c.generator, r.ema) if r.ema else None
-    with randomness.lent(c.device, seed=randomness.derive(r.seed, "grid")):
-        latents = c.generator.prior.draw(GRID, c.device)
+    trained = nn.ModuleDict(program.modules)
+    average = WeightAverage(trained, r.ema) if r.ema else None
 
     def draw() -> Tensor:
-        module = average.module if average else c.generator
-        training = module.training
-        module.eval()
-        images = torch.cat(list(generate(module, latents)))
-        module.train(training)
+        modules = average.module if average else trained
+        training = modules.training
+        modules.eval()
+        images = program.draw(modules)  # type: ignore[arg-type]
+        modules.train(training)
         return images
 
     return Loop(
-        [phase],
+        [_phase(r, turn) for turn in program.turns],
         Budget(r.steps, r.minutes * 60 if r.minutes else None),
-        {"generator": c.generator, "estimator": c.estimator},
+        {**program.modules, **program.state},
         folder.checkpoints,
         observers=observers,
         draw=draw,
         average=average,
         device=c.device,
+    )
+
+
+def _phase(r: Recipe, turn: Turn) -> Phase:
+    """Give a turn its optimiser and schedule."""
+    own = r.phase.get(turn.name)
+    entries = own.schedule if own and own.schedule is not None else r.schedule
+    decay = own.decay if own and own.decay is not None else r.decay
+    parameters = [p for module in turn.modules.values() for p in module.parameters()]
+    optimizer = build_optimizer(optimizer_of(r, turn.name), parameters)
+    schedule = Schedule(optimizer, [(entry.at, entry.set) for entry in entries], decay)
+    modules, objective, images = turn.modules, turn.objective, turn.images
+    return Phase(
+        turn.name, modules, optimizer, objective, images, schedule, turn.repeat, clip=r.clip
     )
 
 
@@ -223,18 +194,3 @@ def _start(loop: Loop, c: Composition, folder: RunFolder, notices: list[str]) ->
 
 def _observers(c: Composition) -> list[Observer]:
     return [cast(Observer, c.registry.build("observer", text)[0]) for text in c.recipe.observer]
-
-
-def warm_start(c: Composition) -> None:
-    """Start the generator from another run's weights."""
-    if c.recipe.init is None:
-        return
-    other = load(c.recipe.init.removeprefix("run:"), registry=c.registry, device="cpu")
-    try:
-        c.generator.load_state_dict(other.generator.state_dict())
-    except RuntimeError as error:
-        raise Incompatible(
-            f"the weights of {c.recipe.init} ({other.recipe.generator!r}, images {other.image}) do "
-            f"not fit generator {c.recipe.generator!r} for images {c.images.shape}; "
-            "type the same --generator and data of the same size"
-        ) from error

@@ -2,5 +2,6 @@
 
 from .base import Summary, pooled
 from .moments import MomentSums
+from .samples import Samples
 
-__all__ = ["MomentSums", "Summary", "pooled"]
+__all__ = ["MomentSums", "Samples", "Summary", "pooled"]

@@ -49,7 +49,7 @@ def test_flags_are_the_keys_of_a_recipe() -> None:
     """Every key that fits on a command line is a flag, and every flag is a key."""
     flags = {row.split()[0].removeprefix("--") for rows in FLAGS.values() for row in rows}
 
-    assert set(Recipe.model_fields) - {"summary", "schedule", "phase"} == flags
+    assert set(Recipe.model_fields) - {"summary", "schedule", "phase", "stage"} == flags
 
 
 def test_help_has_sections(gentk) -> None:

@@ -62,7 +62,7 @@ def test_recipe_shows_its_text(gentk) -> None:
         (["amma"], "nothing is called 'amma'; did you mean 'ama'"),
         (["extractor"], "'extractor' is a kind, not a name; type: gentk list extractor"),
         (["losss", "moments"], "no kind 'losss'; did you mean 'loss'"),
-        (["encoder", "dcgan"], "no encoder 'dcgan'; there is a generator of that name"),
+        (["encoder", "resnet"], "no encoder 'resnet'; there is a generator of that name"),
         (["critic", "fhj"], "no critic 'fhj'; type: gentk list critic"),
         (["recipe", "quikstart"], "no recipe 'quikstart'; did you mean 'quickstart'"),
         (["a", "b", "c"], "'a b c' is not [KIND] NAME; type: gentk show c"),

@@ -39,7 +39,7 @@ class FrechetDistance(Metric):
             )
         return MomentSums.of(features, "full", like)
 
-    def figures(self, reference: Summary, sample: Summary) -> list[Figure]:
+    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
         """Return `fd`; raise `DataError` for fewer than two samples on a side."""
         assert isinstance(reference, MomentSums) and isinstance(sample, MomentSums)
         if min(reference.count, sample.count) < 2:

@@ -1,0 +1,66 @@
+"""Auto-encoding runs: an encoder and a generator that invert each other, and a reconstruction loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from ..data.minibatches import Minibatches
+from ..engine import Autoencoding, randomness
+from ..errors import Incompatible
+from ..interfaces import Encoder, Generator, Loss, ReconstructionLoss
+from ..ranges import to_range
+from ..recipe import Recipe
+from ..registry import Registry
+from .family import Advance, Family, Program, Turn
+
+if TYPE_CHECKING:
+    from .composition import Composition
+
+__all__ = ["AutoencodingFamily"]
+
+PAIRS = 32
+"""Images in a run's grids, each beside its reconstruction."""
+
+
+class AutoencodingFamily(Family):
+    """x -> E(x) -> G(E(x)), trained to be x again."""
+
+    loss: ClassVar[type[Loss]] = ReconstructionLoss
+    uses = frozenset({"encoder"})
+    phases = ("autoencoder",)
+
+    def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
+        """Refuse a run without an encoder."""
+        if r.encoder is None:
+            names = [provided.component.name for provided in registry.select("encoder")]
+            raise Incompatible(
+                f"loss {r.loss!r} compares images with what an encoder and the generator make of "
+                f"them, and there is no encoder; type --encoder {' or '.join(names) or 'NAME'}"
+            )
+
+    def program(self, c: Composition, advance: Advance | None) -> Program:
+        """Draw minibatches and put the step together; grids show images and reconstructions."""
+        r = c.recipe
+        assert c.encoder is not None and isinstance(c.loss, ReconstructionLoss)
+        seed = randomness.derive(r.seed, "data")
+        batches = Minibatches(c.images, r.batch, seed, codec=c.codec, device=c.device)
+        dtype = getattr(torch, r.dtype)
+        step = Autoencoding(c.encoder, c.generator, c.loss, batches, chunk=r.chunk, dtype=dtype)
+        shown = batches.at(torch.arange(min(PAIRS, len(c.images))))
+
+        @torch.no_grad()
+        def draw(modules: Mapping[str, nn.Module]) -> Tensor:
+            encoder = cast(Encoder, modules["encoder"])
+            generator = cast(Generator, modules["generator"])
+            codes = encoder(to_range(shown, batches.range, encoder.range))
+            made = to_range(generator(codes), generator.range, batches.range)
+            pairs = torch.stack([shown, made], dim=1).flatten(0, 1)
+            images = pairs if c.codec is None else c.codec.decode(pairs)
+            return images.clamp(0, 1).float().cpu()
+
+        modules: dict[str, nn.Module] = {"encoder": c.encoder, "generator": c.generator}
+        return Program([Turn("autoencoder", modules, step, r.batch)], draw, {"data": batches})

@@ -1,0 +1,89 @@
+"""Families: what a run of one kind of loss consists of, and in which turns its parts are trained.
+
+The loop knows no family and a family knows no loop: it hands over a `Program`, whose turns become
+phases.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor, nn
+
+from ..engine.loop import Stateful
+from ..interfaces import Loss
+from ..recipe import Recipe
+from ..registry import Registry
+
+if TYPE_CHECKING:
+    from .composition import Composition
+
+__all__ = ["Advance", "Family", "Program", "Turn"]
+
+Advance = Callable[[str, int, int], None]
+"""Called with what is being done before training starts, the number done, and the total."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What is optimised in turn: a phase before it has an optimiser.
+
+    Attributes:
+        name: The phase's name, as in `[phase.NAME]`.
+        modules: Name -> module whose parameters are trained.
+        objective: Adds one step's gradient and returns scalars to log.
+        images: Images one step sees.
+        repeat: Steps per turn.
+    """
+
+    name: str
+    modules: dict[str, nn.Module]
+    objective: Callable[[], dict[str, Tensor]]
+    images: int
+    repeat: int = 1
+
+
+@dataclass(frozen=True)
+class Program:
+    """How a composition is trained.
+
+    Attributes:
+        turns: What is optimised, in turn.
+        draw: Given the trained modules (averaged weights where there are any), in eval mode, returns
+            images in [0, 1] for the run's sample grids.
+        state: Name -> what a checkpoint keeps besides the trained modules.
+    """
+
+    turns: list[Turn]
+    draw: Callable[[Mapping[str, nn.Module]], Tensor]
+    state: dict[str, Stateful] = field(default_factory=dict)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """All trained modules by name."""
+        return {name: module for turn in self.turns for name, module in turn.modules.items()}
+
+
+class Family(ABC):
+    """One family of runs.
+
+    Attributes:
+        loss: The class of the losses it trains with.
+        uses: The keys of a recipe, among those that not every run needs, that it looks at.
+        phases: The names its phases have.
+    """
+
+    loss: ClassVar[type[Loss]]
+    uses: ClassVar[frozenset[str]]
+    phases: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
+        """Refuse parts that do not fit each other; reads no data, loads no weights."""
+
+    @abstractmethod
+    def program(self, c: Composition, advance: Advance | None) -> Program:
+        """Prepare the training of a composition."""

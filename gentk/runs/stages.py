@@ -1,0 +1,86 @@
+"""Stages: the runs a recipe wants made before its own, each a run in `stages/NAME/`.
+
+    codec = "stage:ae"
+
+    [stage.ae]
+    recipe = "ae"
+
+A stage's table holds keys of a recipe, over those of the recipe it starts from. What every run of one
+experiment shares (`SHARED`) it takes from the run it is a stage of, unless its table says otherwise.
+Later stages and the run itself write `stage:NAME` wherever `run:FOLDER` may stand; a stage that nobody
+names is not made, so that `--codec run:FOLDER` puts a finished run in its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import BadRecipe
+from ..library import Library
+from ..recipe import Resolved, resolve
+from ..registry import Registry
+from .folder import RunFolder
+
+__all__ = ["plan"]
+
+SHARED = ("data", "seed", "device", "dtype", "threads")
+
+
+def plan(resolved: Resolved, registry: Registry) -> list[tuple[str, Resolved]]:
+    """Return the stages to be made, in order, resolved into their folders.
+
+    Raises:
+        BadRecipe: A stage's table has unknown keys, or names a stage that does not come before it.
+        UnknownName: A stage starts from a recipe that there is not.
+    """
+    r = resolved.recipe
+    folder = RunFolder(resolved.folder())
+    wanted = _named(r.model_dump(exclude={"stage"}))
+    stages = []
+    for name, table in reversed(r.stage.items()):
+        if name in wanted:
+            wanted |= _named(table)
+            stages.append((name, _stage(name, table, resolved, folder, registry)))
+    stages.reverse()
+    before: set[str] = set()
+    for name, _ in stages:
+        late = sorted(_named(r.stage[name]) - before)
+        if late:
+            raise BadRecipe(
+                f"stage {name!r} of recipe {resolved.name!r} names stage {late[0]!r}, which does not "
+                f"come before it; write [stage.{late[0]}] above [stage.{name}]"
+            )
+        before.add(name)
+    return stages
+
+
+def _stage(
+    name: str, table: Mapping[str, Any], of: Resolved, folder: RunFolder, registry: Registry
+) -> Resolved:
+    """Resolve one stage."""
+    shared = {key: getattr(of.recipe, key) for key in SHARED if getattr(of.recipe, key) is not None}
+    own = {key: _located(value, folder) for key, value in table.items() if key != "recipe"}
+    base = Library(registry.modules).read(str(table["recipe"]))[1] if "recipe" in table else {}
+    label = f"{of.name}, stage {name}"
+    out = {"out": str(folder.stages / name)}
+    return resolve(label, {**base, **shared, **own, **out}, {})
+
+
+def _located(value: Any, folder: RunFolder) -> Any:
+    """Write `stage:NAME` as the run it stands for, wherever it stands."""
+    if isinstance(value, str):
+        return folder.locate(value)
+    if isinstance(value, (list, tuple)):
+        return [_located(item, folder) for item in value]
+    return value
+
+
+def _named(table: Mapping[str, Any]) -> set[str]:
+    """Return the stages that a recipe's values name."""
+    texts = []
+    for key in ("codec", "init", "extractor"):
+        value = table.get(key) or ()
+        texts += [value] if isinstance(value, str) else list(value)
+    return {name for text in texts for name in re.findall(r"\bstage:([\w-]+)", str(text))}
