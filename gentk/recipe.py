@@ -18,7 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import BadRecipe, UsageError
 
-__all__ = ["Change", "PhaseRecipe", "Recipe", "Resolved", "resolve"]
+__all__ = ["Change", "Decay", "PhaseRecipe", "Recipe", "Resolved", "resolve"]
+
+Decay = Literal["none", "linear", "cosine"]
+"""How a learning rate falls over the budget."""
 
 PASSING = frozenset({"steps", "minutes", "out", "device", "threads", "observer", "summary"})
 """Keys that do not make a run another run."""
@@ -34,13 +37,14 @@ class Change(BaseModel):
 
 
 class PhaseRecipe(BaseModel):
-    """What a phase does differently."""
+    """What a phase, or one network in it, does differently; `repeat` is a phase's steps per turn."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     optimizer: str | None = None
     schedule: tuple[Change, ...] | None = None
-    decay: Literal["none", "linear", "cosine"] | None = None
+    decay: Decay | None = None
+    repeat: int | None = Field(None, ge=1)
 
 
 class Recipe(BaseModel):
@@ -55,6 +59,7 @@ class Recipe(BaseModel):
     )
     generator: str = Field("resnet,width=16", description="the network that is trained")
     encoder: str | None = Field(None, description="the network that inverts it, where a loss asks")
+    critic: str | None = Field(None, description="the network it plays against, where a loss asks")
     loss: str = Field("moments", description="what is minimised")
     estimator: str = Field("batch", description="how the model's statistics are followed")
     batch: int = Field(64, ge=2, description="generated samples per step")
@@ -64,7 +69,7 @@ class Recipe(BaseModel):
     )
     optimizer: str = Field("adam,lr=1e-3,betas=0.5+0.999", description="torch.optim by name")
     schedule: tuple[Change, ...] = Field((), description="optimiser settings over images seen")
-    decay: Literal["none", "linear", "cosine"] = Field("none", description="lr over the budget")
+    decay: Decay = Field("none", description="lr over the budget")
     clip: float | None = Field(None, gt=0, description="largest norm of a step's gradient")
     ema: float | None = Field(None, gt=0, lt=1, description="decay of weight averaging")
     steps: int | None = Field(None, ge=1, description="budget in optimiser steps")

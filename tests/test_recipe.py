@@ -38,6 +38,7 @@ CHANGED = {
     "phase": {"generator": {"decay": "linear"}},
     "clip": 10.0,
     "encoder": "dcgan",
+    "critic": "biggan",
     "reference": 128,
     "stage": {"ae": {"recipe": "ae"}},
 }

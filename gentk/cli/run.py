@@ -21,6 +21,7 @@ FLAGS = {
         "--extractor NAME": "Feature extractor; repeat it to have several side by side.",
         "--generator NAME": "The network that is trained.",
         "--encoder NAME": "The network that inverts it, for losses that ask for one.",
+        "--critic NAME": "The network it plays against, for adversarial losses.",
         "--loss NAME": "What is minimised.",
         "--estimator NAME": "How the model's statistics are followed: batch, ma, ama, ...",
         "--init run:FOLDER": "A run to start from; run:A+run:B are stacked.",

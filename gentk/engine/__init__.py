@@ -1,5 +1,6 @@
 """The engine: phases, one loop, checkpoints. It knows no names and no model family."""
 
+from .adversarial import Adversarial
 from .autoencoding import Autoencoding
 from .averaging import WeightAverage
 from .checkpoint import Checkpoints
@@ -9,6 +10,7 @@ from .phase import Phase
 from .schedule import Schedule
 
 __all__ = [
+    "Adversarial",
     "Autoencoding",
     "Budget",
     "Checkpoints",

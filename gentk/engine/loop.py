@@ -132,8 +132,7 @@ class Loop:
         shown: dict[str, Tensor] = {}
         for phase in self.phases:
             for _ in range(phase.repeat):
-                phase.schedule.apply(self.progress)
-                shown |= phase.step()
+                shown |= phase.step(self.progress)
                 images += phase.images
         if self.average is not None:
             self.average.update()
@@ -184,11 +183,19 @@ class Loop:
             row = {"step": float(self.progress.steps), "weights": math.nan}
             raise NonFinite(_diverged("weights", row, self.checkpoints.steps()))
 
+    def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
+        """Return all optimisers by the names they have in a checkpoint."""
+        return [
+            (f"optimizer/{phase.name}/{name}", optimizer)
+            for phase in self.phases
+            for name, (optimizer, _) in phase.optimizers.items()
+        ]
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything that decides how the run goes on."""
         p = self.progress
         state: dict[str, Any] = {name: part.state_dict() for name, part in self.state.items()}
-        state |= {f"optimizer/{phase.name}": phase.optimizer.state_dict() for phase in self.phases}
+        state |= {name: optimizer.state_dict() for name, optimizer in self._optimizers()}
         if self.average is not None:
             state["average"] = self.average.state_dict()
         state["progress"] = {"steps": p.steps, "images": p.images, "seconds": p.seconds}
@@ -200,9 +207,9 @@ class Loop:
         """Go on from what `state_dict` returned."""
         for name, part in self.state.items():
             part.load_state_dict(state[name])
-        for phase in self.phases:
-            phase.optimizer.load_state_dict(state[f"optimizer/{phase.name}"])
-            _lay_out(phase.optimizer)
+        for name, optimizer in self._optimizers():
+            optimizer.load_state_dict(state[name])
+            _lay_out(optimizer)
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         p = state["progress"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..events import Progress
 from .schedule import Schedule
 
 __all__ = ["Phase"]
@@ -19,30 +20,31 @@ class Phase:
 
     Attributes:
         name: `generator`, `critic`, ...
-        modules: Name -> the modules whose parameters this phase's optimiser holds.
-        optimizer: The optimiser.
+        modules: Name -> the modules whose parameters this phase trains.
+        optimizers: Name -> optimiser and its settings over time; together they hold all parameters.
         objective: Adds one step's gradient to the modules and returns scalars to log, detached.
         images: Generated images one call of `objective` sees.
-        schedule: The optimiser's settings over time.
         repeat: Steps of this phase per turn.
         clip: The largest norm of a step's gradient, all modules together; longer ones are scaled down.
     """
 
     name: str
     modules: dict[str, nn.Module]
-    optimizer: torch.optim.Optimizer
+    optimizers: dict[str, tuple[torch.optim.Optimizer, Schedule]]
     objective: Callable[[], dict[str, Tensor]]
     images: int
-    schedule: Schedule
     repeat: int = 1
     clip: float | None = None
 
-    def step(self) -> dict[str, Tensor]:
+    def step(self, progress: Progress) -> dict[str, Tensor]:
         """Take one step and return what the objective has to log."""
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer, schedule in self.optimizers.values():
+            schedule.apply(progress)
+            optimizer.zero_grad(set_to_none=True)
         shown = self.objective()
         if self.clip is not None:
             parameters = [p for module in self.modules.values() for p in module.parameters()]
             nn.utils.clip_grad_norm_(parameters, self.clip)
-        self.optimizer.step()
+        for optimizer, _ in self.optimizers.values():
+            optimizer.step()
         return shown

@@ -31,7 +31,7 @@ class AutoencodingFamily(Family):
 
     loss: ClassVar[type[Loss]] = ReconstructionLoss
     uses = frozenset({"encoder"})
-    phases = ("autoencoder",)
+    phases: ClassVar[dict[str, tuple[str, ...]]] = {"autoencoder": ("encoder", "generator")}
 
     def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
         """Refuse a run without an encoder."""

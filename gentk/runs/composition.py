@@ -20,10 +20,10 @@ from ..data.view import View
 from ..engine import randomness
 from ..errors import Incompatible
 from ..feature_space import FeatureSpace
-from ..interfaces import Encoder, Estimator, Extractor, Generator, ImageShape, Loss, Source
+from ..interfaces import Critic, Encoder, Estimator, Extractor, Generator, ImageShape, Loss, Source
 from ..library import Library
 from ..options import Option, convert
-from ..recipe import Recipe, Resolved, resolve
+from ..recipe import Change, Decay, Recipe, Resolved, resolve
 from ..registry import Registry
 from ..selection import Selection
 from .device import choose_device, set_threads
@@ -62,6 +62,7 @@ class Composition:
         space: phi, on `device`.
         estimator: M, not yet started.
         encoder: E, on `device`.
+        critic: The critic, on `device`.
         codec: If the generator makes codes: what makes images of them, on `device`.
     """
 
@@ -74,6 +75,7 @@ class Composition:
     space: FeatureSpace | None = None
     estimator: Estimator | None = None
     encoder: Encoder | None = None
+    critic: Critic | None = None
     codec: Codec | None = None
 
     @property
@@ -141,18 +143,27 @@ def build(resolved: Resolved, registry: Registry, notice: Notice) -> Composition
     with randomness.lent(device, seed=randomness.derive(r.seed, "generator")):
         generator = cast(Generator, registry.build("generator", r.generator, image=shape)[0])
     generator.to(device).to(memory_format=torch.channels_last)
-    encoder = None
-    if "encoder" in uses and r.encoder is not None:
-        latent = generator.prior.dimension
-        with randomness.lent(device, seed=randomness.derive(r.seed, "encoder")):
-            made = registry.build("encoder", r.encoder, image=shape, latent=latent)[0]
-        encoder = cast(Encoder, made)
-        encoder.to(device).to(memory_format=torch.channels_last)
+    others: dict[str, Any] = {}
+    for kind, text in (("encoder", r.encoder), ("critic", r.critic)):
+        if kind in uses and text is not None:
+            latent = generator.prior.dimension
+            with randomness.lent(device, seed=randomness.derive(r.seed, kind)):
+                made = registry.build(kind, text, image=shape, latent=latent)[0]
+            others[kind] = made.to(device).to(memory_format=torch.channels_last)
     estimator = None
     if "estimator" in uses:
         estimator = cast(Estimator, registry.build("estimator", r.estimator)[0])
     return Composition(
-        resolved, registry, images, generator, loss, device, space, estimator, encoder, codec
+        resolved,
+        registry,
+        images,
+        generator,
+        loss,
+        device,
+        space=space,
+        estimator=estimator,
+        codec=codec,
+        **others,
     )
 
 
@@ -169,6 +180,7 @@ def check(resolved: Resolved, registry: Registry) -> Loss:
         *(("extractor", folder.locate(text)) for text in r.extractor),
         ("generator", r.generator),
         *([("encoder", r.encoder)] if r.encoder else []),
+        *([("critic", r.critic)] if r.critic else []),
         ("loss", r.loss),
         ("estimator", r.estimator),
         *(("observer", text) for text in r.observer),
@@ -192,24 +204,25 @@ def check(resolved: Resolved, registry: Registry) -> Loss:
     return loss
 
 
-OPTIONAL = frozenset({"extractor", "estimator", "encoder", "reference"})
+OPTIONAL = frozenset({"extractor", "estimator", "encoder", "critic", "reference"})
 """Keys of a recipe that not every family uses."""
 
 
 def _check_phases(r: Recipe, family: Family) -> None:
     """Refuse phases that there are not, and optimisers and schedules that torch would."""
+    names = {key for phase, modules in family.phases.items() for key in (phase, *modules)}
     for name in r.phase:
-        if name not in family.phases:
-            known = " or ".join(f"[phase.{phase}]" for phase in family.phases)
+        if name not in names:
+            known = " or ".join(f"[phase.{key}]" for key in sorted(names))
             raise Incompatible(
                 f"there is no phase {name!r} in a run with loss {r.loss!r}; write {known}"
             )
-    for name in family.phases:
-        text = optimizer_of(r, name)
-        build_optimizer(text, [])
-        own = r.phase.get(name)
-        for change in (*r.schedule, *(own.schedule or () if own else ())):
-            check_change(text, change.set)
+    for phase, modules in family.phases.items():
+        for key in (phase, *modules):
+            settings = settings_of(r, phase, key)
+            build_optimizer(settings.optimizer, [])
+            for change in settings.schedule:
+                check_change(settings.optimizer, change.set)
 
 
 def _check_size(images: ImageSet, codec: Codec, r: Recipe) -> None:
@@ -222,10 +235,26 @@ def _check_size(images: ImageSet, codec: Codec, r: Recipe) -> None:
         )
 
 
-def optimizer_of(r: Recipe, phase: str) -> str:
-    """Return the optimiser of a phase."""
-    own = r.phase.get(phase)
-    return own.optimizer if own and own.optimizer else r.optimizer
+@dataclass(frozen=True)
+class Settings:
+    """How one network is optimised: the recipe's values, over them its phase's, over them its own."""
+
+    optimizer: str
+    schedule: tuple[Change, ...]
+    decay: Decay
+
+
+def settings_of(r: Recipe, phase: str, network: str) -> Settings:
+    """Return the settings of a network in a phase."""
+    found = Settings(r.optimizer, r.schedule, r.decay)
+    for own in (r.phase.get(phase), r.phase.get(network)):
+        if own is not None:
+            found = Settings(
+                own.optimizer or found.optimizer,
+                found.schedule if own.schedule is None else own.schedule,
+                own.decay or found.decay,
+            )
+    return found
 
 
 def data_options() -> list[Option]:

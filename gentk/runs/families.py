@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ..errors import Incompatible
 from ..interfaces import Loss
+from .adversarial import AdversarialFamily
 from .autoencoding import AutoencodingFamily
 from .family import Family
 from .matching import MatchingFamily
 
 __all__ = ["FAMILIES", "family_of"]
 
-FAMILIES: tuple[Family, ...] = (MatchingFamily(), AutoencodingFamily())
+FAMILIES: tuple[Family, ...] = (MatchingFamily(), AutoencodingFamily(), AdversarialFamily())
 
 
 def family_of(loss: Loss, text: str) -> Family:

@@ -37,6 +37,7 @@ class Turn:
         objective: Adds one step's gradient and returns scalars to log.
         images: Images one step sees.
         repeat: Steps per turn.
+        averaged: Whether weight averaging covers it: samples are drawn with what it trains.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Turn:
     objective: Callable[[], dict[str, Tensor]]
     images: int
     repeat: int = 1
+    averaged: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Program:
 
     Attributes:
         turns: What is optimised, in turn.
-        draw: Given the trained modules (averaged weights where there are any), in eval mode, returns
-            images in [0, 1] for the run's sample grids.
+        draw: Given the modules of `averaged` turns (averaged weights where there are any), in eval
+            mode, returns images in [0, 1] for the run's sample grids.
         state: Name -> what a checkpoint keeps besides the trained modules.
     """
 
@@ -73,12 +75,12 @@ class Family(ABC):
     Attributes:
         loss: The class of the losses it trains with.
         uses: The keys of a recipe, among those that not every run needs, that it looks at.
-        phases: The names its phases have.
+        phases: The names its phases have -> the names of the networks trained in each.
     """
 
     loss: ClassVar[type[Loss]]
     uses: ClassVar[frozenset[str]]
-    phases: ClassVar[tuple[str, ...]]
+    phases: ClassVar[dict[str, tuple[str, ...]]]
 
     @abstractmethod
     def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:

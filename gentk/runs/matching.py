@@ -44,7 +44,7 @@ class MatchingFamily(Family):
 
     loss: ClassVar[type[Loss]] = MatchingLoss
     uses = frozenset({"extractor", "estimator", "reference"})
-    phases = ("generator",)
+    phases: ClassVar[dict[str, tuple[str, ...]]] = {"generator": ("generator",)}
 
     def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
         """Refuse a loss and an estimator that do not fit."""

@@ -33,7 +33,10 @@ def describe(c: Composition) -> dict[str, Any]:
             if part is not None
         },
         "parameters": sum(
-            p.numel() for part in (c.generator, c.encoder) if part for p in part.parameters()
+            p.numel()
+            for part in (c.generator, c.encoder, c.critic)
+            if part
+            for p in part.parameters()
         ),
         "versions": _versions(c.registry),
         "machine": {"python": platform.python_version(), "device": str(c.device)},

@@ -13,7 +13,7 @@ from ..events import Noticed, RunEnded, RunFailed, RunStarted
 from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
-from .composition import Composition, build, check, damaged, optimizer_of, resolve_recipe
+from .composition import Composition, build, check, damaged, resolve_recipe, settings_of
 from .device import keep_memory
 from .earlier import warm_start
 from .families import family_of
@@ -145,7 +145,9 @@ def train(
 def _loop(c: Composition, program: Program, folder: RunFolder, observers: list[Observer]) -> Loop:
     """Put the engine together."""
     r = c.recipe
-    trained = nn.ModuleDict(program.modules)
+    trained = nn.ModuleDict(
+        {name: m for turn in program.turns if turn.averaged for name, m in turn.modules.items()}
+    )
     average = WeightAverage(trained, r.ema) if r.ema else None
 
     def draw() -> Tensor:
@@ -170,15 +172,19 @@ def _loop(c: Composition, program: Program, folder: RunFolder, observers: list[O
 
 def _phase(r: Recipe, turn: Turn) -> Phase:
     """Give a turn its optimiser and schedule."""
-    own = r.phase.get(turn.name)
-    entries = own.schedule if own and own.schedule is not None else r.schedule
-    decay = own.decay if own and own.decay is not None else r.decay
-    parameters = [p for module in turn.modules.values() for p in module.parameters()]
-    optimizer = build_optimizer(optimizer_of(r, turn.name), parameters)
-    schedule = Schedule(optimizer, [(entry.at, entry.set) for entry in entries], decay)
-    modules, objective, images = turn.modules, turn.objective, turn.images
+    optimizers = {}
+    own = [name for name in turn.modules if name != turn.name and name in r.phase]
+    rest = [name for name in turn.modules if name not in own]
+    for key, names in {turn.name: rest, **{name: [name] for name in own}}.items():
+        parameters = [p for name in names for p in turn.modules[name].parameters()]
+        settings = settings_of(r, turn.name, key)
+        optimizer = build_optimizer(settings.optimizer, parameters)
+        entries = [(entry.at, entry.set) for entry in settings.schedule]
+        optimizers[key] = (optimizer, Schedule(optimizer, entries, settings.decay))
+    phase = r.phase.get(turn.name)
+    repeat = phase.repeat if phase and phase.repeat else turn.repeat
     return Phase(
-        turn.name, modules, optimizer, objective, images, schedule, turn.repeat, clip=r.clip
+        turn.name, turn.modules, optimizers, turn.objective, turn.images, repeat, clip=r.clip
     )
 
 

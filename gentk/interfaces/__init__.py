@@ -1,0 +1,43 @@
+"""Interfaces: what each kind of component must do. The only abstract classes of gentk.
+
+A matching run is one line::
+
+    features --loss.summarise--> Summary --loss.statistics--> statistics
+             --estimator--> tracked statistics --loss--> terms
+
+Symbols: samples x (N, C, H, W); latents z (N, latent); a feature of layer l (N, ...), the whole
+dictionary phi(x); statistics are named float64 tensors of the distribution of phi(x).
+"""
+
+from __future__ import annotations
+
+from .estimator import Estimator
+from .losses import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss, total
+from .metric import Figure, Metric
+from .networks import Critic, Encoder, Extractor, Generator
+from .observer import Observer
+from .source import Source
+from .values import Features, ImageShape, Range, Scores, StatisticKind, Statistics
+
+__all__ = [
+    "AdversarialLoss",
+    "Critic",
+    "Encoder",
+    "Estimator",
+    "Extractor",
+    "Features",
+    "Figure",
+    "Generator",
+    "ImageShape",
+    "Loss",
+    "MatchingLoss",
+    "Metric",
+    "Observer",
+    "Range",
+    "ReconstructionLoss",
+    "Scores",
+    "Source",
+    "StatisticKind",
+    "Statistics",
+    "total",
+]

@@ -1,0 +1,58 @@
+"""Estimators: the model's statistics, followed over steps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .values import StatisticKind, Statistics
+
+__all__ = ["Estimator"]
+
+
+class Estimator(nn.Module, ABC):
+    """Batch statistics -> tracked statistics of the model's distribution.
+
+    All state lives in buffers, so that `state_dict` alone resumes an estimator; a constructor takes
+    options only and `start` makes the buffers. `forward` is called once per optimiser step; in eval
+    mode it does not move. The value it returns is the tracked one, its gradient goes straight
+    through to the batch's statistics (`straight_through`).
+
+    Attributes:
+        accepts: The kinds of statistic it can track.
+        seeding: Number of generated samples that are summarised before the first step and given to
+            `start`; 0 for none.
+    """
+
+    accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real", "nonnegative", "psd"})
+    seeding: int = 0
+
+    @abstractmethod
+    def start(self, data: Statistics, seed: Statistics | None = None) -> None:
+        """Make the buffers, given the data's statistics and, with `seeding`, the model's."""
+
+    @abstractmethod
+    def forward(self, model: Statistics, data: Statistics) -> Statistics:
+        """Take in one batch's statistics and return the tracked ones."""
+
+    @staticmethod
+    def straight_through(tracked: Tensor, batch: Tensor, scale: float) -> Tensor:
+        """Return the value of `tracked` with the gradient of `scale * batch`."""
+        passed: Tensor = _StraightThrough.apply(tracked, batch, scale)
+        return passed
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Forward is the first argument, backward goes to the second, scaled."""
+
+    @staticmethod
+    def forward(ctx: Any, tracked: Tensor, batch: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        return tracked.view_as(tracked)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor, None]:
+        return None, grads[0] if ctx.scale == 1 else ctx.scale * grads[0], None

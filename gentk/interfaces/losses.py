@@ -1,0 +1,144 @@
+"""Losses: what is minimised, by the kind of what they compare."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+
+from .values import Features, Range, Scores, StatisticKind, Statistics
+
+if TYPE_CHECKING:
+    from ..summary import Summary
+
+__all__ = ["AdversarialLoss", "Loss", "MatchingLoss", "ReconstructionLoss", "total"]
+
+
+class Loss(ABC):
+    """What to minimise.
+
+    Attributes:
+        needs: What the loss is computed from: a subset of images, latents, features, labels, scores,
+            reconstruction, inversion. The engine computes only these.
+    """
+
+    needs: ClassVar[frozenset[str]]
+
+
+class MatchingLoss(Loss):
+    """A discrepancy between the statistics of the data and those of the model, in feature space.
+
+    Constructors take options only; a matching loss has no parameters, and no state but what
+    `prepare` fixes before the first step.
+
+    Statistics of the kind `samples` are matrices of features (N, D), all layers side by side. The data
+    side of a step is then a fresh minibatch; an estimator that keeps more than a batch returns beside
+    them `weights`, (N,), which add up to one.
+
+    Attributes:
+        summary: The class of the summaries it makes.
+        preparation: How many images of the data `prepare` wants to see; 0 for none.
+    """
+
+    needs = frozenset({"features"})
+    summary: ClassVar[type[Summary]]
+
+    @abstractmethod
+    def kinds(self) -> dict[str, StatisticKind]:
+        """Return the statistics the loss compares, by name, and where each lives."""
+
+    preparation: int = 0
+
+    def prepare(self, features: Features) -> None:
+        """Fix what depends on the data (a bandwidth, landmarks), once, before anything is summarised.
+
+        Args:
+            features: Of `preparation` images of the data, the same ones in every run.
+        """
+
+    @abstractmethod
+    def summarise(self, features: Features, like: Summary | None = None) -> Summary:
+        """Summarise one chunk of samples; differentiable in `features`.
+
+        Args:
+            features: The chunk's features.
+            like: An earlier summary this one will be added to or compared with; it shares that one's
+                pivot. None for the first chunk of the data.
+        """
+
+    @abstractmethod
+    def statistics(self, summary: Summary) -> Statistics:
+        """Return the statistics of everything a summary has seen; float64, differentiable."""
+
+    def reference(self, summary: Summary) -> Statistics:
+        """Return the data's side of the comparison: its statistics, and whatever constants of the
+        data (under other names than `kinds`) the comparison needs.
+        """
+        return self.statistics(summary)
+
+    @abstractmethod
+    def forward(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
+        """Return the terms of the discrepancy, scalars by name; their sum is minimised."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return the options that decide what `summarise` keeps, for the cache of data statistics."""
+
+    def __call__(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
+        """Return `forward(data, model)`."""
+        return self.forward(data, model)
+
+
+class ReconstructionLoss(Loss):
+    """A distance of images and what an encoder and a generator make of them, x and G(E(x)).
+
+    Attributes:
+        range: The range of image values that `forward` expects.
+    """
+
+    needs = frozenset({"images", "reconstruction"})
+    range: Range = "unit"
+
+    @abstractmethod
+    def forward(self, images: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
+        """Return terms, scalars by name; their sum is minimised.
+
+        Args:
+            images: x, (N, C, H, W) in `range`.
+            reconstruction: G(E(x)), of the same shape and range.
+        """
+
+    def __call__(self, images: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
+        """Return `forward(images, reconstruction)`."""
+        return self.forward(images, reconstruction)
+
+
+class AdversarialLoss(Loss):
+    """A game of a critic against a generator and, if there is one, an encoder.
+
+    All terms are means over samples, so that a chunked batch is gradient accumulation.
+    """
+
+    needs = frozenset({"scores"})
+
+    @abstractmethod
+    def critic_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+        """Return the terms that the critic minimises, scalars by name.
+
+        Args:
+            data: Scores of (x, E(x)).
+            model: Scores of (G(z), z).
+        """
+
+    @abstractmethod
+    def generator_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+        """Return the terms that generator and encoder minimise; `data` is empty without encoder."""
+
+
+def total(terms: Mapping[str, Tensor] | Iterable[Tensor]) -> Tensor:
+    """Return the sum of a loss's terms."""
+    values = terms.values() if isinstance(terms, Mapping) else terms
+    return torch.stack(list(values)).sum()

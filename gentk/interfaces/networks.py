@@ -1,0 +1,127 @@
+"""Networks: extractors, which are frozen, and generators, encoders and critics, which are trained."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from .values import Features, ImageShape, Range, Scores
+
+if TYPE_CHECKING:
+    from ..prior import Prior
+
+__all__ = ["Critic", "Encoder", "Extractor", "Generator"]
+
+
+class Extractor(nn.Module, ABC):
+    """Images -> named features; frozen, always in eval mode, differentiable in its input.
+
+    The extractor owns resizing and normalisation: it is given images in `range` and does the rest.
+    Features of a sample must not depend on the other samples of the batch.
+
+    Attributes:
+        range: The range of image values that `forward` expects.
+        channels: The number of channels it expects; None if any will do.
+        sees: `images`, or `samples`: what the generator makes, which is codes where there is a codec.
+    """
+
+    range: Range = "unit"
+    channels: int | None = 3
+    sees: ClassVar[Literal["images", "samples"]] = "images"
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Features:
+        """Return the features of `images`, (N, C, H, W) float in `range`.
+
+        Layouts are normalised: maps are (N, C, H, W), tokens (N, L, D), vectors (N, D).
+        """
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return a digest of all that decides the features: weights, layers, preprocessing."""
+
+    def freeze(self) -> None:
+        """Switch off gradients of all parameters and enter eval mode; constructors end with it."""
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Extractor:
+        """Stay in eval mode whatever is asked: a frozen network has no training mode."""
+        return super().train(False)
+
+
+class Generator(nn.Module, ABC):
+    """Latents -> images, trained.
+
+    The constructor is given `image: ImageShape` by the composition (it is not an option) and raises
+    `Incompatible` for a size it cannot make.
+
+    Attributes:
+        image: The shape of the images it makes.
+        prior: The distribution its latents are drawn from.
+        range: The range of the image values it returns.
+    """
+
+    image: ImageShape
+    prior: Prior
+    range: Range = "signed"
+
+    @abstractmethod
+    def forward(self, latents: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in `range` for `latents` (N, latent)."""
+
+
+class Encoder(nn.Module, ABC):
+    """Images -> latents, trained; with a generator as decoder it is an auto-encoder.
+
+    The constructor is given `image: ImageShape` and `latent: int`, the dimension of the generator's
+    latents, by the composition (they are not options) and raises `Incompatible` for a size it cannot
+    read.
+
+    Attributes:
+        image: The shape of the images it reads.
+        latent: The dimension of the latents it returns.
+        range: The range of image values that it expects.
+        code_range: The range that its latents keep to (`unit` after a sigmoid, `signed` after a tanh);
+            None if they are unbounded.
+    """
+
+    image: ImageShape
+    latent: int
+    range: Range = "signed"
+    code_range: Range | None = None
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Tensor:
+        """Return latents (N, latent) for `images` (N, C, H, W) in `range`."""
+
+    def features(self, images: Tensor) -> Features:
+        """Return the outputs of the hidden layers in order and, last, the latents as `code`.
+
+        A finished run's encoder is an extractor (`run:FOLDER`): these are its layers.
+        """
+        return {"code": self(images)}
+
+
+class Critic(nn.Module, ABC):
+    """Images and latents -> scores, trained to tell the data's pairs from the model's.
+
+    The data's pairs are (x, E(x)), the model's (G(z), z); a critic of images alone is given no latents.
+    The constructor is given `image: ImageShape` and `latent: int`, the dimension of z, by the
+    composition and raises `Incompatible` for a size it cannot judge.
+
+    Attributes:
+        image: The shape of the images it judges.
+        range: The range of image values that it expects.
+        pairs: Whether it looks at latents: an encoder is then needed.
+    """
+
+    image: ImageShape
+    range: Range = "signed"
+    pairs: bool = False
+
+    @abstractmethod
+    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
+        """Return scores of `images` (N, C, H, W) in `range` and `latents` (N, latent)."""

@@ -1,0 +1,23 @@
+"""Observers: what a run tells, printed, drawn, logged."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..events import Event
+
+__all__ = ["Observer"]
+
+
+class Observer(ABC):
+    """Events of a run -> side effects: what is printed, drawn, logged.
+
+    An observer runs under its own forked random state and cannot change the run; one that fails is
+    reported and dropped.
+    """
+
+    @abstractmethod
+    def observe(self, event: Event) -> None:
+        """Take notice of one event (see `gentk.events`)."""

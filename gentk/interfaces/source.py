@@ -1,0 +1,24 @@
+"""Sources: where images come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ..data.records import Records
+
+__all__ = ["Source"]
+
+
+class Source(ABC):
+    """Where images come from: a folder, a file, a named data set.
+
+    The constructor takes the argument of the name (a path, say) and the source's own options. What
+    all data share (`size`, `channels`, `limit`, `split`, `validation`, ...) is applied by
+    `gentk.data.View`.
+    """
+
+    @abstractmethod
+    def records(self, split: Literal["train", "test"]) -> Records:
+        """Return the images of one split, undecoded; raise `DataError` where there are none."""

@@ -1,0 +1,35 @@
+"""Values: what is handed from one part to the next."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from torch import Tensor
+
+__all__ = ["Features", "ImageShape", "Range", "Scores", "StatisticKind", "Statistics"]
+
+Features = dict[str, Tensor]
+"""Layer name -> features, (N, C, H, W), (N, L, D) or (N, D); the order is the network's."""
+
+Statistics = dict[str, Tensor]
+"""Statistic name -> float64 tensor; for `samples` statistics, the samples' features themselves."""
+
+StatisticKind = Literal["real", "nonnegative", "psd", "samples"]
+"""Where a statistic lives: any real number; >= 0; positive semi-definite matrices; sets of samples.
+
+An estimator that leaves the cone (as `ama` does) may only track `real` statistics.
+"""
+
+Scores = dict[str, Tensor]
+"""Score name -> (N,), one per sample: `x` of images, `z` of latents, `xz` of pairs."""
+
+Range = Literal["signed", "unit"]
+"""The range of image values: `signed` is [-1, 1], `unit` is [0, 1]."""
+
+
+class ImageShape(NamedTuple):
+    """The shape of one image, in pixels."""
+
+    channels: int
+    height: int
+    width: int

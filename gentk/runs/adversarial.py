@@ -1,0 +1,85 @@
+"""Adversarial runs: a generator, and with it an encoder or not, against a critic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from ..data.minibatches import Minibatches
+from ..engine import Adversarial, randomness
+from ..errors import Incompatible
+from ..interfaces import AdversarialLoss, Generator, Loss
+from ..recipe import Recipe
+from ..registry import Registry
+from .family import Advance, Family, Program, Turn
+from .trained import generate
+
+if TYPE_CHECKING:
+    from .composition import Composition
+
+__all__ = ["AdversarialFamily"]
+
+GRID = 64
+"""Images in a sample grid."""
+
+
+class AdversarialFamily(Family):
+    """Turns of the critic, then one of generator and encoder."""
+
+    loss: ClassVar[type[Loss]] = AdversarialLoss
+    uses = frozenset({"critic", "encoder"})
+    phases: ClassVar[dict[str, tuple[str, ...]]] = {
+        "critic": ("critic",),
+        "generator": ("generator", "encoder"),
+    }
+
+    def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
+        """Refuse a run without a critic."""
+        if r.critic is None:
+            names = [provided.component.name for provided in registry.select("critic")]
+            raise Incompatible(
+                f"loss {r.loss!r} is a game against a critic, and there is none; type --critic "
+                f"{' or '.join(names) or 'NAME'}"
+            )
+
+    def program(self, c: Composition, advance: Advance | None) -> Program:
+        """Draw minibatches and put the two steps together."""
+        r = c.recipe
+        assert c.critic is not None and isinstance(c.loss, AdversarialLoss)
+        if c.critic.pairs and c.encoder is None:
+            raise Incompatible(
+                f"critic {r.critic!r} judges pairs of images and latents, and there is no encoder; "
+                "type --encoder NAME"
+            )
+        seed = randomness.derive(r.seed, "data")
+        batches = Minibatches(c.images, r.batch, seed, codec=c.codec, device=c.device)
+        game = Adversarial(
+            c.generator,
+            c.critic,
+            c.loss,
+            batches,
+            c.encoder,
+            batch=r.batch,
+            chunk=r.chunk,
+            dtype=getattr(torch, r.dtype),
+            device=c.device,
+        )
+        with randomness.lent(c.device, seed=randomness.derive(r.seed, "grid")):
+            latents = c.generator.prior.draw(GRID, c.device)
+
+        def draw(modules: Mapping[str, nn.Module]) -> Tensor:
+            return torch.cat(
+                list(generate(cast(Generator, modules["generator"]), latents, c.codec))
+            )
+
+        networks: dict[str, nn.Module] = {"generator": c.generator}
+        if c.encoder is not None:
+            networks["encoder"] = c.encoder
+        turns = [
+            Turn("critic", {"critic": c.critic}, game.critic_step, 0, averaged=False),
+            Turn("generator", networks, game.generator_step, r.batch),
+        ]
+        return Program(turns, draw, {"data": batches})
