@@ -1,0 +1,313 @@
+"""The squared maximum mean discrepancy of two weighted sets of samples.
+
+With samples x_i of weights u_i and y_j of weights v_j, each adding up to one (1/n if not given)
+
+    biased (V)     MMD^2 = u'K_xx u + v'K_yy v - 2 u'K_xy v  >= 0
+    unbiased (U)   MMD^2 = sum_{i!=j} u_i u_j k(x_i, x_j) / (1 - sum u^2) + (the same of y) - 2 u'K_xy v
+
+Value and gradient are made in one pass over blocks of rows, so that memory grows with the number of
+samples and not with its square. For a kernel of t = |x - y|^2 with f' = dk/dt
+
+    dMMD^2 / dx_i = 4 u_i sum_j [u_j f'(x_i, x_j) (x_i - x_j) - v_j f'(x_i, y_j) (x_i - y_j)],
+
+the first sum over 1 - sum u^2 if unbiased: as many matrix products as the value takes. Blocks of a set
+with itself lie on and above the diagonal. Distances are |x|^2 + |y|^2 - 2 <x, y> about the mean of y, at
+least 0, and exactly 0 on the diagonal.
+
+Source: A. Gretton, K. Borgwardt, M. Rasch, B. Schoelkopf, A. Smola, "A Kernel Two-Sample Test", JMLR
+13:723-773, 2012, eqs. 3 and 5.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from gentk.errors import Incompatible
+
+from .kernels import Kernel
+
+__all__ = ["mmd2"]
+
+BLOCK = 2**22
+"""Kernel values in a block: what a product of matrices is made of."""
+
+TILE = 2**17
+"""Kernel values that are worked on at a time on a CPU: what its second-level cache holds."""
+
+LEAST_ROWS = 128
+"""Fewer rows in a block slow down products of matrices."""
+
+
+def mmd2(
+    x: Tensor,
+    y: Tensor,
+    kernel: Kernel,
+    *,
+    x_weights: Tensor | None = None,
+    y_weights: Tensor | None = None,
+    unbiased: bool = False,
+    block: int | None = None,
+) -> Tensor:
+    """Return MMD^2, a float64 scalar, differentiable once in x and y (not in the weights).
+
+    Args:
+        x: (N, D); float64 is computed in float64, anything else in float32, sums in float64.
+        y: (M, D).
+        kernel: The kernel.
+        x_weights: (N,), adding up to one; None for 1/N each.
+        y_weights: (M,), adding up to one; None for 1/M each.
+        unbiased: Leave out pairs of a sample with itself.
+        block: Rows in a block; None for what suits.
+
+    Raises:
+        Incompatible: The features differ in number, or there are too few samples.
+    """
+    if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:
+        raise Incompatible(
+            f"MMD compares samples of as many features, not {tuple(x.shape)} and {tuple(y.shape)}; "
+            "take both from the same layers"
+        )
+    least = 2 if unbiased else 1
+    if min(len(x), len(y)) < least:
+        raise Incompatible(
+            f"MMD with unbiased={str(unbiased).lower()} needs at least {least} samples on each side, "
+            f"here are {len(x)} and {len(y)}; type --batch 64"
+        )
+    dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
+    graph = torch.is_grad_enabled()
+    sides = (
+        _Side(x.detach().to(dtype), x_weights, unbiased, graph and x.requires_grad),
+        _Side(y.detach().to(dtype), y_weights, unbiased, graph and y.requires_grad),
+    )
+    value: Tensor = _Discrepancy.apply(x.to(dtype), y.to(dtype), kernel, *sides, unbiased, block)
+    return value
+
+
+class _Side:
+    """One set of samples: its rows, weights and the sums its gradient is made of.
+
+    Attributes:
+        rows: (N, D).
+        weights: (N,) float64.
+        factor: 1/N where weights are uniform, else 1; with
+        vector: (N,) ones or the weights, in the rows' type, and
+        weighted: the rows times that, it makes weighted sums of the uniform case without a copy.
+        inner: The factor of the set's own term.
+        wanted: Whether a gradient is.
+    """
+
+    def __init__(self, rows: Tensor, weights: Tensor | None, unbiased: bool, wanted: bool) -> None:
+        count = len(rows)
+        self.uniform = weights is None
+        self.rows = rows
+        self.wide = torch.float32 if rows.device.type == "mps" else torch.float64
+        if weights is None:
+            self.weights = rows.new_full((count,), 1 / count, dtype=self.wide)
+            self.vector = rows.new_ones(count)
+            self.inner: float | Tensor = count / (count - 1) if unbiased else 1.0
+        else:
+            self.weights = weights.detach().to(rows.device, self.wide)
+            self.vector = self.weights.to(rows.dtype)
+            self.inner = 1 / (1 - self.weights.square().sum()) if unbiased else 1.0
+        self.factor = 1 / count if self.uniform else 1.0
+        self.wanted = wanted
+
+    def begin(self, centre: Tensor | None) -> None:
+        """Move the rows to a common centre and make room for the gradient's sums."""
+        if centre is not None:
+            self.rows = self.rows - centre
+            self.squares = self.rows.square().sum(1)
+        self.weighted = self.rows if self.uniform else self.rows * self.vector[:, None]
+        if self.wanted:
+            self.own = torch.zeros_like(self.vector)
+            self.others = torch.zeros_like(self.rows)
+
+    def sum(self, values: Tensor, start: int, stop: int) -> Tensor:
+        """Return the weighted sums of rows of kernel values over the samples from `start` to `stop`."""
+        if self.uniform:
+            return values.sum(1, dtype=self.wide) * self.factor
+        return (values * self.vector[start:stop]).sum(1, dtype=self.wide)
+
+    def gradient(self, kernel: Kernel) -> Tensor:
+        """Return what the pairs' sums make of the gradient, (N, D)."""
+        scale = self.weights.to(self.rows.dtype)[:, None]
+        if kernel.of == "product":
+            return self.others.mul_(scale * (2 / self.rows.shape[1]))
+        return self.others.neg_().addcmul_(self.own[:, None], self.rows).mul_(4 * scale)
+
+
+class _Discrepancy(torch.autograd.Function):
+    """MMD^2 whose gradient is made beside the value, while a block is at hand."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        y: Tensor,
+        kernel: Kernel,
+        left: _Side,
+        right: _Side,
+        unbiased: bool,
+        block: int | None,
+    ) -> Tensor:
+        total = x.new_zeros((), dtype=left.wide)
+        gradients: list[Tensor | None] = [None, None]
+        if kernel.linear:
+            found, *slopes = _linear(left, right, unbiased)
+            total = total + kernel.linear * found
+            gradients = [s if s is None else kernel.linear * s for s in slopes]
+        if kernel.of is not None:
+            centre = y.mean(0) if kernel.of == "distance" else None
+            left.begin(centre)
+            right.begin(centre)
+            for side in (left, right):
+                total = total + _within(side, kernel, unbiased, block)
+            total = total - 2 * _across(left, right, kernel, block)
+            for index, side in enumerate((left, right)):
+                if side.wanted:
+                    slope, held = side.gradient(kernel), gradients[index]
+                    gradients[index] = slope if held is None else slope.add_(held)
+        ctx.save_for_backward(*gradients)
+        return total.cpu().double() if total.device.type == "mps" else total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        slopes = [s if s is None else s * grad.to(s.device, s.dtype) for s in ctx.saved_tensors]
+        return (*slopes, None, None, None, None, None)
+
+
+def _linear(
+    left: _Side, right: _Side, unbiased: bool
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Return MMD^2 of the kernel <x, y> and its gradients, without a matrix.
+
+    With m = sum u_i x_i a set's own term is |m|^2, or (|m|^2 - sum u_i^2 |x_i|^2) / (1 - sum u^2): the
+    diagonal is the samples' own squares, not a constant.
+    """
+    means = [side.weights @ side.rows.to(side.wide) for side in (left, right)]
+    value = -2 * means[0].dot(means[1])
+    slopes: list[Tensor | None] = []
+    for side, mean, other in ((left, means[0], means[1]), (right, means[1], means[0])):
+        trace = mean.new_zeros(())
+        if unbiased:
+            trace = side.weights.square().dot(side.rows.to(side.wide).square().sum(1))
+        value = value + side.inner * (mean.dot(mean) - trace)
+        if not side.wanted:
+            slopes.append(None)
+            continue
+        weights = side.weights[:, None]
+        slope = 2 * weights * (side.inner * mean - other)
+        if unbiased:
+            slope = slope - 2 * side.inner * weights.square() * side.rows
+        slopes.append(slope.to(side.rows.dtype))
+    return value, slopes[0], slopes[1]
+
+
+def _within(side: _Side, kernel: Kernel, unbiased: bool, block: int | None) -> Tensor:
+    """Return a set's own term, u'K_xx u or its unbiased form, and begin the gradient's sums."""
+    count = len(side.rows)
+    height = block or min(_height(count, count), max(LEAST_ROWS, -(-count // 8)))
+    room = side.rows.new_empty(min(height, count) * count)
+    sums = torch.zeros_like(side.weights)
+    # A function of the distance has no slope at a pair of a sample with itself.
+    flat = unbiased or kernel.of == "distance"
+    factor = side.factor * kernel.slope
+    for start, stop in _parts(count, height):
+        square, width = stop - start, count - start
+        t = _products(side, side, kernel, start, stop, start, room)
+        for a, b in _tiles(t):
+            tile = _measures(t, side, kernel, start, a, b)
+            if kernel.of == "distance":
+                tile.diagonal(a).zero_()
+            values, slopes = kernel.slopes(tile) if side.wanted else (kernel.values(tile), None)
+            if unbiased:
+                values.diagonal(a).zero_()
+            # What lies right of the diagonal square stands for its mirror image, too.
+            found = side.sum(values[:, :square], start, stop)
+            if width > square:
+                found.add_(side.sum(values[:, square:], stop, count), alpha=2)
+            sums[start + a : start + b] = found
+            if slopes is not None:
+                if flat:
+                    slopes.diagonal(a).zero_()
+                if kernel.of == "distance":
+                    row = torch.mv(slopes, side.vector[start:])
+                    side.own[start + a : start + b].add_(row, alpha=factor)
+        if side.wanted:
+            side.others[start:stop].addmm_(t, side.weighted[start:], alpha=factor)
+            if width > square:
+                mirror = t[:, square:].T
+                side.others[stop:].addmm_(mirror, side.weighted[start:stop], alpha=factor)
+                if kernel.of == "distance":
+                    row = torch.mv(mirror, side.vector[start:stop])
+                    side.own[stop:].add_(row, alpha=factor)
+    if unbiased and side.wanted:
+        side.own.mul_(side.inner)
+        side.others.mul_(side.inner)
+    return side.inner * side.weights.dot(sums)
+
+
+def _across(left: _Side, right: _Side, kernel: Kernel, block: int | None) -> Tensor:
+    """Return u'K_xy v, adding to the gradient's sums."""
+    count, width = len(left.rows), len(right.rows)
+    height = block or _height(count, width)
+    room = left.rows.new_empty(min(height, count) * width)
+    sums = torch.zeros_like(left.weights)
+    wanted = left.wanted or right.wanted
+    for start, stop in _parts(count, height):
+        t = _products(left, right, kernel, start, stop, 0, room)
+        for a, b in _tiles(t):
+            tile = _measures(t, left, kernel, start, a, b)
+            values, slopes = kernel.slopes(tile) if wanted else (kernel.values(tile), None)
+            sums[start + a : start + b] = right.sum(values, 0, width)
+            if slopes is not None and left.wanted and kernel.of == "distance":
+                row = torch.mv(slopes, right.vector)
+                left.own[start + a : start + b].sub_(row, alpha=right.factor * kernel.slope)
+        if left.wanted:
+            left.others[start:stop].addmm_(t, right.weighted, alpha=-right.factor * kernel.slope)
+        if right.wanted:
+            factor = left.factor * kernel.slope
+            right.others.addmm_(t.T, left.weighted[start:stop], alpha=-factor)
+            if kernel.of == "distance":
+                right.own.sub_(torch.mv(t.T, left.vector[start:stop]), alpha=factor)
+    return left.weights.dot(sums)
+
+
+def _products(
+    left: _Side, right: _Side, kernel: Kernel, start: int, stop: int, first: int, room: Tensor
+) -> Tensor:
+    """Return a block of <x, y> / D, or of |y|^2 - 2 <x, y>, in the room made for blocks."""
+    rows, columns = left.rows[start:stop], right.rows[first:]
+    t = room[: len(rows) * len(columns)].view(len(rows), len(columns))
+    if kernel.of == "product":
+        return torch.mm(rows, columns.T, out=t).div_(rows.shape[1])
+    return torch.addmm(right.squares[first:], rows, columns.T, alpha=-2, out=t)
+
+
+def _measures(t: Tensor, left: _Side, kernel: Kernel, start: int, a: int, b: int) -> Tensor:
+    """Return rows a to b of a block, finished: at distances |x|^2 is still missing."""
+    tile = t[a:b]
+    if kernel.of == "distance":
+        tile.add_(left.squares[start + a : start + b, None]).clamp_(min=0)
+    return tile
+
+
+def _height(count: int, width: int) -> int:
+    """Return how many rows a block has: about BLOCK values, in parts as even as can be."""
+    most = max(1, BLOCK // width)
+    return -(-count // -(-count // most))
+
+
+def _parts(count: int, height: int) -> list[tuple[int, int]]:
+    """Return the first row and the row after the last of each block."""
+    return [(start, min(start + height, count)) for start in range(0, count, height)]
+
+
+def _tiles(t: Tensor) -> list[tuple[int, int]]:
+    """Return the same of the tiles of a block."""
+    return _parts(len(t), max(1, TILE // t.shape[1]) if t.device.type == "cpu" else len(t))

@@ -1,0 +1,277 @@
+"""The maximum mean discrepancy as a loss.
+
+    D(data, model) = MMD^2,  or sqrt(max(MMD^2, 0))
+
+between the features of a batch of data and those of a batch of samples, with any of the kernels,
+biased or unbiased, all layers side by side or summed over layers. With explicit features phi
+(`features=rff+1024`)
+
+    D(data, model) = |mean phi(data) - mean phi(model)|^2
+
+compares with all of the data, and the estimators of means can track it.
+
+GMMN as released is `mmd,convention=gmmn,sqrt=true`; MMD GAN's rq* is
+`mmd,kernel=rational-quadratic-dot,unbiased=true`.
+
+Source: Y. Li, K. Swersky, R. Zemel, "Generative Moment Matching Networks", ICML 2015, arXiv:1502.02761,
+and its released code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from gentk.errors import Incompatible
+from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
+from gentk.summary import MomentSums, Samples, Summary, pooled
+
+from .choice import MEDIAN_OF, KernelChoice
+from .discrepancy import mmd2
+from .explicit import FeatureMap, parse_features
+from .kernels import BANDWIDTHS, Convention, Kernel, KernelName
+from .nystrom import NystromFeatures
+from .rff import FourierFeatures
+
+__all__ = ["MMDLoss"]
+
+
+class MMDLoss(MatchingLoss):
+    """MMD^2 under a kernel, as the module's formulas say.
+
+    Args:
+        kernel: `gaussian`, `rational-quadratic` (rq), `rational-quadratic-dot` (rq*), `laplacian`,
+            `energy`, `dot` or `polynomial`; see `gentk_mmd.kernels`.
+        bandwidths: Of a Gaussian or Laplacian mixture, joined with +; `median` takes one, the median
+            distance of 1,000 images of the data.
+        convention: `standard` averages exp(-d^2 / (2 s^2)) over bandwidths; `gmmn` sums
+            exp(-d^2 / (2 s)).
+        unbiased: Leave out pairs of a sample with itself; may be negative.
+        sqrt: Minimise the root, whose gradient does not shrink with the loss.
+        layers: `joint` takes all layers as one vector; `each` sums the MMD^2 of every layer.
+        pool: `none` takes every position as a feature of its own; `mean` averages over positions.
+        features: `rff+NUMBER` or `nystrom+NUMBER` explicit features (with layers=each, of every layer).
+        seed: Of the explicit features' random numbers.
+    """
+
+    def __init__(
+        self,
+        *,
+        kernel: KernelName = "gaussian",
+        bandwidths: tuple[float, ...] | tuple[str, ...] = BANDWIDTHS,
+        convention: Convention = "standard",
+        unbiased: bool = False,
+        sqrt: bool = False,
+        layers: Literal["joint", "each"] = "joint",
+        pool: Literal["none", "mean"] = "none",
+        features: tuple[str, ...] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.choice = KernelChoice("loss 'mmd'", kernel, bandwidths, convention)
+        self.explicit = None if features is None else parse_features(features)
+        if unbiased and sqrt:
+            raise Incompatible(
+                "loss 'mmd': unbiased=true may be negative and has no root; leave sqrt=true out"
+            )
+        if unbiased and self.explicit:
+            raise Incompatible(
+                "loss 'mmd': explicit features give the biased form only; leave unbiased=true or "
+                "features out"
+            )
+        self._check_explicit()
+        self.unbiased = unbiased
+        self.sqrt = sqrt
+        self.layers = layers
+        self.pool = pool
+        self.seed = seed
+        self.summary = MomentSums if self.explicit else Samples  # type: ignore[misc]
+        landmarks = self.explicit[1] if self.explicit and self.explicit[0] == "nystrom" else 0
+        self.preparation = max(landmarks, MEDIAN_OF if self.choice.median else 0)
+        self.landmarks: list[Tensor] = []
+        self.sets: list[tuple[float, ...]] = []
+        self.maps: list[FeatureMap] = []
+
+    def _check_explicit(self) -> None:
+        """Refuse explicit features that the kernel does not have."""
+        form = self.explicit[0] if self.explicit else None
+        if form == "rff" and self.choice.name not in ("gaussian", "laplacian"):
+            raise Incompatible(
+                f"loss 'mmd': features=rff are of kernel=gaussian and kernel=laplacian, not of "
+                f"{self.choice.name}; write features=nystrom+512"
+            )
+        if form == "nystrom" and self.choice.name == "energy":
+            raise Incompatible(
+                "loss 'mmd': kernel=energy is not positive definite and has no nystrom features; "
+                "write kernel=laplacian"
+            )
+        if form == "rff" and not self.choice.median:
+            self._fourier(self.choice.bandwidths, 0, 0)
+
+    def kinds(self) -> dict[str, StatisticKind]:
+        """Return `samples`; with explicit features `mean`, which is `real`."""
+        return {"mean": "real"} if self.explicit else {"samples": "samples"}
+
+    def prepare(self, features: Features) -> None:
+        """Fix the median bandwidth and the landmarks.
+
+        Raises:
+            Incompatible: There are fewer images than landmarks.
+        """
+        if not self.preparation:
+            return
+        sets = [rows.detach() for rows in self._rows(features).values()]
+        self.sets = [self.choice.settle(rows) for rows in sets]
+        self.maps = []
+        if not self.explicit or self.explicit[0] != "nystrom":
+            return
+        count, wanted = len(sets[0]), self.explicit[1]
+        if count < wanted:
+            raise Incompatible(
+                f"loss 'mmd': features=nystrom+{wanted} needs as many images, the data has {count}; "
+                f"write features=nystrom+{count}"
+            )
+        draw = torch.Generator().manual_seed(self.seed)
+        chosen = torch.randperm(count, generator=draw)[:wanted]
+        self.landmarks = [rows[chosen.to(rows.device)] for rows in sets]
+
+    def summarise(self, features: Features, like: Summary | None = None) -> Summary:
+        """Return the samples of one chunk, or the sums of their explicit features."""
+        if not self.explicit:
+            return Samples.of(pooled(features) if self.pool == "mean" else features)
+        rows = self._rows(features)
+        maps = self._maps(len(rows))
+        made = {name: phi(value) for (name, value), phi in zip(rows.items(), maps, strict=True)}
+        return MomentSums.of(made, "none", like)
+
+    def statistics(self, summary: Summary) -> Statistics:
+        """Return `samples` (N, D), as they are, or `mean` (m,), float64."""
+        if isinstance(summary, MomentSums):
+            return {"mean": summary.mean()}
+        assert isinstance(summary, Samples)
+        return {"samples": summary.rows}
+
+    def reference(self, summary: Summary) -> Statistics:
+        """Return the data's statistics and, for layers=each, the `sizes` of the layers (int64, CPU)."""
+        data = self.statistics(summary)
+        if self.layers == "each" and isinstance(summary, Samples):
+            data["sizes"] = torch.tensor(summary.sizes)
+        return data
+
+    def forward(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
+        """Return the term `mmd`, a float64 scalar."""
+        if self.explicit:
+            gap = data["mean"] - model["mean"]
+            value = gap.dot(gap)
+        else:
+            value = self._compare(data, model)
+        return {"mmd": _root(value) if self.sqrt else value}
+
+    def fingerprint(self) -> str:
+        """Return the options that decide what is summarised and, once prepared, what was prepared."""
+        if not self.explicit:
+            return f"samples-1 pool={self.pool}"
+        form, number = self.explicit
+        text = (
+            f"mmd-1 {self.choice} layers={self.layers} pool={self.pool} features={form}+{number} "
+            f"seed={self.seed}"
+        )
+        if not self.preparation or not self.sets:
+            return text
+        digest = hashlib.sha256(repr(self.sets).encode())
+        for rows in self.landmarks:
+            digest.update(rows.cpu().double().numpy().tobytes())
+        return f"{text} prepared={digest.hexdigest()[:16]}"
+
+    def _compare(self, data: Statistics, model: Statistics) -> Tensor:
+        """Return MMD^2 of two sets of samples, summed over layers if so asked."""
+        sizes = data["sizes"].tolist() if self.layers == "each" else [data["samples"].shape[1]]
+        kernels = self._kernels(len(sizes))
+        parts = zip(
+            model["samples"].split(sizes, dim=1),
+            data["samples"].split(sizes, dim=1),
+            kernels,
+            strict=True,
+        )
+        values = [
+            mmd2(
+                ours,
+                theirs,
+                kernel,
+                x_weights=model.get("weights"),
+                y_weights=data.get("weights"),
+                unbiased=self.unbiased,
+            )
+            for ours, theirs, kernel in parts
+        ]
+        return values[0] if len(values) == 1 else torch.stack(values).sum()
+
+    def _rows(self, features: Features) -> dict[str, Tensor]:
+        """Return the rows that are compared as one: of each layer, or of all side by side."""
+        samples = Samples.of(pooled(features) if self.pool == "mean" else features)
+        if self.layers == "joint":
+            return {"features": samples.rows}
+        parts = samples.rows.split(samples.sizes, dim=1)
+        return {name: part for (name, _), part in zip(samples.layout, parts, strict=True)}
+
+    def _bandwidths(self, count: int) -> list[tuple[float, ...]]:
+        """Return the bandwidths of each of `count` sets of rows."""
+        if len(self.sets) != count:
+            self.sets = [self.choice.settle()] * count
+        return self.sets
+
+    def _kernels(self, count: int) -> list[Kernel]:
+        """Return the kernel of each of `count` sets of rows."""
+        return [self.choice.kernel(bandwidths) for bandwidths in self._bandwidths(count)]
+
+    def _maps(self, count: int) -> list[FeatureMap]:
+        """Return phi of each of `count` sets of rows, made once."""
+        if len(self.maps) != count:
+            self.maps = [
+                self._map(bandwidths, index)
+                for index, bandwidths in enumerate(self._bandwidths(count))
+            ]
+        return self.maps
+
+    def _map(self, bandwidths: tuple[float, ...], index: int) -> FeatureMap:
+        """Return phi of one set of rows."""
+        assert self.explicit is not None
+        if self.explicit[0] == "rff":
+            return self._fourier(bandwidths, index, self.seed)
+        if not self.landmarks:
+            raise ValueError("nystrom features need landmarks; call prepare first")
+        return NystromFeatures(self.landmarks[index], self.choice.kernel(bandwidths))
+
+    def _fourier(self, bandwidths: tuple[float, ...], index: int, seed: int) -> FourierFeatures:
+        """Return the random Fourier features of one set of rows; other numbers for each."""
+        assert self.explicit is not None
+        return FourierFeatures(
+            bandwidths,
+            self.choice.convention,
+            laplacian=self.choice.name == "laplacian",
+            number=self.explicit[1],
+            seed=seed + index,
+        )
+
+
+def _root(value: Tensor) -> Tensor:
+    """Return sqrt(max(value, 0)) with a gradient that is finite at 0."""
+    root: Tensor = _Root.apply(value)
+    return root
+
+
+class _Root(torch.autograd.Function):
+    """sqrt(max(L, 0)) with the gradient g / (2 sqrt(L) + 1e-10), as GMMN's code has it."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        root = value.clamp(min=0).sqrt()
+        ctx.save_for_backward(root)
+        return root
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        root: Tensor = ctx.saved_tensors[0]
+        return grads[0] / (2 * root + 1e-10)

@@ -1,0 +1,140 @@
+"""`kid`, `mmd` and `parzen` against closed forms."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from gentk.errors import BadOption, DataError
+from gentk.summary import Samples
+from gentk_mmd.discrepancy import mmd2
+from gentk_mmd.kernels import Gaussian, Polynomial
+from gentk_mmd.kid import KernelDistance
+from gentk_mmd.metric import Discrepancy
+from gentk_mmd.parzen import Parzen, log_likelihoods
+
+X = torch.tensor([[0.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
+Y = torch.tensor([[0.0, 2.0], [3.0, 0.0]], dtype=torch.float64)
+
+
+def samples(rows: torch.Tensor) -> Samples:
+    """Rows as a summary."""
+    return Samples.of({"x": rows})
+
+
+def test_kid_of_all_images_is_the_check_value():
+    """subset_size=all compares everything once, and claims no error."""
+    (figure,) = KernelDistance(subset_size="all").figures(samples(X), samples(Y))
+    assert figure.value == pytest.approx(-7.3125, abs=1e-9)
+    assert figure.error is None and figure.better == "lower"
+
+
+def test_kid_is_the_mean_over_subsets_with_its_error():
+    """Subsets that hold every image are all the set; smaller ones spread around its value."""
+    x, y = torch.randn(200, 5), torch.randn(220, 5) + 0.5
+    whole = mmd2(x, y, Polynomial(), unbiased=True).item()
+    (full,) = KernelDistance(subsets=3, subset_size=200).figures(samples(x), samples(x))
+    (part,) = KernelDistance(subsets=60, subset_size=50).figures(samples(x), samples(y))
+
+    assert full.value == pytest.approx(full.value) and full.error < 1e-6
+    assert abs(part.value - whole) < 5 * part.error
+    again = KernelDistance(subsets=60, subset_size=50).figures(samples(x), samples(y))
+    assert again == [part]
+
+
+def test_kid_pools_maps():
+    """Maps are averaged over positions before they are compared."""
+    assert KernelDistance().summarise({"x": torch.rand(4, 3, 2, 2)}).rows.shape == (4, 3)
+
+
+def test_the_metric_mmd_is_the_losses_discrepancy():
+    """With given bandwidths it is mmd2; with the median, that of the data's distances."""
+    (figure,) = Discrepancy(bandwidths=(2.0,), unbiased=False).figures(samples(X), samples(Y))
+    assert figure.value == pytest.approx(0.503217, abs=1e-6)
+
+    x, y = torch.randn(80, 3, dtype=torch.float64), torch.randn(90, 3, dtype=torch.float64)
+    middle = torch.pdist(x).median().item()
+    expected = mmd2(x, y, Gaussian([middle]), unbiased=True).item()
+    assert Discrepancy().figures(samples(x), samples(y))[0].value == pytest.approx(expected)
+    assert Discrepancy(kernel="energy").figures(samples(x), samples(x + 1))[0].value > 0.1
+
+
+def test_parzen_check_value():
+    """Two samples, sigma 0.2, the point between them: -1.744001 nats."""
+    got = log_likelihoods(torch.tensor([[0.5, 0.0]], dtype=torch.float64), X, [0.2])
+    assert got.item() == pytest.approx(-1.744001, abs=1e-6)
+
+
+def test_parzen_equals_the_formula_for_every_sigma_and_block(monkeypatch):
+    """Log-sum-exp over all samples, float64, however the points are split."""
+    x, centres = torch.rand(23, 7, dtype=torch.float64), torch.rand(31, 7, dtype=torch.float64)
+    sigmas = [0.05, 0.2, 1.0]
+    d2 = (x[:, None] - centres[None]).square().sum(2)
+    expected = torch.stack(
+        [
+            torch.logsumexp(-d2 / (2 * s**2), 1) - math.log(31) - 3.5 * math.log(2 * math.pi * s**2)
+            for s in sigmas
+        ],
+        dim=1,
+    )
+    for block in (2**21, 70):
+        monkeypatch.setattr("gentk_mmd.parzen.BLOCK", block)
+        torch.testing.assert_close(
+            log_likelihoods(x, centres, sigmas), expected, rtol=1e-10, atol=1e-10
+        )
+
+
+def test_far_points_do_not_underflow():
+    """A point a hundred sigmas away has a finite likelihood."""
+    far = log_likelihoods(torch.full((1, 2), 100.0), X.float(), [0.1])
+    assert torch.isfinite(far).all()
+
+
+def test_parzen_chooses_sigma_on_validation_images():
+    """Samples of spread 0.2: the grid's best is near it, and the figures are test mean and error."""
+    draw = torch.Generator().manual_seed(0)
+    sample, test, validation = (
+        samples(0.2 * torch.randn(n, 1, generator=draw, dtype=torch.float64))
+        for n in (400, 300, 200)
+    )
+    metric = Parzen(low=0.02, high=0.4, step=0.02)
+    assert len(metric.grid) == 20 and metric.grid[-1] == 0.4
+    figure, sigma = metric.figures(test, sample, validation=validation)
+
+    means = log_likelihoods(validation.rows, sample.rows, metric.grid).mean(0)
+    assert sigma.name == "parzen/sigma" and sigma.value == metric.grid[int(means.argmax())]
+    each = log_likelihoods(test.rows, sample.rows, [sigma.value])
+    assert figure.name == "parzen" and figure.better == "higher"
+    assert figure.value == pytest.approx(each.mean().item())
+    assert figure.error == pytest.approx(each.std().item() / 300**0.5)
+
+
+def test_the_default_grid_is_gmmns():
+    """0.10 to 0.29 in steps of 0.01."""
+    assert Parzen().grid == [round(0.01 * i, 2) for i in range(10, 30)]
+    assert Parzen.also == {"validation"} and Parzen.extractor == "pixels"
+
+
+def test_what_is_missing_or_out_of_range_is_one_sentence():
+    """Each says what to type."""
+    one, two = samples(X[:1]), samples(X)
+    for call in (
+        lambda: KernelDistance().figures(two, two),
+        lambda: KernelDistance(subset_size="all").figures(one, two),
+        lambda: Discrepancy().figures(one, two),
+        lambda: Parzen().figures(two, two),
+    ):
+        with pytest.raises(DataError, match="type"):
+            call()
+    for make in (
+        lambda: KernelDistance(subsets=0),
+        lambda: KernelDistance(subset_size=1),
+        lambda: KernelDistance(degree=0),
+        lambda: Parzen(low=0.0),
+        lambda: Parzen(step=0.0),
+        lambda: Parzen(low=0.3, high=0.2),
+    ):
+        with pytest.raises(BadOption, match="write"):
+            make()
