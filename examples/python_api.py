@@ -15,7 +15,7 @@ def main(**changes: Any) -> None:
     # Everything is checked and built before anything is trained.
     composition = gentk.compose("quickstart", **settings)
     print(f"{composition.images.name}: {len(composition.images)} images {composition.images.shape}")
-    print(f"statistics: {composition.loss.kinds()}")
+    print(f"loss: {type(composition.loss).__name__}, estimator: {composition.estimator}")
 
     # The same arguments again would resume the run, or return it at once.
     trained = gentk.run("quickstart", **settings)

@@ -8,10 +8,13 @@ appends its row as soon as it is judged, and renders `NAME.md` from the rows. No
     seeds = [0, 1, 2]
     pictures = true               whether a grid of the first seed's samples is kept
     [run]                         keys of a recipe, common to all rows (`recipe` names one to start from)
-    [judge]                       data, metric, extractor, count: as `gentk evaluate`
+    [judge]                       data, metric, extractors, count: as `gentk evaluate`; `figure`, which
+                                  one is shown (the first by default)
+    [stage]                       name -> a recipe made once, before all rows: they write stage:NAME
     [[claim]]                     says, and the names of the rows that are `better` and `worse` by it
     [[row]]                       name, and the keys of a recipe it changes; or `subject`, images by
-                                  name that are judged as they are, once
+                                  name that are judged as they are, once; `published`, to show beside it;
+                                  `seeds`, if fewer than the table's
 """
 
 from __future__ import annotations
@@ -32,7 +35,11 @@ from typing import Any
 
 import gentk
 from gentk.grid import tile
+from gentk.observers.metrics import MetricsFile
 from gentk.runs.evaluation import evaluate
+
+OWN = frozenset({"name", "judge", "published", "seeds"})
+"""Keys of a row that are not a recipe's."""
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -59,6 +66,7 @@ def make(name: str, table: dict[str, Any], arguments: argparse.Namespace) -> Non
     for seed in table["seeds"]:
         for row in table["row"]:
             wanted = fnmatch(row["name"], arguments.only) and seed in (arguments.seed or [seed])
+            wanted = wanted and seed in row.get("seeds", table["seeds"])
             wanted = wanted and ("subject" not in row or seed == table["seeds"][0])
             if wanted and (row["name"], seed) not in {(r["row"], r["seed"]) for r in read(name)}:
                 kind = measure_images if "subject" in row else measure
@@ -72,18 +80,46 @@ def measure(
     name: str, table: dict[str, Any], row: dict[str, Any], seed: int, threads: int | None
 ) -> dict[str, Any]:
     """Make one run and judge it."""
-    flags = {**table["run"], **{k: v for k, v in row.items() if k not in ("name", "judge")}}
+    flags = {**table["run"], **{k: v for k, v in row.items() if k not in OWN}}
     recipe = flags.pop("recipe", None)
+    made = {"recipe": recipe, "flags": dict(flags)}
+    flags = staged(name, table, flags, threads)
     slug = "-".join(re.findall(r"\w+", row["name"]))
     out = ROOT / "runs" / "results" / name / f"{slug}-{seed}"
-    run = gentk.run(recipe, **flags, seed=seed, threads=threads, out=str(out), observers=[])
+    logged = {"threads": threads, "out": str(out), "observers": [MetricsFile()]}
+    run = gentk.run(recipe, **flags, seed=seed, **logged)
     if seed == table["seeds"][0] and table.get("pictures", True):
         pictures = HERE / name
         pictures.mkdir(exist_ok=True)
         tile(run.sample(64)).save(pictures / f"{slug}.png", optimize=True)
     assert run.result is not None
-    made = {"result": run.result, "recipe": recipe, "flags": flags, "threads": threads}
+    made |= {"result": run.result, "threads": threads}
     return {"row": row["name"], "seed": seed, **judged(str(out), table["judge"], threads), **made}
+
+
+def staged(
+    name: str, table: dict[str, Any], flags: dict[str, Any], threads: int | None
+) -> dict[str, Any]:
+    """Make the stages that a row's flags name, and write their folders in their place."""
+
+    def placed(text: str) -> str:
+        for stage, keys in table.get("stage", {}).items():
+            if f"stage:{stage}" in text:
+                out = ROOT / "runs" / "results" / name / "stages" / stage
+                own = {k: v for k, v in keys.items() if k != "recipe"}
+                shared = {"out": str(out), "threads": threads, "observers": [MetricsFile()]}
+                gentk.run(keys.get("recipe"), **own, **shared)
+                text = text.replace(f"stage:{stage}", f"run:{out}")
+        return text
+
+    return {
+        key: placed(value)
+        if isinstance(value, str)
+        else list(map(placed, value))
+        if isinstance(value, list)
+        else value
+        for key, value in flags.items()
+    }
 
 
 def measure_images(
@@ -108,7 +144,7 @@ def judged(subject: str, judge: dict[str, Any], threads: int | None) -> dict[str
         count=judge["count"],
         threads=threads,
     )
-    keys = ("figure", "value", "extractor", "trained_on")
+    keys = ("figure", "value", "error", "better", "extractor", "trained_on")
     return {
         "figures": [{key: row[key] for key in keys} for row in found.rows],
         "samples": found.protocol["samples"],
@@ -131,7 +167,9 @@ def render(name: str, table: dict[str, Any]) -> None:
     """Write NAME.md from the rows."""
     rows = read(name)
     judges = table["judge"]["extractors"]
-    head = ["run", *(f"{judge} (lower is better)" for judge in judges)]
+    better = next((f.get("better", "lower") for r in rows for f in r["figures"]), "lower")
+    head = ["run", *(f"{judge} ({better} is better)" for judge in judges)]
+    head += ["published"] if any("published" in row for row in table["row"]) else []
     head += ["images seen", "seeds"]
     lines = [f"# {table['title']}", "", table["text"].strip(), ""]
     lines += [" | ".join(["", *head, ""]).strip(), "|" + " --- |" * len(head)]
@@ -139,11 +177,14 @@ def render(name: str, table: dict[str, Any]) -> None:
         made = [r for r in rows if r["row"] == row["name"]]
         if made:
             cells = [
-                spread([figure(r, judge) for r in made]) + " (trained on)" * trained(made[0], judge)
-                for judge in judges
+                spread(made, judge) + " (trained on)" * trained(made[0], judge) for judge in judges
             ]
             if "subject" in made[0]:
-                cells = [f"{figure(made[0], judge):.4g}" for judge in judges] + ["", ""]
+                cells = [f"{figure(made[0], judge):.4g}" for judge in judges]
+            if "published" in head:
+                cells.append(str(row.get("published", "")))
+            if "subject" in made[0]:
+                cells += ["", ""]
             else:
                 cells += [f"{made[0]['result']['images']:,}", str(len(made))]
             lines.append(" | ".join(["", row["name"], *cells, ""]).strip())
@@ -159,7 +200,7 @@ def render(name: str, table: dict[str, Any]) -> None:
 def claims(table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     """Say of each claim whether the rows bear it out, by the first judge.
 
-    A claim holds if the better row's mean is lower by more than twice the standard deviation of the
+    A claim holds if the better row's mean is better by more than twice the standard deviation of the
     difference's seeds; with one seed a side nothing is said of noise.
     """
     lines = []
@@ -171,7 +212,8 @@ def claims(table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
         if not all(sides):
             continue
         better, worse = map(statistics.fmean, sides)
-        verdict = "holds" if better < worse else "does not hold"
+        down = all(f.get("better", "lower") == "lower" for r in rows for f in r["figures"][:1])
+        verdict = "holds" if (better < worse) == down else "does not hold"
         if min(map(len, sides)) > 1:
             noise = 2 * math.hypot(*map(statistics.stdev, sides))
             verdict = verdict if abs(worse - better) > noise else "is within the noise"
@@ -182,8 +224,12 @@ def claims(table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
 
 
 def figure(row: dict[str, Any], judge: str) -> float:
-    """Return a judge's figure of a row."""
-    return next(float(f["value"]) for f in row["figures"] if f["extractor"] == judge)
+    """Return a judge's (first) figure of a row."""
+    return float(_figure(row, judge)["value"])
+
+
+def _figure(row: dict[str, Any], judge: str) -> dict[str, Any]:
+    return next(f for f in row["figures"] if f["extractor"] == judge)
 
 
 def trained(row: dict[str, Any], judge: str) -> bool:
@@ -191,12 +237,14 @@ def trained(row: dict[str, Any], judge: str) -> bool:
     return any(f["trained_on"] for f in row["figures"] if f["extractor"] == judge)
 
 
-def spread(values: list[float]) -> str:
-    """Return mean +- standard deviation over seeds; one seed has no spread."""
+def spread(made: list[dict[str, Any]], judge: str) -> str:
+    """Return mean +- standard deviation over seeds; of one seed the standard error, where known."""
+    values = [figure(row, judge) for row in made]
     mean = statistics.fmean(values)
-    if len(values) == 1:
-        return f"{mean:.4g} (1 seed)"
-    return f"{mean:.4g} ± {statistics.stdev(values):.2g}"
+    if len(values) > 1:
+        return f"{mean:.4g} ± {statistics.stdev(values):.2g}"
+    error = _figure(made[0], judge).get("error")
+    return f"{mean:.4g} (1 seed)" if error is None else f"{mean:.4g} ± {error:.2g} s.e. (1 seed)"
 
 
 def protocol(name: str, table: dict[str, Any], rows: list[dict[str, Any]]) -> str:
@@ -204,10 +252,12 @@ def protocol(name: str, table: dict[str, Any], rows: list[dict[str, Any]]) -> st
     if not rows:
         return ""
     common = command(table["run"])
+    metric = table["judge"].get("metric", "fd")
+    what = {"fd": "Frechet distance", "parzen": "Parzen log-likelihood in nats"}.get(metric, metric)
     return (
         f"Made by `make results-{name}` (rows: `{common}` and the row's own flags, listed in "
         f"`{name}.jsonl`), {rows[0]['date']} to {rows[-1]['date']}, commits "
-        f"{', '.join(sorted({r['commit'] for r in rows}))}. Frechet distance of {rows[0]['samples']:,} "
+        f"{', '.join(sorted({r['commit'] for r in rows}))}. {what} of {rows[0]['samples']:,} "
         f"samples (averaged weights where the recipe averages, batch norm in eval mode, rounded to 8 "
         f"bits) to the {rows[0]['reference_count']:,} images of {Path(rows[0]['reference']).name}."
     )

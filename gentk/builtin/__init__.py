@@ -29,6 +29,12 @@ def gentk_components() -> list[gentk.Component]:
         _part("extractor", "pixels", "builtin.pixels:Pixels", "the image itself, one layer"),
         _part("extractor", "identity", "builtin.identity:Identity", "what the generator makes"),
         _part("extractor", "run", "runs.extractor:RunExtractor", "the encoder of a run", "FOLDER"),
+        _part(
+            "loss",
+            "reconstruction",
+            "builtin.reconstruction:Reconstruction",
+            "distance of images and G(E(x)), of auto-encoders",
+        ),
         _part("estimator", "batch", "builtin.batch:Batch", "the batch's own statistics, untracked"),
         _part("data", "digits", f"{DATA}.digits:Digits", "scikit-learn's digits, 8 x 8, embedded"),
         _part("data", "folder", f"{DATA}.folder:Folder", "a folder of images", "PATH"),

@@ -108,7 +108,11 @@ class RunFolder:
         if not self.path.is_dir():
             raise RunError(f"{self.path} is a file; type another folder with --out")
         if not self.record.exists():
-            if any(not path.name.endswith(".part") for path in self.path.iterdir()):
+            # Stages are made before the run that they belong to has a record.
+            known = (
+                path.name.endswith(".part") or path == self.stages for path in self.path.iterdir()
+            )
+            if not all(known):
                 raise RunError(
                     f"{self.path} holds files that are not a run's; type another folder with --out"
                 )

@@ -9,7 +9,7 @@ HINT = "pip install gentk-averages"
 
 @gentk.hookimpl
 def gentk_components() -> list[gentk.Component]:
-    """Return the estimators `ma` and `ama`."""
+    """Return the estimators `ma`, `ama` and `queue`."""
     return [
         gentk.Component(
             kind="estimator",
@@ -23,6 +23,13 @@ def gentk_components() -> list[gentk.Component]:
             name="ama",
             target="gentk_averages.ama:AdamMovingAverage",
             summary="Adam moving average of the gap between data and model (GFMN)",
+            hint=HINT,
+        ),
+        gentk.Component(
+            kind="estimator",
+            name="queue",
+            target="gentk_averages.queue:Queue",
+            summary="weighted set of the samples of recent batches, for kernels",
             hint=HINT,
         ),
     ]

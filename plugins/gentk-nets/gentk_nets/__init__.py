@@ -9,13 +9,13 @@ __all__ = ["gentk_components"]
 
 @gentk.hookimpl
 def gentk_components() -> list[gentk.Component]:
-    """Return the generators of this distribution."""
+    """Return the generators and encoders of this distribution."""
     return [
         gentk.Component(
             kind="generator",
             name="mlp",
             target="gentk_nets.mlp:MLPGenerator",
-            summary="Fully connected ReLU network of GMMN; images of any shape",
+            summary="Fully connected network of GMMN; images of any shape",
         ),
         gentk.Component(
             kind="generator",
@@ -28,5 +28,23 @@ def gentk_components() -> list[gentk.Component]:
             name="resnet",
             target="gentk_nets.resnet:ResNetGenerator",
             summary="Residual blocks that upsample; 8 px and every power of two above",
+        ),
+        gentk.Component(
+            kind="encoder",
+            name="mlp",
+            target="gentk_nets.mlp_encoder:MLPEncoder",
+            summary="Fully connected encoder of GMMN+AE; images of any shape, and codes",
+        ),
+        gentk.Component(
+            kind="encoder",
+            name="dcgan",
+            target="gentk_nets.dcgan_encoder:DCGANEncoder",
+            summary="DCGAN's discriminator as an encoder; 32, 48, 64 or 128 px",
+        ),
+        gentk.Component(
+            kind="encoder",
+            name="vgg",
+            target="gentk_nets.vgg_encoder:VGGEncoder",
+            summary="VGG13 with batch norm; multiples of 32 px",
         ),
     ]

@@ -12,7 +12,7 @@ from gentk.prior import Prior
 
 from .limits import DCGAN_SIDES, at_least, makes_dcgan, wrong_size
 
-__all__ = ["DCGANGenerator"]
+__all__ = ["DCGANGenerator", "initialise", "normed"]
 
 
 class DCGANGenerator(Generator):
@@ -62,13 +62,13 @@ class DCGANGenerator(Generator):
         start = 6 if image.width == 48 else 4
         doublings = (image.width // start).bit_length() - 1
         widths = [width * min(8, 2**k) for k in reversed(range(doublings))]
-        layers = _normed(nn.ConvTranspose2d(latent, widths[0], start, bias=False))
+        layers = normed(nn.ConvTranspose2d(latent, widths[0], start, bias=False))
         for before, after in pairwise(widths):
-            layers += _normed(_double(before, after))
+            layers += normed(_double(before, after))
         for _ in range(extra):
-            layers += _normed(nn.Conv2d(width, width, 3, padding=1, bias=False))
+            layers += normed(nn.Conv2d(width, width, 3, padding=1, bias=False))
         self.net = nn.Sequential(*layers, _double(width, image.channels), nn.Tanh())
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return images (N, C, H, W) for `latents` (N, latent)."""
@@ -80,12 +80,14 @@ def _double(before: int, after: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False)
 
 
-def _normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
+def normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
+    """Return a layer with batch norm and ReLU after it."""
     # In place: the backward pass of batch norm does not need its output.
     return [layer, nn.BatchNorm2d(layer.out_channels), nn.ReLU(inplace=True)]
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
+    """Draw a module's weights as DCGAN does: N(0, 0.02^2), gains of batch norm N(1, 0.02^2)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, std=0.02)
     elif isinstance(module, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""Limits: the sizes and option values the generators can work with, and how they refuse others."""
+"""Limits: the sizes and option values the networks can work with, and how they refuse others."""
 
 from __future__ import annotations
 
@@ -24,27 +24,35 @@ def makes_resnet(image: ImageShape) -> bool:
     return image.height == image.width >= 8 and image.width.bit_count() == 1
 
 
-def wrong_size(generator: str, makes: str, image: ImageShape, nearest: int) -> Incompatible:
-    """Return the error of a size that a generator cannot make.
+def wrong_size(
+    name: str, sizes: str, image: ImageShape, nearest: int, kind: str = "generator"
+) -> Incompatible:
+    """Return the error of a size that a generator cannot make or an encoder cannot read.
 
     Args:
-        generator: The generator's name.
-        makes: The sizes it does make, in words.
+        name: The network's name.
+        sizes: The sizes it does know, in words.
         image: The shape that was asked for.
-        nearest: The side of the square image closest to it that the generator makes, in pixels.
+        nearest: The side of the square image closest to it that the network knows, in pixels.
+        kind: `generator` or `encoder`.
     """
-    able = "resnet" if makes_resnet(image) else "dcgan" if makes_dcgan(image) else "mlp"
+    able = "dcgan" if makes_dcgan(image) else "mlp"
+    if kind == "generator" and makes_resnet(image):
+        able = "resnet"
+    does = "makes" if kind == "generator" else "reads"
     return Incompatible(
-        f"generator {generator!r} makes {makes}, not {image.height}x{image.width}; "
-        f"add size={nearest} to the data, or type --generator {able}"
+        f"{kind} {name!r} {does} {sizes}, not {image.height}x{image.width}; "
+        f"add size={nearest} to the data, or type --{kind} {able}"
     )
 
 
-def at_least(minimum: int, generator: str, options: Mapping[str, int]) -> None:
-    """Raise `BadOption` for the first of a generator's options that is below `minimum`."""
+def at_least(
+    minimum: int, network: str, options: Mapping[str, int], kind: str = "generator"
+) -> None:
+    """Raise `BadOption` for the first of a network's options that is below `minimum`."""
     for name, value in options.items():
         if value < minimum:
             raise BadOption(
-                f"generator {generator!r}: option {name!r} must be at least {minimum}, "
+                f"{kind} {network!r}: option {name!r} must be at least {minimum}, "
                 f"not {value}; write {name}={minimum} or more"
             )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gentk.interfaces import Generator, ImageShape
 from gentk.prior import Prior
 
+from .activations import ACTIVATIONS
 from .limits import at_least
 
 __all__ = ["MLPGenerator"]
@@ -18,14 +19,15 @@ __all__ = ["MLPGenerator"]
 class MLPGenerator(Generator):
     """A multilayer perceptron from latents to all values of an image at once.
 
-    x = output(W_k relu(... relu(W_1 z + b_1) ...) + b_k), with W ~ N(0, 1/fan_in) and b = 0 at the
-    start. Images of any shape; GMMN itself is `mlp,latent=10,prior=uniform`.
+    x = output(W_k a(... a(W_1 z + b_1) ...) + b_k) with an activation a, W ~ N(0, 1/fan_in) and b = 0
+    at the start. Images of any shape; GMMN itself is `mlp,latent=10,prior=uniform`.
 
     Args:
         image: Shape of the images.
         latent: Dimension of z.
         prior: Law of z, N(0, 1) or U(-1, 1) per coordinate.
         widths: Units of the hidden layers.
+        activation: Non-linearity of the hidden layers.
         output: Last non-linearity; `sigmoid` makes `unit` images, `tanh` `signed` ones.
 
     Raises:
@@ -41,6 +43,7 @@ class MLPGenerator(Generator):
         latent: int = 100,
         prior: Literal["normal", "uniform"] = "normal",
         widths: tuple[int, ...] = (64, 256, 256, 1024),
+        activation: Literal["relu", "sigmoid", "tanh"] = "relu",
         output: Literal["sigmoid", "tanh"] = "sigmoid",
     ) -> None:
         super().__init__()
@@ -54,8 +57,8 @@ class MLPGenerator(Generator):
             linear = nn.Linear(fan_in, fan_out)
             nn.init.normal_(linear.weight, std=fan_in**-0.5)
             nn.init.zeros_(linear.bias)
-            layers += [linear, nn.ReLU()]
-        layers[-1] = nn.Sigmoid() if output == "sigmoid" else nn.Tanh()
+            layers += [linear, ACTIVATIONS[activation]()]
+        layers[-1] = ACTIVATIONS[output]()
         self.net = nn.Sequential(*layers)
 
     def forward(self, latents: Tensor) -> Tensor:

@@ -1,0 +1,92 @@
+"""The fully connected encoder of GMMN's auto-encoder."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from torch import Tensor, nn
+
+from gentk.errors import BadOption
+from gentk.interfaces import Encoder, Features, ImageShape, Range
+
+from .activations import ACTIVATIONS, RANGES
+from .limits import at_least
+
+__all__ = ["MLPEncoder"]
+
+
+class MLPEncoder(Encoder):
+    """A multilayer perceptron from all values of an image at once to a latent.
+
+    h_0 = x, h_l = activation(W_l drop(h_{l-1}) + b_l), z = output(W_k drop(h_{k-1}) + b_k), with
+    W ~ N(0, 1/fan_in) and b = 0 at the start. Images of any shape, codes among them.
+
+    Args:
+        image: Shape of the images.
+        latent: Dimension of z.
+        widths: Units of the hidden layers.
+        activation: Non-linearity of the hidden layers.
+        output: Last non-linearity; `sigmoid` makes `unit` codes, `tanh` `signed` ones, `linear`
+            unbounded ones.
+        dropout: Share of each layer's inputs that is dropped in training, first layer first; those
+            kept are scaled up, so that encoding needs no scaling. Empty for none.
+
+    Raises:
+        BadOption: If a width is below 1, or `dropout` has not one share in [0, 1) a layer.
+
+    Source: Li, Swersky and Zemel, Generative Moment Matching Networks, 2015, arXiv:1502.02761. The
+    released code scales neither in training nor in encoding consistently; this one does.
+    """
+
+    range: Range = "unit"
+
+    def __init__(
+        self,
+        *,
+        image: ImageShape,
+        latent: int,
+        widths: tuple[int, ...] = (1024,),
+        activation: Literal["relu", "sigmoid", "tanh"] = "sigmoid",
+        output: Literal["sigmoid", "tanh", "linear"] = "sigmoid",
+        dropout: tuple[float, ...] = (),
+    ) -> None:
+        super().__init__()
+        at_least(1, "mlp", {"widths": min(widths, default=1)}, kind="encoder")
+        layers = len(widths) + 1
+        if dropout and (len(dropout) != layers or not all(0 <= p < 1 for p in dropout)):
+            example = "+".join(["0.2", *["0.5"] * (layers - 1)])
+            raise BadOption(
+                f"encoder 'mlp': dropout is one share in [0, 1) for each of the {layers} layers, not "
+                f"{'+'.join(map(str, dropout))}; write dropout={example}"
+            )
+        self.image = image
+        self.latent = latent
+        self.code_range = RANGES[output]
+        sizes = (image.channels * image.height * image.width, *widths, latent)
+        kinds = [*[activation] * len(widths), output]
+        shares = dropout or (0.0,) * layers
+        self.layers = nn.ModuleList(
+            _layer(fan_in, fan_out, kind, share)
+            for (fan_in, fan_out), kind, share in zip(pairwise(sizes), kinds, shares, strict=True)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return latents (N, latent) for `images` (N, C, H, W) in [0, 1]."""
+        return self.features(images)["code"]
+
+    def features(self, images: Tensor) -> Features:
+        """Return the outputs of the layers: `layer1`, `layer2`, ..., and `code`."""
+        hidden = images.flatten(1)
+        found: Features = {}
+        for number, layer in enumerate(self.layers, 1):
+            hidden = layer(hidden)
+            found["code" if number == len(self.layers) else f"layer{number}"] = hidden
+        return found
+
+
+def _layer(fan_in: int, fan_out: int, kind: str, share: float) -> nn.Sequential:
+    linear = nn.Linear(fan_in, fan_out)
+    nn.init.normal_(linear.weight, std=fan_in**-0.5)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(nn.Dropout(share), linear, ACTIVATIONS[kind]())
