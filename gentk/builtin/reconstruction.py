@@ -1,18 +1,18 @@
-"""The reconstruction loss of auto-encoders: how far G(E(x)) is from x.
+"""The reconstruction loss of auto-encoders: how far y = G(E(x)) is from x.
 
     bernoulli   -sum_i x_i log y_i + (1 - x_i) log(1 - y_i)       cross-entropy, x and y in [0, 1]
     mse         sum_i (x_i - y_i)^2
     l1          sum_i |x_i - y_i|
-    laplacian   sum_j 2^(-2j) |L^j(x) - L^j(y)|_1                 L^j: level j of a Laplacian pyramid
+    laplacian   sum_j 2^(ej) |L^j(x) - L^j(y)|_1                  L^j: level j of a Laplacian pyramid
 
 over the values of an image, and the mean over images. Level j = 0 is the finest; the last is what is
-left after the others, a blurred image. GFMN's text weighs levels by 2^(-2j), other authors by 2^(2j):
-the option `weight`.
+left after the others, a blurred image. GFMN's text has e = -2, the usual definition e = 2.
 
 Sources: Y. Li et al., "Generative Moment Matching Networks", 2015, arXiv:1502.02761 (bernoulli); C.
 Nogueira dos Santos et al., "Learning Implicit Generative Models by Matching Perceptual Features",
 2019, arXiv:1904.02762 (mse, laplacian); P. Bojanowski et al., "Optimizing the Latent Space of Generative
-Networks", 2018, arXiv:1707.05776 (the pyramid).
+Networks", 2018, arXiv:1707.05776 (e = 2); P. Burt and E. Adelson, "The Laplacian Pyramid as a Compact
+Image Code", 1983 (the pyramid).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from torch.nn import functional
 from ..errors import BadOption, Incompatible
 from ..interfaces import ReconstructionLoss
 
-__all__ = ["Reconstruction", "pyramid"]
+__all__ = ["Reconstruction", "doubled", "pyramid"]
 
-TAPS = (1.0, 4.0, 6.0, 4.0, 1.0)
-"""The binomial filter of Burt and Adelson's pyramid, times 16."""
+TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+"""The binomial filter of Burt and Adelson."""
 
 
 class Reconstruction(ReconstructionLoss):
@@ -37,9 +37,12 @@ class Reconstruction(ReconstructionLoss):
 
     Args:
         distance: Which one. `bernoulli` reads grey values as probabilities.
-        reduction: Add up the values of an image, or average over them.
+        reduction: Add up the values of an image, or divide that sum by their number.
         levels: Levels of the pyramid, the blurred rest included; fewer where the image is small.
-        weight: The power of two of a level's weight per level: -2 or 2.
+        exponent: e, where level j of the pyramid weighs 2^(ej).
+
+    Raises:
+        BadOption: If `levels` is below 1.
     """
 
     range = "unit"
@@ -50,71 +53,84 @@ class Reconstruction(ReconstructionLoss):
         distance: Literal["bernoulli", "mse", "l1", "laplacian"] = "mse",
         reduction: Literal["sum", "mean"] = "sum",
         levels: int = 3,
-        weight: Literal[-2, 2] = -2,
+        exponent: Literal[-2, 2] = -2,
     ) -> None:
         if levels < 1:
             raise BadOption(
-                f"loss 'reconstruction': levels is 1 or more, not {levels}; write levels=3"
+                f"loss 'reconstruction': option 'levels' must be at least 1, not {levels}; "
+                "write levels=1 or more"
             )
         self.distance = distance
         self.reduction = reduction
         self.levels = levels
-        self.weight = weight
+        self.exponent = exponent
 
     def forward(self, images: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
-        """Return the mean over images; raise `Incompatible` for a pyramid of codes."""
+        """Return the mean over images; raise `Incompatible` for a pyramid of codes.
+
+        Args:
+            images: x, (N, C, H, W) in [0, 1].
+            reconstruction: y, of the same shape and range.
+        """
         x, y = images, reconstruction
         if self.distance == "bernoulli":
-            # A code of a sigmoid is never exactly in [0, 1] after a change of range.
+            # A change of range may round past 0 or 1.
             summed = functional.binary_cross_entropy(y.clamp(0, 1), x.clamp(0, 1), reduction="sum")
         elif self.distance == "mse":
             summed = (x - y).square().sum()
         elif self.distance == "l1":
             summed = (x - y).abs().sum()
         else:
-            if min(x.shape[-2:]) < 2:
-                raise Incompatible(
-                    "loss 'reconstruction': a pyramid needs images, and these are codes; type "
-                    "--loss reconstruction,distance=mse"
-                )
-            # The pyramid is linear: that of the difference is the difference of the two.
-            parts = pyramid(x - y, self.levels)
-            weights = [2.0 ** (self.weight * level) for level in range(len(parts))]
-            terms = [w * part.abs().sum() for w, part in zip(weights, parts, strict=True)]
-            summed = torch.stack(terms).sum()
+            summed = self._laplacian(x - y)
         count = len(x) if self.reduction == "sum" else x.numel()
         return {"reconstruction": summed / count}
+
+    def _laplacian(self, gap: Tensor) -> Tensor:
+        if min(gap.shape[-2:]) < 2:
+            raise Incompatible(
+                "loss 'reconstruction': a pyramid needs images of 2 px or more, and these are codes or "
+                "single rows; type --loss reconstruction,distance=mse"
+            )
+        # The pyramid is linear: that of the difference is the difference of the two.
+        parts = pyramid(gap, self.levels)
+        terms = [2.0 ** (self.exponent * j) * part.abs().sum() for j, part in enumerate(parts)]
+        return torch.stack(terms).sum()
 
 
 def pyramid(images: Tensor, levels: int) -> list[Tensor]:
     """Return the Laplacian pyramid of images (N, C, H, W), finest level first.
 
-    With g_0 = x and g_{j+1} = g_j blurred and halved, L^j = g_j - doubled(g_{j+1}) and the last level is
-    g itself: adding up from the last, doubling on the way, gives x again.
+    With g_0 = x and g_{j+1} = every second value of g_j blurred, L^j = g_j - doubled(g_{j+1}), and the
+    last level is g itself: adding up from the last, doubling on the way, gives x again. Borders are
+    mirrored, so that a constant image has zeros in all levels but the last.
+
+    Args:
+        images: (N, C, H, W).
+        levels: Their number at most; halving stops at one pixel.
     """
     parts = []
     current = images
-    for _ in range(levels - 1):
-        if min(current.shape[-2:]) < 2:
-            break
-        smaller = _blur(current)[..., ::2, ::2]
-        parts.append(current - _double(smaller, current.shape[-2:]))
+    while len(parts) < levels - 1 and min(current.shape[-2:]) > 1:
+        rows, columns = (_blur(size, current)[::2] for size in current.shape[-2:])
+        smaller = rows @ current @ columns.T
+        parts.append(current - doubled(smaller, current.shape[-2], current.shape[-1]))
         current = smaller
     return [*parts, current]
 
 
-def _blur(images: Tensor) -> Tensor:
-    """Filter with the binomial taps along both axes, borders repeated."""
-    taps = images.new_tensor(TAPS) / 16
-    channels = images.shape[1]
-    padded = functional.pad(images, (2, 2, 2, 2), mode="replicate")
-    rows = functional.conv2d(
-        padded, taps.view(1, 1, 1, 5).expand(channels, 1, 1, 5), groups=channels
-    )
-    return functional.conv2d(rows, taps.view(1, 1, 5, 1).expand(channels, 1, 5, 1), groups=channels)
+def doubled(images: Tensor, height: int, width: int) -> Tensor:
+    """Return images (N, C, height / 2, width / 2), rounded up, at twice the size.
+
+    Zeros are put between the values, and the blur fills them.
+    """
+    rows, columns = (2 * _blur(size, images)[:, ::2] for size in (height, width))
+    return rows @ images @ columns.T
 
 
-def _double(images: Tensor, size: torch.Size) -> Tensor:
-    """Return images at the size of the level above."""
-    height, width = size
-    return functional.interpolate(images, (height, width), mode="bilinear", align_corners=False)
+def _blur(size: int, like: Tensor) -> Tensor:
+    """Return the blur of `size` values as a matrix: image sides are short, and products are fast."""
+    period = 2 * (size - 1)
+    offsets = torch.arange(-2, 3, device=like.device)
+    near = (torch.arange(size, device=like.device)[:, None] + offsets) % period
+    near = torch.minimum(near, period - near)
+    return like.new_zeros(size, size).scatter_add_(1, near, like.new_tensor(TAPS).expand(size, 5))

@@ -129,10 +129,15 @@ class Matching:
         """Return the objective, and what to log of it."""
         model = self.loss.statistics(summary)
         tracked = self.estimator(model, self.reference)
-        objective = total(self.loss(self.reference, tracked))
-        with torch.no_grad():
-            plain = {name: value.detach() for name, value in model.items()}
-            terms = self.loss(self.reference, plain)
+        minimised = self.loss(self.reference, tracked)
+        objective = total(minimised)
+        if tracked is model:
+            # Nothing is tracked, so what is minimised is what is shown.
+            terms = {name: term.detach() for name, term in minimised.items()}
+        else:
+            with torch.no_grad():
+                plain = {name: value.detach() for name, value in model.items()}
+                terms = self.loss(self.reference, plain)
         shown = {"loss": total(terms), "loss/tracked": objective.detach()}
         return objective, shown | {f"loss/{name}": term for name, term in terms.items()}
 

@@ -1,0 +1,231 @@
+"""Adversarial training: which network receives gradient from which pair, and whole runs of it."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+import gentk
+from gentk.data import Minibatches, View, open_images
+from gentk.engine import Adversarial
+from gentk.errors import Incompatible
+from gentk.interfaces import AdversarialLoss, Critic, Encoder, Generator, ImageShape
+from gentk.plugins import Provided, discover
+from gentk.prior import Prior
+from gentk.registry import Registry
+from gentk.spec import Component
+
+IMAGE = ImageShape(1, 8, 8)
+
+
+class Hinge(AdversarialLoss):
+    """A hinge on each score for the critic, none for the others."""
+
+    def critic_loss(self, data, model):
+        terms = {f"data/{k}": torch.relu(1 - v).mean() for k, v in data.items()}
+        return terms | {f"model/{k}": torch.relu(1 + v).mean() for k, v in model.items()}
+
+    def generator_loss(self, data, model):
+        terms = {f"data/{k}": v.mean() for k, v in data.items()}
+        return terms | {f"model/{k}": -v.mean() for k, v in model.items()}
+
+
+class Judge(Critic):
+    """Linear scores of x, z and both."""
+
+    def __init__(self, *, image, latent, pairs: bool = True):
+        super().__init__()
+        self.image, self.pairs = image, pairs
+        self.x = nn.Linear(64, 1)
+        self.z = nn.Linear(latent, 1)
+        self.xz = nn.Bilinear(64, latent, 1)
+
+    def forward(self, images, latents=None):
+        x = images.flatten(1)
+        scores = {"x": self.x(x)[:, 0]}
+        if latents is None:
+            return scores
+        return scores | {"z": self.z(latents)[:, 0], "xz": self.xz(x, latents)[:, 0]}
+
+
+class Maker(Generator):
+    """G(z) = tanh(W z)."""
+
+    def __init__(self, *, image=IMAGE):
+        super().__init__()
+        self.image, self.prior = image, Prior("normal", 3)
+        self.map = nn.Linear(3, 64)
+
+    def forward(self, latents):
+        return torch.tanh(self.map(latents)).unflatten(1, self.image)
+
+
+class Reader(Encoder):
+    """E(x) = V x."""
+
+    def __init__(self, *, image=IMAGE, latent=3):
+        super().__init__()
+        self.image, self.latent = image, latent
+        self.map = nn.Linear(64, latent)
+
+    def forward(self, images):
+        return self.map(images.flatten(1))
+
+
+def game(*, chunk=None, encoder=True, seed=0):
+    from gentk.builtin.sources.digits import Digits
+
+    torch.manual_seed(seed)
+    batches = Minibatches(open_images(Digits(), "digits", View(limit=40)), 12, seed=1)
+    generator, critic = Maker(), Judge(image=IMAGE, latent=3, pairs=encoder)
+    reader = Reader() if encoder else None
+    return Adversarial(generator, critic, Hinge(), batches, reader, batch=12, chunk=chunk)
+
+
+def gradients(module):
+    return [p.grad for p in module.parameters()]
+
+
+def test_the_critics_step_moves_the_critic_alone():
+    """G and E are constants of the critic's step."""
+    one = game()
+    shown = one.critic_step()
+
+    assert all(g is not None for g in gradients(one.critic))
+    assert all(g is None for g in [*gradients(one.generator), *gradients(one.encoder)])
+    terms = sum(v for k, v in shown.items() if k.startswith("loss/critic/"))
+    torch.testing.assert_close(shown["loss/critic"], terms)
+    assert {"score/x/data", "score/z/data", "score/xz/model"} <= set(shown)
+
+
+def test_the_generators_step_leaves_the_critic_alone():
+    """The critic's weights receive nothing, and ask for gradients again afterwards."""
+    one = game()
+    one.generator_step()
+
+    assert all(g is None for g in gradients(one.critic))
+    assert all(p.requires_grad for p in one.critic.parameters())
+    assert all(g is not None for g in [*gradients(one.generator), *gradients(one.encoder)])
+
+
+def test_generator_and_encoder_learn_from_their_own_pairs():
+    """E's gradient is that of the data's terms with z and xz, G's that of the model's with x and xz."""
+    one = game()
+    torch.manual_seed(4)
+    state = one.minibatches.state_dict()
+    one.generator_step()
+    found = gradients(one.generator), gradients(one.encoder)
+
+    two = game()
+    two.minibatches.load_state_dict(state)
+    x = next(two.minibatches) * 2 - 1
+    torch.manual_seed(4)
+    z = two.generator.prior.draw(12)
+    data, model = two.critic(x, two.encoder(x)), two.critic(two.generator(z), z)
+    ours = torch.autograd.grad((data["z"] + data["xz"]).mean(), list(two.encoder.parameters()))
+    theirs = torch.autograd.grad(
+        -(model["x"] + model["xz"]).mean(), list(two.generator.parameters())
+    )
+    for mine, other in zip(found[1], ours, strict=True):
+        torch.testing.assert_close(mine, other)
+    for mine, other in zip(found[0], theirs, strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_chunks_accumulate_to_the_mean_over_the_batch():
+    """Gradients and what is logged are means over all chunks, weighted by their sizes."""
+    whole = game(chunk=5)
+    torch.manual_seed(9)
+    shown = whole.critic_step()
+
+    parts = game(chunk=5)
+    torch.manual_seed(9)
+    loss = torch.zeros(())
+    for part in next(parts.minibatches).split(5):
+        x, z = part * 2 - 1, parts.generator.prior.draw(len(part))
+        data = parts.critic(x, parts.encoder(x).detach())
+        model = parts.critic(parts.generator(z).detach(), z)
+        terms = parts.loss.critic_loss(data, model)
+        loss = loss + sum(terms.values()) * len(part) / 12
+    loss.backward()
+
+    torch.testing.assert_close(shown["loss/critic"], loss.detach())
+    for mine, other in zip(gradients(whole.critic), gradients(parts.critic), strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_a_game_of_images_alone_has_no_latents():
+    """Without an encoder the critic scores x only, and the generator sees no data."""
+    one = game(encoder=False)
+    shown = one.critic_step()
+    assert {k for k in shown if k.startswith("score/")} == {"score/x/data", "score/x/model"}
+    shown = one.generator_step()
+    assert {k for k in shown if k.startswith("score/")} == {"score/x/model"}
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """The installed components and the toy critic, encoder and loss of this file."""
+    module = ModuleType("toy_game")
+    module.Judge, module.Hinge, module.Reader, module.Maker = Judge, Hinge, Reader, Maker
+    monkeypatch.setitem(sys.modules, "toy_game", module)
+    found = discover()
+    for kind, name, attribute in (
+        ("critic", "toy", "Judge"),
+        ("loss", "toy-hinge", "Hinge"),
+        ("encoder", "toy", "Reader"),
+        ("generator", "toy", "Maker"),
+    ):
+        part = Component(kind=kind, name=name, target=f"toy_game:{attribute}", summary="a toy")
+        found.provided.append(Provided(part, "toy", "1"))
+    return Registry(found)
+
+
+GAME = {
+    "data": "digits,limit=100",
+    "generator": "toy",
+    "encoder": "toy",
+    "critic": "toy",
+    "loss": "toy-hinge",
+    "batch": 10,
+    "optimizer": "adam,lr=1e-3",
+    "decay": "none",
+    "ema": 0.9,
+    "device": "cpu",
+    "observers": [],
+    "phase": {"critic": {"repeat": 2}, "encoder": {"optimizer": "adam,lr=1e-2"}},
+}
+
+
+def test_a_whole_run_keeps_and_resumes_every_network(registry, tmp_path):
+    """Two critic steps a turn, an optimiser of the encoder's own, and bit-equal after a resume."""
+    whole = gentk.run("quickstart", registry=registry, **GAME, steps=12, out=str(tmp_path / "a"))
+    gentk.run("quickstart", registry=registry, **GAME, steps=5, out=str(tmp_path / "b"))
+    again = gentk.run("quickstart", registry=registry, **GAME, steps=12, out=str(tmp_path / "b"))
+
+    one, two = (run.folder.checkpoints.load() for run in (whole, again))
+    for name in ("generator", "encoder", "critic"):
+        assert all(torch.equal(one[name][key], two[name][key]) for key in one[name])
+    assert set(one["average"]["weights"]) == {
+        f"{part}.map.{key}" for part in ("generator", "encoder") for key in ("weight", "bias")
+    }
+    assert {key for key in one if key.startswith("optimizer/")} == {
+        "optimizer/critic/critic",
+        "optimizer/generator/generator",
+        "optimizer/generator/encoder",
+    }
+    assert one["optimizer/generator/encoder"]["param_groups"][0]["lr"] == 1e-2
+    assert whole.encoder is not None and whole.sample(3).shape == (3, 1, 8, 8)
+
+
+def test_missing_parts_are_one_sentence(registry, tmp_path):
+    """No critic; pairs without an encoder."""
+    settings = {**GAME, "steps": 2, "out": str(tmp_path / "run"), "phase": {}}
+    with pytest.raises(Incompatible, match="there is none; type --critic"):
+        gentk.run("quickstart", registry=registry, **{**settings, "critic": None})
+    with pytest.raises(Incompatible, match=r"judges pairs.*type --encoder NAME"):
+        gentk.run("quickstart", registry=registry, **{**settings, "encoder": None})
