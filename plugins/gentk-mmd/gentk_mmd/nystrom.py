@@ -2,8 +2,9 @@
 
     phi(x) = K_zz^-1/2 k(z, x),    <phi(x), phi(y)> = k(x, z) K_zz^-1 k(z, y)
 
-is exact at the landmarks z, samples of the data. The root comes from eigenvalues in float64; directions
-below 1e-10 of the largest are left out.
+is exact at the landmarks z, samples of the data, and shrinks far from them: a kernel narrower than the
+landmarks lie apart sees less of outliers than `mmd` itself. The root comes from eigenvalues in float64;
+directions below 1e-10 of the largest are left out.
 
 Source: C. K. I. Williams, M. Seeger, "Using the Nystrom Method to Speed Up Kernel Machines", NIPS 2000.
 """

@@ -86,7 +86,7 @@ def test_the_explicit_form_is_close_to_the_kernel_form(features, layers):
     data = {"a": rows(120, 3, 0), "b": rows(120, 2, 1)}
     found, slopes = [], []
     for form in (None, features):
-        loss = MMDLoss(bandwidths=(1.0, 2.0), layers=layers, features=form)
+        loss = MMDLoss(bandwidths=(3.0, 5.0), layers=layers, features=form)
         loss.prepare(data)
         leaf = (rows(60, 3, 2) * 1.5).requires_grad_()
         model = {"a": leaf, "b": rows(60, 2, 3) + 0.5}
