@@ -17,7 +17,8 @@ test: $(STAMP)  ## all tests
 	$(BIN)/pytest
 
 bench: $(STAMP)  ## speed as ratios, measured side by side
-	$(BIN)/python tests/bench/ratios.py $(ARGUMENTS)
+	$(BIN)/python tests/bench/ratios.py $(ARGUMENTS); ratios=$$?; \
+	$(BIN)/python tests/bench/mmd.py $(ARGUMENTS) && exit $$ratios
 
 results-curve: $(STAMP)  ## the curve of the 45-minute recipe, resumable
 	$(BIN)/python docs/results/curve.py $(ARGUMENTS)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .errors import BadOption
 
@@ -127,8 +127,6 @@ def _loosened(annotation: Any) -> Any:
 
 
 def _literals(annotation: Any) -> tuple[Any, ...]:
-    from typing import Literal
-
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     return tuple(v for part in get_args(annotation) for v in _literals(part))
@@ -141,9 +139,8 @@ def _list_type(annotation: Any) -> bool:
 
 
 def _type_name(annotation: Any) -> str:
-    if literals := _literals(annotation):
-        choices = [str(value) for value in literals]
-        return "|".join(choices + (["none"] if type(None) in get_args(annotation) else []))
+    if get_origin(annotation) is Literal:
+        return "|".join(map(str, get_args(annotation)))
     if get_origin(annotation) in (tuple, list):
         items = [_type_name(a).removeprefix("a ") for a in get_args(annotation) if a is not ...]
         endless = get_origin(annotation) is list or ... in get_args(annotation)

@@ -158,7 +158,7 @@ def test_the_gradient_through_a_saturated_sigmoid_is_finite():
 
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_gradients_are_those_of_finite_differences(distance):
-    """torch's gradcheck in float64."""
+    """Gradients of all distances, in float64."""
     x, y = pair(2, 1, 5, 4)
     check = lambda made: loss(x, made, distance=distance)  # noqa: E731
     assert torch.autograd.gradcheck(check, y.clamp(0.05, 0.95).requires_grad_())

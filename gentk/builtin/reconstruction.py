@@ -108,7 +108,7 @@ def pyramid(images: Tensor, levels: int) -> list[Tensor]:
         images: (N, C, H, W).
         levels: Their number at most; halving stops at one pixel.
     """
-    parts = []
+    parts: list[Tensor] = []
     current = images
     while len(parts) < levels - 1 and min(current.shape[-2:]) > 1:
         rows, columns = (_blur(size, current)[::2] for size in current.shape[-2:])

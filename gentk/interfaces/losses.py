@@ -34,9 +34,9 @@ class MatchingLoss(Loss):
     Constructors take options only; a matching loss has no parameters, and no state but what
     `prepare` fixes before the first step.
 
-    Statistics of the kind `samples` are matrices of features (N, D), all layers side by side. The data
-    side of a step is then a fresh minibatch; an estimator that keeps more than a batch returns beside
-    them `weights`, (N,), which add up to one.
+    Statistics of the kind `samples` are matrices of features (N, D), all layers side by side, and their
+    summary is `gentk.summary.Samples`. The data side of a step is then a fresh minibatch; an estimator
+    that keeps more than a batch returns beside them `weights`, (N,), which add up to one.
 
     Attributes:
         summary: The class of the summaries it makes.

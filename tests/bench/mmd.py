@@ -137,8 +137,8 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_memory(torch.device("cpu"))
     text = (
-        "Value and gradient of MMD^2 in 784 features, one Gaussian kernel unless it says six; `plain` is "
-        "autograd code on `torch.cdist`, geomloss is its tensorized backend."
+        "Value and gradient of MMD^2 in 784 features, one Gaussian kernel unless a row says six; `plain` "
+        "is autograd code on `torch.cdist`, geomloss its tensorized backend."
     )
     rows = list(measure(arguments.rounds))
     report(rows, "bench-mmd", "Kernel MMD, as ratios", text, keep=arguments.record)

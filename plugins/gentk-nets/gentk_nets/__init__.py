@@ -1,4 +1,4 @@
-"""gentk-nets: generators that need nothing but torch."""
+"""gentk-nets: generators and encoders that need nothing but torch."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class DCGANEncoder(Encoder):
         return self.features(images)["code"]
 
     def features(self, images: Tensor) -> Features:
-        """Return the outputs of the blocks, `layer1`, `layer2`, ..., (N, C, H, W), and `code`."""
+        """Return the ReLUs, `layer1`, `layer2`, ..., (N, C, H, W), and `code`, (N, latent)."""
         found: Features = {}
         hidden = images
         for number, block in enumerate(self.blocks, 1):

@@ -35,8 +35,8 @@ class MLPEncoder(Encoder):
     Raises:
         BadOption: If a width is below 1, or `dropout` has not one share in [0, 1) a layer.
 
-    Source: Li, Swersky and Zemel, Generative Moment Matching Networks, 2015, arXiv:1502.02761. The
-    released code scales neither in training nor in encoding consistently; this one does.
+    Source: Li, Swersky and Zemel, Generative Moment Matching Networks, 2015, arXiv:1502.02761. Their
+    released code never scales kept inputs up; this one does.
     """
 
     range: Range = "unit"
@@ -56,8 +56,9 @@ class MLPEncoder(Encoder):
         layers = len(widths) + 1
         if dropout and (len(dropout) != layers or not all(0 <= p < 1 for p in dropout)):
             example = "+".join(["0.2", *["0.5"] * (layers - 1)])
+            each = f"each of the {layers} layers" if layers > 1 else "its one layer"
             raise BadOption(
-                f"encoder 'mlp': dropout is one share in [0, 1) for each of the {layers} layers, not "
+                f"encoder 'mlp': dropout is one share in [0, 1) for {each}, not "
                 f"{'+'.join(map(str, dropout))}; write dropout={example}"
             )
         self.image = image
@@ -76,7 +77,7 @@ class MLPEncoder(Encoder):
         return self.features(images)["code"]
 
     def features(self, images: Tensor) -> Features:
-        """Return the outputs of the layers: `layer1`, `layer2`, ..., and `code`."""
+        """Return the outputs of the layers, (N, units): `layer1`, `layer2`, ..., and `code`."""
         hidden = images.flatten(1)
         found: Features = {}
         for number, layer in enumerate(self.layers, 1):

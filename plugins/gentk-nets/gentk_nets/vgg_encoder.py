@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gentk.interfaces import Encoder, Features, ImageShape
 
 from .activations import ACTIVATIONS, RANGES
-from .limits import at_least, wrong_size
+from .limits import at_least, reads_vgg, wrong_size
 
 __all__ = ["VGGEncoder"]
 
@@ -18,14 +18,16 @@ PLAN: Final = ((1, 1), (2, 2), (4, 4), (8, 8), (8, 8))
 
 
 class VGGEncoder(Encoder):
-    """VGG13 with batch norm: ten 3x3 convolutions, a pooling by 2 after every second, and z = W f.
+    """VGG13 with batch norm: ten 3x3 convolutions, max-pooling by 2 after every second, a linear map.
 
-    Convolutions and batch norms start as in torch's VGG (He), biases at zero.
+    Batch norm and ReLU follow every convolution; z = output(W f + b) of what the last pooling leaves.
+    Convolutions start as torchvision's VGG, N(0, 2 / (9 * channels out)) and biases 0; the linear map as
+    torch's.
 
     Args:
         image: Shape of the images: squares whose side is a multiple of 32 px.
         latent: Dimension of z.
-        width: Channels of the first convolutions; 64 is VGG13's, of which 32 is a quarter.
+        width: Channels of the first convolutions; 64 is VGG13's, 32 has a quarter of its weights.
         output: Last non-linearity; `tanh` makes `signed` codes, `linear` unbounded ones.
 
     Raises:
@@ -46,8 +48,8 @@ class VGGEncoder(Encoder):
         output: Literal["tanh", "linear"] = "tanh",
     ) -> None:
         super().__init__()
-        if image.height != image.width or image.width % 32:
-            nearest = max(32, round(image.width / 32) * 32)
+        if not reads_vgg(image):
+            nearest = 32 * max(1, round(max(image.height, image.width) / 32))
             reads = "square images of 32, 64, 96, ... px"
             raise wrong_size("vgg", reads, image, nearest, kind="encoder")
         at_least(1, "vgg", {"width": width}, kind="encoder")
@@ -80,7 +82,7 @@ class VGGEncoder(Encoder):
         return self.features(images)["code"]
 
     def features(self, images: Tensor) -> Features:
-        """Return the outputs of the convolutions, `layer1` to `layer10`, and `code`."""
+        """Return the ReLUs, `layer1` to `layer10`, (N, C, H, W), and `code`, (N, latent)."""
         found: Features = {}
         hidden = images
         for number, block in enumerate(self.blocks, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gentk_nets
-from gentk.interfaces import Generator, ImageShape
+from gentk.interfaces import Encoder, Generator, ImageShape
 from gentk.prior import Prior
 from gentk_nets.dcgan import DCGANGenerator
 from gentk_nets.mlp import MLPGenerator
@@ -46,6 +47,7 @@ CASES = [
         for o in ("sigmoid", "tanh")
     ),
     builder(MLPGenerator, 32, 1, latent=5, prior="uniform", widths=(7,)),
+    *(builder(MLPGenerator, 1, 28, latent=5, activation=a) for a in ("sigmoid", "tanh")),
 ]
 each = pytest.mark.parametrize("build", CASES)
 
@@ -184,15 +186,17 @@ def test_mlp_range_follows_its_output() -> None:
     assert MLPGenerator(image=shape, output="tanh").range == "signed"
 
 
-def test_hooks_name_generators_whose_options_resolve() -> None:
-    """Each component's target is a Generator whose annotations resolve at run time."""
-    targets = {c.name: c.target for c in gentk_nets.gentk_components()}
-    assert set(targets) == {"mlp", "dcgan", "resnet"}
-    for target in targets.values():
+def test_hooks_name_networks_whose_options_resolve() -> None:
+    """Each component's target is of its kind, and its annotations resolve at run time."""
+    targets = {(c.kind, c.name): c.target for c in gentk_nets.gentk_components()}
+    generators = {("generator", name) for name in ("mlp", "dcgan", "resnet")}
+    assert set(targets) == generators | {("encoder", name) for name in ("mlp", "dcgan", "vgg")}
+    for (kind, _), target in targets.items():
         module, _, attribute = target.partition(":")
-        kind = getattr(sys.modules[module], attribute)
-        assert issubclass(kind, Generator)
-        assert {"image", "latent", "prior"} <= set(get_type_hints(kind.__init__))
+        found = getattr(importlib.import_module(module), attribute)
+        assert issubclass(found, Generator if kind == "generator" else Encoder)
+        hints = set(get_type_hints(found.__init__))
+        assert {"image", "latent", *(["prior"] if kind == "generator" else [])} <= hints
 
 
 def test_hooks_import_no_torch() -> None:
