@@ -36,7 +36,8 @@ class MatchingLoss(Loss):
 
     Statistics of the kind `samples` are matrices of features (N, D), all layers side by side, and their
     summary is `gentk.summary.Samples`. The data side of a step is then a fresh minibatch; an estimator
-    that keeps more than a batch returns beside them `weights`, (N,), which add up to one.
+    that keeps more than a batch returns beside them `weights`, (N,), which add up to one, and `past`,
+    the weights of those first samples that are constants.
 
     Attributes:
         summary: The class of the summaries it makes.

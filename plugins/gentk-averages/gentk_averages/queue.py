@@ -60,7 +60,7 @@ class Queue(Estimator):
         self.register_buffer("position", torch.zeros((), dtype=torch.int64, device=like.device))
 
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
-        """Return `samples` (size + N, D), free places first with weight 0, and `weights`.
+        """Return `samples` (size + N, D), free places first with weight 0, `weights` and `past`.
 
         A batch is taken in afterwards; in eval mode it is weighed beside the past and forgotten.
         """
@@ -74,7 +74,11 @@ class Queue(Estimator):
             past = self.decay * (kept > 0).to(weights.dtype)
         older = past * weights
         fresh = ((1 - past) / count).expand(count)
-        tracked = {"samples": torch.cat([rows, batch]), "weights": torch.cat([older, fresh])}
+        tracked = {
+            "samples": torch.cat([rows, batch]),
+            "weights": torch.cat([older, fresh]),
+            "past": older,
+        }
         if self.training:
             self._keep(batch.detach(), older, fresh)
         return tracked

@@ -50,6 +50,7 @@ def mmd2(
     x_weights: Tensor | None = None,
     y_weights: Tensor | None = None,
     unbiased: bool = False,
+    constant: int = 0,
     block: int | None = None,
 ) -> Tensor:
     """Return MMD^2, a float64 scalar, differentiable once in x and y (not in the weights).
@@ -61,6 +62,7 @@ def mmd2(
         x_weights: (N,), adding up to one; None for 1/N each.
         y_weights: (M,), adding up to one; None for 1/M each.
         unbiased: Leave out pairs of a sample with itself.
+        constant: How many of the first x are constants, whose gradient is not made: it stays zero.
         block: Rows in a block; None for what suits.
 
     Raises:
@@ -80,7 +82,7 @@ def mmd2(
     dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
     graph = torch.is_grad_enabled()
     sides = (
-        _Side(x.detach().to(dtype), x_weights, unbiased, graph and x.requires_grad),
+        _Side(x.detach().to(dtype), x_weights, unbiased, graph and x.requires_grad, constant),
         _Side(y.detach().to(dtype), y_weights, unbiased, graph and y.requires_grad),
     )
     value: Tensor = _Discrepancy.apply(x.to(dtype), y.to(dtype), kernel, *sides, unbiased, block)
@@ -98,9 +100,17 @@ class _Side:
         weighted: the rows times that, it makes weighted sums of the uniform case without a copy.
         inner: The factor of the set's own term.
         wanted: Whether a gradient is.
+        first: The first row whose gradient is wanted.
     """
 
-    def __init__(self, rows: Tensor, weights: Tensor | None, unbiased: bool, wanted: bool) -> None:
+    def __init__(
+        self,
+        rows: Tensor,
+        weights: Tensor | None,
+        unbiased: bool,
+        wanted: bool,
+        constant: int = 0,
+    ) -> None:
         count = len(rows)
         self.uniform = weights is None
         self.rows = rows
@@ -115,6 +125,7 @@ class _Side:
             self.inner = 1 / (1 - self.weights.square().sum()) if unbiased else 1.0
         self.factor = 1 / count if self.uniform else 1.0
         self.wanted = wanted
+        self.first = constant
 
     def begin(self, centre: Tensor | None) -> None:
         """Move the rows to a common centre and make room for the gradient's sums."""
@@ -135,6 +146,8 @@ class _Side:
     def gradient(self, kernel: Kernel) -> Tensor:
         """Return what the pairs' sums make of the gradient, (N, D)."""
         scale = self.weights.to(self.rows.dtype)[:, None]
+        self.own[: self.first] = 0
+        self.others[: self.first] = 0
         if kernel.of == "product":
             return self.others.mul_(scale * (2 / self.rows.shape[1]))
         return self.others.neg_().addcmul_(self.own[:, None], self.rows).mul_(4 * scale)
@@ -204,6 +217,7 @@ def _linear(
         slope = 2 * weights * (side.inner * mean - other)
         if unbiased:
             slope = slope - 2 * side.inner * weights.square() * side.rows
+        slope[: side.first] = 0
         slopes.append(slope.to(side.rows.dtype))
     return value, slopes[0], slopes[1]
 
@@ -239,17 +253,25 @@ def _within(side: _Side, kernel: Kernel, unbiased: bool, block: int | None) -> T
                     row = torch.mv(slopes, side.vector[start:])
                     side.own[start + a : start + b].add_(row, alpha=factor)
         if side.wanted:
-            side.others[start:stop].addmm_(t, side.weighted[start:], alpha=factor)
-            if width > square:
-                mirror = t[:, square:].T
-                side.others[stop:].addmm_(mirror, side.weighted[start:stop], alpha=factor)
-                if kernel.of == "distance":
-                    row = torch.mv(mirror, side.vector[start:stop])
-                    side.own[stop:].add_(row, alpha=factor)
+            if stop > side.first:
+                side.others[start:stop].addmm_(t, side.weighted[start:], alpha=factor)
+            _mirror(side, kernel, t, start, stop)
     if unbiased and side.wanted:
         side.own.mul_(side.inner)
         side.others.mul_(side.inner)
     return side.inner * side.weights.dot(sums)
+
+
+def _mirror(side: _Side, kernel: Kernel, slopes: Tensor, start: int, stop: int) -> None:
+    """Add what the rows of a block mean for the samples right of its diagonal square."""
+    after = max(stop, side.first)
+    if after == len(side.rows):
+        return
+    factor = side.factor * kernel.slope
+    mirror = slopes[:, after - start :].T
+    side.others[after:].addmm_(mirror, side.weighted[start:stop], alpha=factor)
+    if kernel.of == "distance":
+        side.own[after:].add_(torch.mv(mirror, side.vector[start:stop]), alpha=factor)
 
 
 def _across(left: _Side, right: _Side, kernel: Kernel, block: int | None) -> Tensor:
@@ -268,7 +290,7 @@ def _across(left: _Side, right: _Side, kernel: Kernel, block: int | None) -> Ten
             if slopes is not None and left.wanted and kernel.of == "distance":
                 row = torch.mv(slopes, right.vector)
                 left.own[start + a : start + b].sub_(row, alpha=right.factor * kernel.slope)
-        if left.wanted:
+        if left.wanted and stop > left.first:
             left.others[start:stop].addmm_(t, right.weighted, alpha=-right.factor * kernel.slope)
         if right.wanted:
             factor = left.factor * kernel.slope

@@ -203,6 +203,7 @@ class MMDLoss(MatchingLoss):
                 x_weights=model.get("weights"),
                 y_weights=data.get("weights"),
                 unbiased=self.unbiased,
+                constant=len(model.get("past", ())),
             )
             for ours, theirs, kernel in parts
         ]

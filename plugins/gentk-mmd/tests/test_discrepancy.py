@@ -226,6 +226,24 @@ def test_unbiased_has_mean_zero_for_two_samples_of_one_law(name):
     assert abs(values.mean()) < 4 * values.std() / len(values) ** 0.5
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("block", [None, 3, 4])
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_constants_change_nothing_but_their_own_gradient(name, block, unbiased):
+    """Value and the other samples' gradient are the same; the constants' gradient is zero."""
+    kernel = make(name)
+    x, y, u = rows(9, 3, 1).requires_grad_(), rows(6, 3, 2), weights(9, 3)
+    options = {"x_weights": u, "unbiased": unbiased, "block": block}
+    whole = mmd2(x, y, kernel, **options)
+    (expected,) = torch.autograd.grad(whole, x)
+    part = mmd2(x, y, kernel, constant=5, **options)
+    (found,) = torch.autograd.grad(part, x)
+
+    torch.testing.assert_close(part, whole)
+    torch.testing.assert_close(found[5:], expected[5:])
+    assert not found[:5].any()
+
+
 def test_uniform_weights_are_no_weights():
     """Weights of 1/N give the same value and gradient as none; a weight of zero is no sample."""
     for unbiased in (False, True):
