@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from gentk.errors import DataError, Incompatible, UsageError
-from gentk.runs.evaluation import evaluate
+from gentk.runs.evaluation import DEFAULT_JUDGE, evaluate
 from gentk.runs.sheets import FORMS, default_path, export
 
 
@@ -108,3 +108,16 @@ def test_a_folder_with_files_is_not_overwritten(small, tmp_path):
 
     with pytest.raises(RunError, match="not an empty folder"):
         export(small(), "folder", 4, tmp_path / "full")
+
+
+def test_a_metric_has_its_own_place_and_asks_for_more_splits(small):
+    """`parzen` is taken in pixels, its window chosen on the validation split of the same data."""
+    run = small(data="digits,limit=200,validation=50")
+    judged = evaluate(str(run.folder.path), metrics=("parzen", "kid,subset_size=all"), count=60)
+
+    places = {row["metric"]: row["extractor"] for row in judged.rows}
+    assert places["parzen"] == "pixels" and places["kid,subset_size=all"] in DEFAULT_JUDGE
+    assert {row["figure"] for row in judged.rows} == {"parzen", "parzen/sigma", "kid"}
+    without = small(out=str(run.folder.path) + "-without")
+    with pytest.raises(DataError, match="validation=N"):
+        evaluate(str(without.folder.path), metrics=("parzen",), count=60)
