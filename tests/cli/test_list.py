@@ -69,7 +69,15 @@ def test_list_is_grouped_by_kind(gentk) -> None:
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert rows[0] == ["kind", "name", "summary", "distribution"]
-    assert kinds[:6] == ["extractor", "generator", "loss", "estimator", "data", "metric"]
+    assert kinds[:7] == [
+        "extractor",
+        "encoder",
+        "generator",
+        "loss",
+        "estimator",
+        "data",
+        "metric",
+    ]
     assert kinds[-1] == "recipe"
     assert ["data", "folder:PATH"] in [row[:2] for row in rows]
 
