@@ -158,7 +158,7 @@ def draw(
     right = left.twinx()
     right.plot(images, losses, "s--", color="tab:orange", label="loss")
     right.set(ylabel="loss", yscale="log")
-    figure.legend(loc="upper right", bbox_to_anchor=(0.88, 0.88))
+    figure.legend(loc="center left", bbox_to_anchor=(0.14, 0.3))
     figure.tight_layout()
     figure.savefig(HERE / f"{NAME}.png", dpi=110)
     pyplot.close(figure)
