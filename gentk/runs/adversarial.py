@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..data.minibatches import Minibatches
 from ..engine import Adversarial, randomness
 from ..errors import Incompatible
-from ..interfaces import AdversarialLoss, Generator, Loss
+from ..interfaces import AdversarialLoss, Loss
 from ..recipe import Recipe
 from ..registry import Registry
-from .family import Advance, Family, Program, Turn
-from .trained import generate
+from .family import Advance, Family, Program, Turn, samples
 
 if TYPE_CHECKING:
     from .composition import Composition
 
 __all__ = ["AdversarialFamily"]
-
-GRID = 64
-"""Images in a sample grid."""
 
 
 class AdversarialFamily(Family):
@@ -67,14 +62,6 @@ class AdversarialFamily(Family):
             dtype=getattr(torch, r.dtype),
             device=c.device,
         )
-        with randomness.lent(c.device, seed=randomness.derive(r.seed, "grid")):
-            latents = c.generator.prior.draw(GRID, c.device)
-
-        def draw(modules: Mapping[str, nn.Module]) -> Tensor:
-            return torch.cat(
-                list(generate(cast(Generator, modules["generator"]), latents, c.codec))
-            )
-
         networks: dict[str, nn.Module] = {"generator": c.generator}
         if c.encoder is not None:
             networks["encoder"] = c.encoder
@@ -82,4 +69,4 @@ class AdversarialFamily(Family):
             Turn("critic", {"critic": c.critic}, game.critic_step, 0, averaged=False),
             Turn("generator", networks, game.generator_step, r.batch),
         ]
-        return Program(turns, draw, {"data": batches})
+        return Program(turns, samples(c), {"data": batches})

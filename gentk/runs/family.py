@@ -9,19 +9,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
+import torch
 from torch import Tensor, nn
 
+from ..engine import randomness
 from ..engine.loop import Stateful
-from ..interfaces import Loss
+from ..interfaces import Generator, Loss
 from ..recipe import Recipe
 from ..registry import Registry
+from .trained import generate
 
 if TYPE_CHECKING:
     from .composition import Composition
 
-__all__ = ["Advance", "Family", "Program", "Turn"]
+__all__ = ["Advance", "Family", "Program", "Turn", "samples"]
+
+GRID = 64
+"""Images in a sample grid."""
 
 Advance = Callable[[str, int, int], None]
 """Called with what is being done before training starts, the number done, and the total."""
@@ -67,6 +73,17 @@ class Program:
     def modules(self) -> dict[str, nn.Module]:
         """All trained modules by name."""
         return {name: module for turn in self.turns for name, module in turn.modules.items()}
+
+
+def samples(c: Composition) -> Callable[[Mapping[str, nn.Module]], Tensor]:
+    """Return a program's `draw`: the generator's images of latents that stay the same all through."""
+    with randomness.lent(c.device, seed=randomness.derive(c.recipe.seed, "grid")):
+        latents = c.generator.prior.draw(GRID, c.device)
+
+    def draw(modules: Mapping[str, nn.Module]) -> Tensor:
+        return torch.cat(list(generate(cast(Generator, modules["generator"]), latents, c.codec)))
+
+    return draw
 
 
 class Family(ABC):

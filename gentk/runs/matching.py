@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..cache import Cache
 from ..data.imageset import to_unit
@@ -15,22 +15,18 @@ from ..data.permutation import permutation
 from ..data.sampler import Sampler
 from ..engine import Matching, randomness
 from ..errors import DataError, GentkError, Incompatible
-from ..interfaces import Estimator, Generator, Loss, MatchingLoss
+from ..interfaces import Estimator, Loss, MatchingLoss
 from ..recipe import Recipe
 from ..registry import Registry
 from ..statistics import CHUNK, summarise_images
 from ..summary import Samples, Summary
-from .family import Advance, Family, Program, Turn
-from .trained import generate
+from .family import Advance, Family, Program, Turn, samples
 
 if TYPE_CHECKING:
     from ..engine.loop import Stateful
     from .composition import Composition
 
 __all__ = ["MatchingFamily"]
-
-GRID = 64
-"""Images in a sample grid."""
 
 PREPARE = 3
 """The key of the permutation that chooses images for `MatchingLoss.prepare`."""
@@ -97,16 +93,8 @@ class MatchingFamily(Family):
             count = c.estimator.seeding
             seed = objective.seed_statistics(count) if count else None
             c.estimator.start(tracked, seed)
-        with randomness.lent(c.device, seed=randomness.derive(r.seed, "grid")):
-            latents = c.generator.prior.draw(GRID, c.device)
-
-        def draw(modules: Mapping[str, nn.Module]) -> Tensor:
-            return torch.cat(
-                list(generate(cast(Generator, modules["generator"]), latents, c.codec))
-            )
-
         turn = Turn("generator", {"generator": c.generator}, objective, r.batch)
-        return Program([turn], draw, state)
+        return Program([turn], samples(c), state)
 
 
 @torch.no_grad()
