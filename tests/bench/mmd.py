@@ -137,7 +137,7 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_memory(torch.device("cpu"))
     text = (
-        "Value and gradient of MMD^2 in 784 features, one Gaussian kernel unless a row says six; `plain` "
+        "Value and gradient of MMD^2 in 784 features, one Gaussian kernel unless it says six; `plain` "
         "is autograd code on `torch.cdist`, geomloss its tensorized backend."
     )
     rows = list(measure(arguments.rounds))
