@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*)
 STAMP := $(VENV)/.installed
 
-.PHONY: run test bench results-curve clean
+DOCS := $(VENV)/.docs
+
+.PHONY: run test bench docs docs-reference results-curve clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
@@ -20,6 +22,13 @@ bench: $(STAMP)  ## speed as ratios, measured side by side
 	$(BIN)/python tests/bench/ratios.py $(ARGUMENTS); ratios=$$?; \
 	$(BIN)/python tests/bench/mmd.py $(ARGUMENTS) && exit $$ratios
 
+docs: $(DOCS)  ## the site, in build/docs; a warning is an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+	@echo "build/docs/index.html"
+
+docs-reference: $(STAMP)  ## docs/reference/*.md, from the real commands and components
+	$(BIN)/python docs/reference.py
+
 results-curve: $(STAMP)  ## the curve of the 45-minute recipe, resumable
 	$(BIN)/python docs/results/curve.py $(ARGUMENTS)
 
@@ -30,6 +39,10 @@ $(STAMP): pyproject.toml $(wildcard plugins/*/pyproject.toml) examples/gentk-exa
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,offline]' \
 		$(foreach plugin,$(PLUGINS),-e ./$(plugin)) -e ./examples/gentk-example-extractor
+	touch $@
+
+$(DOCS): $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
 	touch $@
 
 clean:

@@ -41,10 +41,12 @@ class Library:
         self._recipes: dict[str, Listed] = {}
         self.broken: list[Broken] = []
         for distribution, module in [("gentk", "gentk"), *modules]:
-            for name, text in _files(module):
+            for path in _files(module):
+                name = path.stem
                 try:
+                    text = path.read_bytes().decode("utf-8", "replace")
                     summary = str(parse(text, name).get("summary", ""))
-                except BadRecipe as error:
+                except (BadRecipe, OSError) as error:
                     mend = f"pip install --upgrade {distribution}"
                     self.broken.append(Broken(distribution, name, "recipe", str(error), mend))
                     continue
@@ -85,8 +87,7 @@ def parse(text: str, name: str) -> dict[str, Any]:
         raise BadRecipe(f"recipe {name!r} is not TOML: {error}; mend that line") from error
 
 
-def _files(module: str) -> list[tuple[str, str]]:
+def _files(module: str) -> list[Path]:
     # Not importlib.resources, whose import would be a sixth of the time `gentk list` takes.
     places = getattr(import_module(module), "__path__", ())
-    found = [path for place in places for path in Path(place, "recipes").glob("*.toml")]
-    return sorted((path.stem, path.read_bytes().decode("utf-8", "replace")) for path in found)
+    return sorted(path for place in places for path in Path(place, "recipes").glob("*.toml"))

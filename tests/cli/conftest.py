@@ -23,7 +23,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("GENTK_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("GENTK_BLOCK", raising=False)
+    monkeypatch.delenv("GENTK_BLOCK_PLUGINS", raising=False)
     return folder
 
 

@@ -240,10 +240,10 @@ def test_broken_plugins_go_to_stderr(fake, listed) -> None:
 
 
 def test_blocked_plugin_is_left_out(fake, listed) -> None:
-    """GENTK_BLOCK leaves a plugin out altogether."""
+    """GENTK_BLOCK_PLUGINS leaves a plugin out altogether."""
     site = fake("bad", "import absent_module")
 
-    table = json.loads(listed(site, "--json", GENTK_BLOCK="bad").stdout)
+    table = json.loads(listed(site, "--json", GENTK_BLOCK_PLUGINS="bad").stdout)
 
     assert table["broken"] == []
 

@@ -1,0 +1,154 @@
+"""Installed: the plugins that are there, and which of them the environment wants.
+
+Three environment variables change what is loaded. Names are of entry points or of distributions,
+separated by commas.
+
+    GENTK_PLUGINS          only these plugins of third parties are loaded; set and empty: none of them.
+                           gentk's own distributions are always loaded.
+    GENTK_BLOCK_PLUGINS    these are not loaded, gentk's own included; wins over GENTK_PLUGINS
+    GENTK_STRICT_PLUGINS   set to 1: a command that meets a broken plugin fails instead of going on
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+from .spec import PROJECT
+
+__all__ = [
+    "BLOCK_VARIABLE",
+    "ONLY_VARIABLE",
+    "STRICT_VARIABLE",
+    "Origin",
+    "Unreadable",
+    "Wanted",
+    "installed",
+    "strict",
+]
+
+ONLY_VARIABLE = "GENTK_PLUGINS"
+"""Environment variable: the third parties' plugins that are loaded; all without it."""
+
+BLOCK_VARIABLE = "GENTK_BLOCK_PLUGINS"
+"""Environment variable: plugins that are not loaded."""
+
+STRICT_VARIABLE = "GENTK_STRICT_PLUGINS"
+"""Environment variable: set to 1, a broken plugin is an error."""
+
+FIELD = re.compile(r"^(Name|Version):[ \t]*(\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, order=True)
+class Origin:
+    """Where a plugin comes from: its distribution and its entry point (`?` if not known)."""
+
+    distribution: str
+    version: str
+    entry: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Entry points that are there and cannot be read."""
+
+    error: Exception
+
+
+class Wanted:
+    """Which plugins the environment asks for.
+
+    Args:
+        own: gentk's own distributions: those that GENTK_PLUGINS need not name.
+    """
+
+    def __init__(self, own: Collection[str] = ()) -> None:
+        self._only = _names(ONLY_VARIABLE)
+        self._blocked = _names(BLOCK_VARIABLE) or set()
+        self._own = {_canonical(name) for name in own}
+        self._met: set[str] = set()
+
+    def takes(self, origin: Origin) -> bool:
+        """Say whether to load a plugin."""
+        distribution = _canonical(origin.distribution)
+        names = {distribution, _canonical(origin.entry)}
+        self._met |= names
+        allowed = self._only is None or distribution in self._own or bool(names & self._only)
+        return allowed and not names & self._blocked
+
+    def absent(self) -> list[str]:
+        """Return the names that are asked for and that no plugin so far had."""
+        return sorted((self._only or set()) - self._met - self._own)
+
+
+def strict() -> bool:
+    """Say whether the environment makes a broken plugin an error."""
+    return os.environ.get(STRICT_VARIABLE, "") not in ("", "0")
+
+
+def installed() -> list[tuple[Origin, metadata.EntryPoint | Unreadable]]:
+    """Return gentk's entry points, sorted; of a distribution that is there twice, the first.
+
+    Not `metadata.entry_points`: that parses those of all groups of all distributions, and one that
+    is malformed, whoever's it is, would take all down.
+    """
+    rows: dict[tuple[str, str, str], tuple[Origin, metadata.EntryPoint | Unreadable]] = {}
+    seen: set[str] = set()
+    for distribution in metadata.distributions():
+        try:
+            text = distribution.read_text("entry_points.txt") or ""
+        except UnicodeDecodeError:
+            continue  # Not known to be a plugin of gentk.
+        if f"[{PROJECT}]" not in text:
+            continue
+        name, version = _identity(distribution)
+        if _canonical(name) in seen:
+            continue
+        seen.add(_canonical(name))
+        for origin, entry in _entries(distribution, name, version):
+            value = entry.value if isinstance(entry, metadata.EntryPoint) else ""
+            rows.setdefault((name, origin.entry, value), (origin, entry))
+    return [rows[key] for key in sorted(rows)]
+
+
+def _entries(
+    distribution: metadata.Distribution, name: str, version: str
+) -> Iterator[tuple[Origin, metadata.EntryPoint | Unreadable]]:
+    try:
+        for entry in distribution.entry_points.select(group=PROJECT):
+            yield Origin(name, version, entry.name), entry
+    except Exception as error:  # Whatever importlib's parser trips over.
+        yield Origin(name, version, "?"), Unreadable(error)
+
+
+def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
+    """Return a distribution's name and version.
+
+    The lines at the head of the metadata are read as text: parsing all of it, readme included, takes
+    longer than importing the plugin. What is half uninstalled may have only a folder's name.
+    """
+    try:
+        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    except UnicodeDecodeError:
+        text = ""
+    found = dict(FIELD.findall(text.partition("\n\n")[0]))
+    if len(found) == 2:
+        return found["Name"], found["Version"]
+    folder = re.split(r"[\\/]", str(getattr(distribution, "_path", "?")))[-1]
+    name, _, version = folder.removesuffix(".dist-info").removesuffix(".egg-info").partition("-")
+    return found.get("Name", name.replace("_", "-")), found.get("Version", version or "?")
+
+
+def _names(variable: str) -> set[str] | None:
+    """Return the names in an environment variable, None if it is not set."""
+    if variable not in os.environ:
+        return None
+    return {_canonical(name.strip()) for name in os.environ[variable].split(",") if name.strip()}
+
+
+def _canonical(name: str) -> str:
+    """Return a name as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
