@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 DOCS := $(VENV)/.docs
 
-.PHONY: run test bench docs docs-reference results-curve clean
+.PHONY: run test bench docs docs-reference results-curve results-rff clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
@@ -31,6 +31,9 @@ docs-reference: $(STAMP)  ## docs/reference/*.md, from the real commands and com
 
 results-curve: $(STAMP)  ## the curve of the 45-minute recipe, resumable
 	$(BIN)/python docs/results/curve.py $(ARGUMENTS)
+
+results-rff: $(STAMP)  ## explicit features of kernels
+	$(BIN)/python docs/results/rff.py $(ARGUMENTS)
 
 results-%: $(STAMP)  ## a table of docs/results, resumable
 	$(BIN)/python docs/results/table.py $* $(ARGUMENTS)

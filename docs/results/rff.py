@@ -115,7 +115,7 @@ def write(curves: list[Curve]) -> None:
             f"| {name} | {numbers[0]} | {errors[0]:.2g} | {numbers[-1]} | {errors[-1]:.2g} | "
             f"{slope(numbers, errors):.2f} |"
         )
-    lines += ["", "Made by `python docs/results/rff.py`.", "", "![rff](rff.png)"]
+    lines += ["", "Made by `make results-rff`.", "", "![rff](rff.png)"]
     (HERE / "rff.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
