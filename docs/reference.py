@@ -61,7 +61,7 @@ def commands() -> str:
     """Return the page of all commands, taken from click."""
     from gentk.cli.group import cli
 
-    context = click.Context(cli, info_name="gentk")
+    context = click.Context(cli, info_name="gentk", **cli.context_settings)
     intro = (
         "# Commands\n\nEvery command takes `--help` and `--debug` (show the traceback of an error). "
         "Exit codes: 0, 1 if a run could not go on, 2 if the request could not be understood, 130 "
