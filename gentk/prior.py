@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-__all__ = ["Prior"]
+from .errors import BadOption
+
+__all__ = ["BOUND", "Law", "Prior"]
+
+Law = Literal["normal", "uniform", "truncated"]
+"""`normal`, N(0, 1); `uniform`, U(-1, 1); `truncated`, N(0, 1) given that |z| <= bound."""
+
+BOUND = 2.0
+"""The bound of a truncated law if nobody says another."""
 
 
 @dataclass(frozen=True)
@@ -16,16 +25,42 @@ class Prior:
     """Independent coordinates of one law.
 
     Attributes:
-        law: `normal`, N(0, 1), or `uniform`, U(-1, 1).
+        law: The law of a coordinate.
         dimension: Number of coordinates of a latent.
+        bound: Of a truncated law: the largest |z|.
     """
 
-    law: Literal["normal", "uniform"] = "normal"
+    law: Law = "normal"
     dimension: int = 100
+    bound: float = BOUND
+
+    def __post_init__(self) -> None:
+        if not self.bound > 0:
+            raise BadOption(f"a bound of {self.bound} leaves no latents; write {BOUND}")
 
     def draw(self, count: int, device: torch.device | str = "cpu") -> Tensor:
         """Draw `count` latents, (count, dimension) float32, from torch's global random state."""
         shape = (count, self.dimension)
         if self.law == "normal":
             return torch.randn(shape, device=device)
-        return torch.rand(shape, device=device) * 2 - 1
+        even = torch.rand(shape, device=device) * 2 - 1
+        if self.law == "uniform":
+            return even
+        # The inverse of the distribution function: the law of drawing again until |z| <= bound.
+        root = math.sqrt(2)
+        inside = math.erf(self.bound / root)
+        return (torch.erfinv(even * inside) * root).clamp_(-self.bound, self.bound)
+
+    def truncated(self, bound: float) -> Prior:
+        """Return the law of the same latents given that every |z| <= `bound`.
+
+        Raises:
+            BadOption: The bound is not above 0, or the law has no tails to cut off.
+        """
+        if self.law == "uniform":
+            raise BadOption(
+                "latents are uniform in [-1, 1] and have no tails to cut off; leave truncation away"
+            )
+        if self.law == "truncated":
+            bound = min(bound, self.bound)
+        return replace(self, law="truncated", bound=bound)

@@ -34,7 +34,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
             "celeba",
             "lsun",
         ),
-        "observer": ("progress", "metrics", "grids"),
+        "observer": ("progress", "metrics", "grids", "evaluate"),
     },
     "gentk-timm": {"extractor": ("timm",)},
     "gentk-moments": {"loss": ("moments",), "metric": ("fd",)},
@@ -43,6 +43,22 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "gentk-nets": {
         "generator": ("mlp", "dcgan", "resnet"),
         "encoder": ("mlp", "dcgan", "vgg"),
+    },
+    "gentk-metrics": {
+        "metric": ("prdc", "mind", "is", "memorised"),
+        "extractor": ("inception",),
+    },
+    "gentk-games": {"loss": ("hinge", "logistic", "latent-regressor")},
+    "gentk-bigan": {
+        "critic": ("bigan", "ali"),
+        "generator": ("bigan", "ali"),
+        "encoder": ("bigan", "ali"),
+    },
+    "gentk-bigbigan": {
+        "generator": ("biggan",),
+        "critic": ("biggan", "fhj"),
+        "encoder": ("resnet", "revnet"),
+        "metric": ("probe",),
     },
     "gentk-tensorboard": {"observer": ("tensorboard",)},
 }
@@ -137,8 +153,9 @@ class Registry:
         close = get_close_matches(name, names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
         elsewhere = self.kinds_of(name)
-        if elsewhere and not close:
-            hint = f"there is a {elsewhere[0]} of that name; "
+        if elsewhere:
+            article = "an" if elsewhere[0][0] in "aeiou" else "a"
+            hint = f"there is {article} {elsewhere[0]} of that name; "
         return f"no {kind} {name!r}; {hint}type: gentk list {kind}"
 
     def target(self, provided: Provided) -> Callable[..., Any]:

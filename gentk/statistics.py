@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, Protocol
 
 import torch
@@ -15,9 +15,9 @@ from .data.imageset import ImageSet, to_unit
 from .errors import DataError
 from .feature_space import FeatureSpace
 from .interfaces import Features
-from .summary import Summary
+from .summary import Samples, Summary
 
-__all__ = ["Summarises", "summarise_images", "summarise_stream"]
+__all__ = ["Summarises", "summarise_all", "summarise_images", "summarise_stream"]
 
 CHUNK = 64
 """Images per chunk of a pass over the data, whatever the batch, so that results do not depend on it."""
@@ -67,30 +67,95 @@ def summarise_images(
     return cache.fetch(key, judge.summary, compute).to(device)
 
 
-@torch.no_grad()
+def summarise_all(
+    stream: Callable[[], Iterator[Tensor]],
+    space: FeatureSpace,
+    judges: Sequence[Summarises],
+    *,
+    device: torch.device,
+    fingerprint: str | None = None,
+    cache: Cache | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> list[Summary]:
+    """Summarise images for several judges, whose features are made once for all of them.
+
+    Judges that keep the same of the same features (one class of summaries, one fingerprint) are given
+    the same summary. Sums are looked up in the cache and kept there; samples are as large as images.
+
+    Args:
+        stream: Returns the images, chunks of (N, C, H, W) in [0, 1], from the first one on.
+        space: Where features are taken.
+        judges: The losses or metrics whose summaries are wanted.
+        device: Where to compute.
+        fingerprint: A digest of the images; None if they are not worth keeping anything of.
+        cache: Where to look and keep; None computes always.
+        advance: Called with the number of images done.
+    """
+    keys = [(judge.summary.__name__, judge.fingerprint()) for judge in judges]
+    waiting = dict(zip(keys, judges, strict=True))
+    made: dict[tuple[str, str], Summary] = {}
+
+    def compute(key: tuple[str, str]) -> Summary:
+        if key not in made:
+            chunks = (chunk.to(device) for chunk in stream())
+            found = _summarise(chunks, space, list(waiting.values()), advance)
+            made.update(zip(waiting, found, strict=True))
+        return made[key]
+
+    # Those that may be kept come first: what is found is not computed for the sake of the others.
+    order = sorted(waiting, key=lambda key: issubclass(waiting[key].summary, Samples))
+    done: dict[tuple[str, str], Summary] = {}
+    for key in order:
+        judge = waiting[key]
+        if cache is None or fingerprint is None or issubclass(judge.summary, Samples):
+            done[key] = compute(key)
+        else:
+            place = [fingerprint, space.fingerprint(), judge.fingerprint()]
+            make = functools.partial(compute, key)
+            done[key] = cache.fetch(place, judge.summary, make).to(device)
+        waiting.pop(key)
+    return [done[key] for key in keys]
+
+
 def summarise_stream(
     units: Iterator[Tensor],
     space: FeatureSpace,
     judge: Summarises,
     advance: Callable[[int], None] | None = None,
 ) -> Summary:
-    """Summarise a stream of image chunks, (N, C, H, W) in [0, 1]; settled about its own pivot.
+    """Summarise a stream of image chunks, (N, C, H, W) in [0, 1]; settled about its own pivot."""
+    return _summarise(units, space, [judge], advance)[0]
 
-    Parts are added up in pairs, pairs of pairs and so on, so that summaries that grow (samples) are
+
+@torch.no_grad()
+def _summarise(
+    units: Iterator[Tensor],
+    space: FeatureSpace,
+    judges: Sequence[Summarises],
+    advance: Callable[[int], None] | None = None,
+) -> list[Summary]:
+    """Summarise a stream for several judges.
+
+    Summaries that grow (samples) are added up in pairs, pairs of pairs and so on, so that they are
     copied log(n) times, not n.
     """
-    first: Summary | None = None
-    parts: list[Summary] = []
+    firsts: list[Summary] = []
+    parts: list[list[Summary]] = [[] for _ in judges]
     done = chunks = 0
     for chunk in units:
-        parts.append(judge.summarise(space.of_images(chunk), first))
-        first = first or parts[0]
-        done, chunks = done + parts[-1].count, chunks + 1
-        for _ in range((chunks & -chunks).bit_length() - 1):
-            right = parts.pop()
-            parts[-1] = parts[-1] + right
+        features = space.of_images(chunk)
+        like: Sequence[Summary | None] = firsts or [None] * len(judges)
+        found = [judge.summarise(features, a) for judge, a in zip(judges, like, strict=True)]
+        firsts = firsts or found
+        done, chunks = done + found[0].count, chunks + 1
+        for row, part in zip(parts, found, strict=True):
+            row.append(part)
+            pairs = (chunks & -chunks).bit_length() - 1 if part.grows else len(row) - 1
+            for _ in range(pairs):
+                right = row.pop()
+                row[-1] = row[-1] + right
         if advance is not None:
             advance(done)
-    if not parts:
+    if not chunks:
         raise DataError("there are no images to summarise; type -n 5000, or name other data")
-    return functools.reduce(operator.add, parts).settled()
+    return [functools.reduce(operator.add, row).settled() for row in parts]

@@ -16,6 +16,7 @@ CORE = ROOT / "gentk"
 LAYERS: dict[str, set[str]] = {
     "contract": {"errors", "spec"},
     "names": {"installed", "plugins", "selection", "options", "registry", "library", "recipe"},
+    "docstrings": {"cli.docstring"},
     "interfaces": {"interfaces", "events", "prior", "data.records"},
     "mechanism": {
         "summary",
@@ -31,6 +32,8 @@ LAYERS: dict[str, set[str]] = {
     "engine": {"engine"},
     "runs": {"runs"},
     "observers": {"observers"},
+    "testing": {"testing"},
+    "templates": {"templates"},
     "cli": {"cli", "__main__"},
 }
 ALLOWED: dict[str, set[str]] = {
@@ -42,10 +45,30 @@ ALLOWED: dict[str, set[str]] = {
     "engine": {"contract", "interfaces", "mechanism"},
     "runs": {"contract", "names", "interfaces", "mechanism", "engine"},
     "observers": {"contract", "interfaces", "mechanism"},
-    "cli": {"contract", "names", "interfaces", "mechanism", "runs"},
+    "docstrings": set(),
+    "testing": {
+        "contract",
+        "names",
+        "docstrings",
+        "interfaces",
+        "mechanism",
+        "engine",
+        "runs",
+    },
+    "templates": {"contract", "names"},
+    "cli": {
+        "contract",
+        "names",
+        "docstrings",
+        "interfaces",
+        "mechanism",
+        "runs",
+        "testing",
+        "templates",
+    },
 }
 OUTSIDE: dict[str, set[str]] = {
-    "torch": {"interfaces", "mechanism", "parts", "engine", "runs", "observers"},
+    "torch": {"interfaces", "mechanism", "parts", "engine", "runs", "observers", "testing"},
     "click": {"cli"},
     "rich": {"cli", "observers"},
     "pluggy": {"contract", "names"},

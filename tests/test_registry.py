@@ -56,13 +56,13 @@ def test_selection_is_sorted_by_kind_and_name() -> None:
 
 
 def test_unknown_names_are_answered_with_what_is_near() -> None:
-    """Close names of the kind, else another kind that has the name, else the list."""
+    """Another kind that has the name, else close names of the kind, else the list."""
     names = registry(
-        provided("loss", "hinge"), provided("loss", "fringe"), provided("data", "faces")
+        provided("loss", "wedge"), provided("loss", "bridge"), provided("data", "faces")
     )
 
-    with pytest.raises(UnknownName, match="no loss 'hing'; did you mean 'hinge'"):
-        names.find("loss", "hing")
+    with pytest.raises(UnknownName, match="no loss 'wedg'; did you mean 'wedge'"):
+        names.find("loss", "wedg")
     with pytest.raises(
         UnknownName, match="no loss 'faces'; there is a data of that name; type: gen"
     ):

@@ -8,10 +8,12 @@ appends its row as soon as it is judged, and renders `NAME.md` from the rows. No
     seeds = [0, 1, 2]
     pictures = true               whether a grid of the first seed's samples is kept
     [run]                         keys of a recipe, common to all rows (`recipe` names one to start from)
-    [judge]                       data, metric, extractors, count: as `gentk evaluate`; `figure`, which
-                                  one is shown (the first by default)
+    [judge]                       data, metric, extractors, count: as `gentk evaluate`; the metric's first
+                                  figure is shown. `run` among the extractors is the run's own encoder.
+                                  Several judges are written [[judge]]; claims go by the first one.
     [stage]                       name -> a recipe made once, before all rows: they write stage:NAME
-    [[claim]]                     says, and the names of the rows that are `better` and `worse` by it
+    [[claim]]                     says, and the names of the rows that are `better` and `worse` by it; `judge`,
+                                  the number of another judge than the first (0)
     [[row]]                       name, and the keys of a recipe it changes; or `subject`, images by
                                   name that are judged as they are, once; `published`, to show beside it;
                                   `seeds`, if fewer than the table's
@@ -27,6 +29,7 @@ import shlex
 import statistics
 import subprocess
 import tomllib
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from functools import cache
@@ -37,6 +40,7 @@ import gentk
 from gentk.grid import tile
 from gentk.observers.metrics import MetricsFile
 from gentk.runs.evaluation import evaluate
+from gentk.selection import Selection
 
 OWN = frozenset({"name", "judge", "published", "seeds"})
 """Keys of a row that are not a recipe's."""
@@ -94,7 +98,7 @@ def measure(
         tile(run.sample(64)).save(pictures / f"{slug}.png", optimize=True)
     assert run.result is not None
     made |= {"result": run.result, "threads": threads}
-    return {"row": row["name"], "seed": seed, **judged(str(out), table["judge"], threads), **made}
+    return {"row": row["name"], "seed": seed, **judged(str(out), table, threads), **made}
 
 
 def staged(
@@ -129,27 +133,80 @@ def measure_images(
     return {
         "row": row["name"],
         "seed": seed,
-        **judged(row["subject"], table["judge"], threads),
+        **judged(row["subject"], table, threads),
         "subject": row["subject"],
     }
 
 
-def judged(subject: str, judge: dict[str, Any], threads: int | None) -> dict[str, Any]:
-    """Return the figures of a run or of images, with what decides them."""
-    found = evaluate(
-        subject,
-        data=judge["data"],
-        metrics=(judge.get("metric", "fd"),),
-        extractors=tuple(judge["extractors"]),
-        count=judge["count"],
-        threads=threads,
-    )
-    keys = ("figure", "value", "error", "better", "extractor", "trained_on")
+@dataclass(frozen=True)
+class Judge:
+    """A column of figures: a metric in an extractor's features."""
+
+    metric: str
+    extractor: str
+    data: str
+    count: int
+
+    @property
+    def title(self) -> str:
+        """What stands above the column."""
+        return self.extractor if self.metric == "fd" else f"{self.metric} of {self.extractor}"
+
+    def of_run(self) -> bool:
+        """Say whether it judges the run's own encoder."""
+        return Selection.parse(self.extractor).name == "run"
+
+    def where(self, run: str) -> str:
+        """Return the extractor, the folder written in if it is the run's own encoder."""
+        own = Selection.parse(self.extractor)
+        return str(replace(own, argument=run)) if self.of_run() else self.extractor
+
+    def made(self, figure: dict[str, Any]) -> bool:
+        """Say whether it made a figure; those of tables with one metric do not name it."""
+        return (figure.get("metric", self.metric), figure["extractor"]) == (
+            self.metric,
+            self.extractor,
+        )
+
+
+def judges(table: dict[str, Any]) -> list[Judge]:
+    """Return the columns of a table."""
+    found = table["judge"] if isinstance(table["judge"], list) else [table["judge"]]
+    return [
+        Judge(one.get("metric", "fd"), extractor, one["data"], one.get("count", 5000))
+        for one in found
+        for extractor in one["extractors"]
+    ]
+
+
+def judged(subject: str, table: dict[str, Any], threads: int | None) -> dict[str, Any]:
+    """Return the figures of a run or of images, with what decides them.
+
+    A run without an encoder has no figure by a judge of encoders, and images have none.
+    """
+    figures = []
+    protocol: dict[str, Any] = {}
+    run = gentk.load(subject) if (Path(subject) / "run.json").exists() else None
+    for judge in judges(table):
+        if judge.of_run() and (run is None or run.encoder is None):
+            continue
+        found = evaluate(
+            subject,
+            data=judge.data,
+            metrics=(judge.metric,),
+            extractors=(judge.where(subject),),
+            count=judge.count,
+            threads=threads,
+        )
+        first = found.rows[0]
+        keys = ("metric", "figure", "value", "error", "better", "trained_on")
+        figures.append({key: first[key] for key in keys} | {"extractor": judge.extractor})
+        protocol = protocol or found.protocol
     return {
-        "figures": [{key: row[key] for key in keys} for row in found.rows],
-        "samples": found.protocol["samples"],
-        "reference": found.protocol["reference"]["name"],
-        "reference_count": found.protocol["reference"]["count"],
+        "figures": figures,
+        "samples": protocol["samples"],
+        "reference": protocol["reference"]["name"],
+        "reference_count": protocol["reference"]["count"],
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": commit(),
     }
@@ -166,9 +223,8 @@ def read(name: str) -> list[dict[str, Any]]:
 def render(name: str, table: dict[str, Any]) -> None:
     """Write NAME.md from the rows."""
     rows = read(name)
-    judges = table["judge"]["extractors"]
-    better = next((f.get("better", "lower") for r in rows for f in r["figures"]), "lower")
-    head = ["run", *(f"{judge} ({better} is better)" for judge in judges)]
+    columns = judges(table)
+    head = ["run", *(f"{c.title} ({direction(rows, c)} is better)" for c in columns)]
     head += ["published"] if any("published" in row for row in table["row"]) else []
     head += ["images seen", "seeds"]
     lines = [f"# {table['title']}", "", table["text"].strip(), ""]
@@ -176,11 +232,7 @@ def render(name: str, table: dict[str, Any]) -> None:
     for row in table["row"]:
         made = [r for r in rows if r["row"] == row["name"]]
         if made:
-            cells = [
-                spread(made, judge) + " (trained on)" * trained(made[0], judge) for judge in judges
-            ]
-            if "subject" in made[0]:
-                cells = [f"{figure(made[0], judge):.4g}" for judge in judges]
+            cells = [spread(made, column) for column in columns]
             if "published" in head:
                 cells.append(str(row.get("published", "")))
             if "subject" in made[0]:
@@ -198,22 +250,24 @@ def render(name: str, table: dict[str, Any]) -> None:
 
 
 def claims(table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
-    """Say of each claim whether the rows bear it out, by the first judge.
+    """Say of each claim whether the rows bear it out, by the first judge, or by the one it names.
 
     A claim holds if the better row's mean is better by more than twice the standard deviation of the
     difference's seeds; with one seed a side nothing is said of noise.
     """
     lines = []
     for claim in table.get("claim", []):
+        judge = judges(table)[claim.get("judge", 0)]
         sides = [
-            [figure(r, table["judge"]["extractors"][0]) for r in rows if r["row"] == claim[side]]
+            values([r for r in rows if r["row"] == claim[side]], judge)
             for side in ("better", "worse")
         ]
         if not all(sides):
             continue
         better, worse = map(statistics.fmean, sides)
-        down = all(f.get("better", "lower") == "lower" for r in rows for f in r["figures"][:1])
-        verdict = "holds" if (better < worse) == down else "does not hold"
+        verdict = (
+            "holds" if (better < worse) == (direction(rows, judge) == "lower") else "does not hold"
+        )
         if min(map(len, sides)) > 1:
             noise = 2 * math.hypot(*map(statistics.stdev, sides))
             verdict = verdict if abs(worse - better) > noise else "is within the noise"
@@ -223,28 +277,40 @@ def claims(table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def figure(row: dict[str, Any], judge: str) -> float:
-    """Return a judge's (first) figure of a row."""
-    return float(_figure(row, judge)["value"])
+def made_by(judge: Judge, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a judge's figures, one a row that has one."""
+    return [figure for row in rows for figure in row["figures"] if judge.made(figure)]
 
 
-def _figure(row: dict[str, Any], judge: str) -> dict[str, Any]:
-    return next(f for f in row["figures"] if f["extractor"] == judge)
+def values(rows: list[dict[str, Any]], judge: Judge) -> list[float]:
+    """Return a judge's values."""
+    return [float(figure["value"]) for figure in made_by(judge, rows)]
 
 
-def trained(row: dict[str, Any], judge: str) -> bool:
-    """Say whether the run was trained in the judge's own features."""
-    return any(f["trained_on"] for f in row["figures"] if f["extractor"] == judge)
+def direction(rows: list[dict[str, Any]], judge: Judge) -> str:
+    """Return which way a judge's figures are better."""
+    return next((f.get("better", "lower") for f in made_by(judge, rows)), "lower")
 
 
-def spread(made: list[dict[str, Any]], judge: str) -> str:
-    """Return mean +- standard deviation over seeds; of one seed the standard error, where known."""
-    values = [figure(row, judge) for row in made]
-    mean = statistics.fmean(values)
-    if len(values) > 1:
-        return f"{mean:.4g} ± {statistics.stdev(values):.2g}"
-    error = _figure(made[0], judge).get("error")
-    return f"{mean:.4g} (1 seed)" if error is None else f"{mean:.4g} ± {error:.2g} s.e. (1 seed)"
+def spread(rows: list[dict[str, Any]], judge: Judge) -> str:
+    """Return mean +- standard deviation over seeds; of one seed the standard error, where known.
+
+    Real images have no seeds. Figures in features that the run was trained in are marked.
+    """
+    found = made_by(judge, rows)
+    if not found:
+        return "-"
+    mean = statistics.fmean(values(rows, judge))
+    error = found[0].get("error")
+    if "subject" in rows[0]:
+        return f"{mean:.4g}"
+    if len(found) > 1:
+        cell = f"{mean:.4g} ± {statistics.stdev(values(rows, judge)):.2g}"
+    else:
+        cell = f"{mean:.4g} (1 seed)"
+        if error is not None:
+            cell = f"{mean:.4g} ± {error:.2g} s.e. (1 seed)"
+    return cell + " (trained on)" * any(figure["trained_on"] for figure in found)
 
 
 def protocol(name: str, table: dict[str, Any], rows: list[dict[str, Any]]) -> str:
@@ -252,8 +318,9 @@ def protocol(name: str, table: dict[str, Any], rows: list[dict[str, Any]]) -> st
     if not rows:
         return ""
     common = command(table["run"])
-    metric = table["judge"].get("metric", "fd")
-    what = {"fd": "Frechet distance", "parzen": "Parzen log-likelihood in nats"}.get(metric, metric)
+    names = {"fd": "Frechet distance", "parzen": "Parzen log-likelihood in nats"}
+    metrics = dict.fromkeys(judge.metric for judge in judges(table))
+    what = ", ".join(names.get(metric, f"`{metric}`") for metric in metrics)
     return (
         f"Made by `make results-{name}` (rows: `{common}` and the row's own flags, listed in "
         f"`{name}.jsonl`), {rows[0]['date']} to {rows[-1]['date']}, commits "

@@ -20,6 +20,8 @@ __all__ = ["command"]
     "--metric", "metrics", multiple=True, default=("fd",), show_default=True, help="Repeatable."
 )
 @click.option("--extractor", "extractors", multiple=True, help="In whose features; repeatable.")
+@click.option("--standard", is_flag=True, help="The published Inception FID, KID, IS and PRDC.")
+@click.option("--floor", is_flag=True, help="Also judge real images, noise, blur, one real image.")
 @click.option(
     "-n", "count", type=int, default=5000, show_default=True, help="How many samples to compare."
 )
@@ -34,6 +36,8 @@ def command(
     data: str | None,
     metrics: tuple[str, ...],
     extractors: tuple[str, ...],
+    standard: bool,
+    floor: bool,
     count: int,
     seed: int,
     device: str,
@@ -44,14 +48,21 @@ def command(
     """Compare samples with data and print figures, with the protocol they were measured by.
 
     What is compared may be a run, a folder or npz file of images, or data by name: real images
-    against real images give the floor that no generator can honestly go below.
+    against real images give the floor that no generator can honestly go below. A run's figures are
+    kept in its folder, for `gentk compare`.
+
+    Without --extractor the judge is one that the run was not trained with; its figures in the
+    features that it was trained with stand beside, marked `trained_on`. fdr is the ratio of fd to
+    that of as many training images.
 
     \b
-    gentk evaluate runs/quickstart-1a2b3c4d
-    gentk evaluate samples.npz --data cifar10,split=test -n 10000
+    gentk evaluate runs/quickstart-1a2b3c4d --floor
+    gentk evaluate samples.npz --data cifar10,split=test -n 10000 --metric fd --metric prdc
     gentk evaluate RUN --extractor timm:tf_efficientnet_lite2,last=1 --json
+    gentk evaluate RUN --standard -n 50000 --data cifar10
     """
     from ..runs.evaluation import evaluate
+    from ..runs.figures import keep_of_run
     from .meter import Meter
 
     def notice(message: str) -> None:
@@ -63,6 +74,9 @@ def command(
             data=data,
             metrics=metrics,
             extractors=extractors,
+            standard=standard,
+            floor=floor,
+            ratio=True,
             count=count,
             seed=seed,
             device=device,
@@ -70,6 +84,7 @@ def command(
             notice=notice,
             advance=meter.advance,
         )
+    keep_of_run(subject, found)
     if as_json:
         click.echo(json.dumps({"rows": found.rows, "protocol": found.protocol}, indent=2))
     else:
@@ -79,7 +94,34 @@ def command(
 def _echo(found: Evaluation) -> None:
     from .table import cell, echo_mapping, echo_table
 
-    headers = list(dict.fromkeys(key for row in found.rows for key in row))
-    echo_table(headers, [[cell(row.get(key)) for key in headers] for row in found.rows])
-    click.echo()
+    if len({row["subject"] for row in found.rows}) > 1:
+        _echo_beside(found)
+    else:
+        headers = [key for key in found.rows[0] if key != "subject"]
+        echo_table(headers, [[cell(row[key]) for key in headers] for row in found.rows])
+        click.echo()
+    if any(row["trained_on"] for row in found.rows):
+        click.echo(
+            "trained_on: the run was trained in these features, so they are no judge of it\n"
+        )
     echo_mapping(found.protocol)
+
+
+def _echo_beside(found: Evaluation) -> None:
+    """Print a table per extractor: a row a subject, a column a figure."""
+    from .table import cell, echo_table
+
+    for extractor in dict.fromkeys(row["extractor"] for row in found.rows):
+        rows = [row for row in found.rows if row["extractor"] == extractor]
+        names = list(dict.fromkeys(row["figure"] for row in rows))
+        table: dict[str, dict[str, str]] = {}
+        for row in rows:
+            error = "" if row["error"] is None else f" ± {row['error']:.2g}"
+            table.setdefault(row["subject"], {})[row["figure"]] = cell(row["value"]) + error
+        marked = " (trained_on)" if any(row["trained_on"] for row in rows) else ""
+        click.echo(f"in {extractor}{marked}")
+        headers = ["subject", *names]
+        echo_table(
+            headers, [[s, *(cells.get(name, "-") for name in names)] for s, cells in table.items()]
+        )
+        click.echo()

@@ -16,7 +16,7 @@ from ..errors import GentkError
 
 __all__ = ["Commands", "cli"]
 
-COMMANDS = ("run", "list", "show", "sample", "evaluate", "doctor")
+COMMANDS = ("run", "list", "show", "sample", "evaluate", "compare", "grid", "doctor", "plugin")
 """The commands, each the attribute `command` of the module of its name."""
 
 INTERRUPTED = 130

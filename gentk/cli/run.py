@@ -63,6 +63,15 @@ def _parameters() -> list[click.Parameter]:
             flags.append(
                 SectionedOption([name], section=section, metavar=metavar, multiple=many, help=text)
             )
+    for name, metavar, text in (
+        ("--seeds", "N", "Make N runs, their seeds from --seed on; folders end in -seed0, ..."),
+        ("--evaluate-every", "N", "Figures every N steps and at the end, in figures.jsonl."),
+    ):
+        flags.append(
+            SectionedOption(
+                [name], section=section, metavar=metavar, type=click.IntRange(1), help=text
+            )
+        )
     switches = {
         "--dry-run": "Check names and options and print the resolved recipe; train nothing.",
         "--quiet": "No progress on stderr.",
@@ -75,7 +84,15 @@ def _parameters() -> list[click.Parameter]:
 @click.command(
     cls=SectionedCommand, params=_parameters(), short_help="Train a recipe, or go on with it."
 )
-def command(*, recipe: str | None, dry_run: bool, quiet: bool, **flags: Any) -> None:
+def command(
+    *,
+    recipe: str | None,
+    seeds: int | None,
+    evaluate_every: int | None,
+    dry_run: bool,
+    quiet: bool,
+    **flags: Any,
+) -> None:
     """Train RECIPE (a name or a TOML file; quickstart without one), flags laid over it.
 
     The same command again goes on where it stopped, also with a larger budget; a finished run
@@ -86,15 +103,58 @@ def command(*, recipe: str | None, dry_run: bool, quiet: bool, **flags: Any) -> 
     gentk run --extractor timm:vgg19 --loss moments --estimator ama
     gentk run --data folder:photos,size=64 --minutes 30 --out runs/photos
     gentk run gfmn-cifar10 --batch 512 --chunk 64 --dry-run
+    gentk run --seeds 3 --evaluate-every 500
     """
     from ..registry import Registry
 
     given = {key: value for key, value in flags.items() if value not in (None, ())}
     registry = Registry()
-    if dry_run:
+    if evaluate_every is not None:
+        given["observer"] = _evaluating(recipe, given, registry, evaluate_every, quiet)
+    if seeds is not None:
+        _run_seeds(recipe, given, registry, seeds, dry_run, quiet)
+    elif dry_run:
         _dry_run(recipe, given, registry)
     else:
         _echo_result(_train(recipe, given, registry, quiet))
+
+
+def _evaluating(
+    recipe: str | None, flags: dict[str, Any], registry: Registry, every: int, quiet: bool
+) -> list[str]:
+    """Return the recipe's observers and the one that evaluates."""
+    from ..runs.composition import resolve_recipe
+
+    observers = resolve_recipe(recipe, flags, registry=registry).recipe.observer
+    return [*observers, f"evaluate,every={every}" + (",quiet=true" if quiet else "")]
+
+
+def _run_seeds(
+    recipe: str | None,
+    flags: dict[str, Any],
+    registry: Registry,
+    count: int,
+    dry_run: bool,
+    quiet: bool,
+) -> None:
+    """Make several runs, or say which they would be."""
+    from ..runs.composition import check, resolve_recipe
+    from ..runs.seeds import seeded
+
+    runs = seeded(recipe, flags, count, registry)
+    for each in runs:
+        # All before the first one trains.
+        check(resolve_recipe(recipe, each, registry=registry), registry)
+    for each in runs:
+        if dry_run:
+            click.echo(f"{each['out']} (seed {each['seed']})")
+        else:
+            made = _train(recipe, each, registry, quiet)
+            click.echo(f"{made.folder.path}: loss {_written((made.result or {}).get('loss'))}")
+    if not dry_run:
+        places = " ".join(shlex.quote(each["out"]) for each in runs)
+        click.echo(f"\nnext:   for run in {places}; do gentk evaluate $run; done")
+        click.echo(f"        gentk compare {places}")
 
 
 def _dry_run(recipe: str | None, flags: dict[str, Any], registry: Registry) -> None:

@@ -4,6 +4,7 @@ from .adversarial import Adversarial
 from .autoencoding import Autoencoding
 from .averaging import WeightAverage
 from .checkpoint import Checkpoints
+from .collapse import Collapse
 from .loop import Budget, Loop
 from .matching import Matching
 from .phase import Phase
@@ -14,6 +15,7 @@ __all__ = [
     "Autoencoding",
     "Budget",
     "Checkpoints",
+    "Collapse",
     "Loop",
     "Matching",
     "Phase",

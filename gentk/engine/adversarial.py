@@ -4,8 +4,10 @@
     model  G(z), z     -> critic -> scores s(G(z), z)
 
 Each step draws x and z afresh. In the critic's step G and E are constants; in the other the critic's
-weights are, and G receives gradient only through (G(z), z), E only through (x, E(x)). The two sides go
-through the critic one after the other, so that its batch norm never mixes them.
+weights are, and G receives gradient only through (G(z), z), E only through (x, E(x)), unless the loss
+asks for E(G(z)). The two sides go through the critic one after the other, so that its batch norm never
+mixes them. An encoder may read x at a multiple of the generator's resolution: the critic then sees means
+over squares of pixels.
 """
 
 from __future__ import annotations
@@ -19,9 +21,13 @@ from torch import Tensor
 from ..data.minibatches import Minibatches
 from ..feature_space import autocast
 from ..interfaces import AdversarialLoss, Critic, Encoder, Generator, Range, Scores, total
-from ..ranges import to_range
+from ..ranges import resized, to_range
+from .penalty import penalise
 
 __all__ = ["Adversarial"]
+
+Seen = tuple[Scores, Scores, dict[str, Tensor]]
+"""Scores of the data's and of the model's pairs, and terms besides."""
 
 
 class Adversarial:
@@ -31,7 +37,7 @@ class Adversarial:
         generator: G.
         critic: The critic.
         loss: The game.
-        minibatches: Draws x.
+        minibatches: Draws x, at the encoder's resolution.
         encoder: E; None for a game of images alone.
         batch: Samples a side and step.
         chunk: Samples a side and graph; None for the whole batch.
@@ -63,34 +69,42 @@ class Adversarial:
         self.device = device or torch.device("cpu")
 
     def critic_step(self) -> dict[str, Tensor]:
-        """Add a step's gradient to the critic and return `loss/critic`, its terms and mean scores."""
+        """Add a step's gradient to the critic and return `loss/critic`, its terms, and the scores.
 
-        def scores(x: Tensor, z: Tensor) -> tuple[Scores, Scores]:
+        `score/NAME/SIDE` is the mean of a score over samples, `spread/NAME/SIDE` its deviation.
+        """
+
+        def seen(x: Tensor, z: Tensor) -> Seen:
             with torch.no_grad():
-                pair = self._encoded(x)
+                pair = self._encoded(x) if self.critic.pairs else None
                 made = self._generated(z)
-            return self._scores(x, pair, self.minibatches.range), self._scores(
-                made, z, self.generator.range
-            )
+            return self._of_data(x, pair), self._scores(made, z, self.generator.range), {}
 
-        return self._step("critic", scores, self.loss.critic_loss)
+        shown = self._step("critic", seen, self.loss.critic_loss)
+        return shown | penalise(critic=self.critic)
 
     def generator_step(self) -> dict[str, Tensor]:
         """Add a step's gradient to generator and encoder and return `loss`, its terms and scores."""
 
-        def scores(x: Tensor, z: Tensor) -> tuple[Scores, Scores]:
-            model = self._scores(self._generated(z), z, self.generator.range)
-            if self.encoder is None:
-                return {}, model
-            return self._scores(x, self._encoded(x), self.minibatches.range), model
+        def seen(x: Tensor, z: Tensor) -> Seen:
+            made = self._generated(z)
+            model = self._scores(made, z, self.generator.range)
+            terms: dict[str, Tensor] = {}
+            if self.encoder is not None and "inversion" in self.loss.needs:
+                inversion = self._inverted(made if self.loss.joint else made.detach())
+                terms = self.loss.inversion_loss(z, inversion)
+            if self.encoder is None or not self.critic.pairs:
+                return {}, model, terms
+            return self._of_data(x, self._encoded(x)), model, terms
 
         with self._constant_critic():
-            return self._step("", scores, self.loss.generator_loss)
+            shown = self._step("", seen, self.loss.generator_loss)
+        return shown | penalise(generator=self.generator, encoder=self.encoder)
 
     def _step(
         self,
         name: str,
-        scores: Callable[[Tensor, Tensor], tuple[Scores, Scores]],
+        seen: Callable[[Tensor, Tensor], Seen],
         loss: Callable[[Scores, Scores], dict[str, Tensor]],
     ) -> dict[str, Tensor]:
         """Accumulate over chunks."""
@@ -99,13 +113,17 @@ class Adversarial:
         shown: dict[str, Tensor] = {}
         for x in batch.split(self.chunk):
             share = len(x) / len(batch)
-            data, model = scores(x, self.generator.prior.draw(len(x), self.device))
-            terms = loss(data, model)
+            data, model, more = seen(x, self.generator.prior.draw(len(x), self.device))
+            terms = loss(data, model) | more
             objective = total(terms)
             (objective * share).backward()
             logged = {label: objective, **{f"{label}/{key}": v for key, v in terms.items()}}
             for side, found in (("data", data), ("model", model)):
                 logged |= {f"score/{key}/{side}": value.mean() for key, value in found.items()}
+                logged |= {
+                    f"spread/{key}/{side}": value.detach().std(correction=0)
+                    for key, value in found.items()
+                }
             for key, value in logged.items():
                 shown[key] = shown.get(key, 0) + value.detach() * share
         return shown
@@ -113,14 +131,26 @@ class Adversarial:
     def _encoded(self, x: Tensor) -> Tensor | None:
         if self.encoder is None:
             return None
-        with autocast(x.device, self.dtype):
-            code: Tensor = self.encoder(to_range(x, self.minibatches.range, self.encoder.range))
+        return self._code(self.encoder, x, self.minibatches.range)
+
+    def _inverted(self, images: Tensor) -> Tensor:
+        """Return E(G(z)), of samples brought to the encoder's resolution."""
+        assert self.encoder is not None
+        return self._code(self.encoder, resized(images, self.encoder.image), self.generator.range)
+
+    def _code(self, encoder: Encoder, images: Tensor, have: Range) -> Tensor:
+        with autocast(images.device, self.dtype):
+            code: Tensor = encoder(to_range(images, have, encoder.range))
         return code.float()
 
     def _generated(self, z: Tensor) -> Tensor:
         with autocast(z.device, self.dtype):
             made: Tensor = self.generator(z)
         return made.float()
+
+    def _of_data(self, x: Tensor, pair: Tensor | None) -> Scores:
+        """Return the scores of (x, E(x)), x at the critic's resolution."""
+        return self._scores(resized(x, self.critic.image), pair, self.minibatches.range)
 
     def _scores(self, images: Tensor, latents: Tensor | None, have: Range) -> Scores:
         with autocast(images.device, self.dtype):

@@ -14,6 +14,7 @@ from ..data.minibatches import Minibatches
 from ..feature_space import autocast
 from ..interfaces import Encoder, Generator, ReconstructionLoss, total
 from ..ranges import to_range
+from .penalty import penalise
 
 __all__ = ["Autoencoding"]
 
@@ -65,7 +66,7 @@ class Autoencoding:
             for name, term in {"": objective / share, **terms}.items():
                 key = f"loss/{name}" if name else "loss"
                 shown[key] = shown.get(key, 0) + term.detach() * share
-        return shown
+        return shown | penalise(encoder=self.encoder, generator=self.generator)
 
     def reconstruct(self, samples: Tensor) -> Tensor:
         """Return G(E(x)), in the loss's range, of samples in the range of `minibatches`."""

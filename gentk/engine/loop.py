@@ -10,7 +10,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -26,7 +26,10 @@ from .averaging import WeightAverage
 from .checkpoint import Checkpoints
 from .phase import Phase
 
-__all__ = ["Budget", "Loop", "Stateful"]
+__all__ = ["Budget", "Loop", "Stateful", "Watch"]
+
+Watch = Callable[[Sequence[Mapping[str, float]]], str | None]
+"""Logged steps -> what people should be told of them, or None."""
 
 
 class Stateful(Protocol):
@@ -70,6 +73,8 @@ class Loop:
         log_every: Steps between reading the logged scalars (and looking whether they are finite).
         sample_every: Share of the budget between sample grids.
         checkpoint_every: Seconds between checkpoints.
+        checkpoint_steps: Steps after which there is one besides; None for none.
+        watch: Looks at logged steps and returns what people should be told of them, if anything.
     """
 
     def __init__(
@@ -86,6 +91,8 @@ class Loop:
         log_every: int = 10,
         sample_every: float = 0.05,
         checkpoint_every: float = 60.0,
+        checkpoint_steps: int | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.phases = list(phases)
         self.budget = budget
@@ -98,6 +105,8 @@ class Loop:
         self.log_every = log_every
         self.sample_every = sample_every
         self.checkpoint_every = checkpoint_every
+        self.checkpoint_steps = checkpoint_steps
+        self.watch = watch
         self.progress = Progress()
         self.last: dict[str, float] = {}
         self._pending: list[tuple[int, int, dict[str, Tensor]]] = []
@@ -116,7 +125,7 @@ class Loop:
                     grids = self._grids_done()
                     self._flush()
                     self._sample()
-                if time.perf_counter() - saved_at > self.checkpoint_every:
+                if self._due() or time.perf_counter() - saved_at > self.checkpoint_every:
                     self.save()
                     saved_at = time.perf_counter()
             if self.progress.steps not in self.checkpoints.steps():
@@ -162,6 +171,9 @@ class Loop:
         fraction = self.budget.fraction(self.progress.steps, seconds)
         self.progress = replace(self.progress, seconds=seconds, fraction=fraction)
         self.tell(Stepped(self.progress, rows))
+        message = self.watch(rows) if self.watch is not None else None
+        if message:
+            self.tell(Noticed(self.progress, message))
         for row in rows:
             bad = [name for name in names if not math.isfinite(row[name])]
             if bad:
@@ -232,6 +244,11 @@ class Loop:
             reason = " ".join(f"{type(fault).__name__}: {fault}".split())
             message = f"{type(bad).__name__} failed and is dropped ({reason})"
             self.tell(Noticed(event.progress, message))
+
+    def _due(self) -> bool:
+        """Whether somebody wants a checkpoint of this step."""
+        every = self.checkpoint_steps
+        return every is not None and self.progress.steps % every == 0
 
     def _grids_done(self) -> int:
         return int(min(self.progress.fraction, 1.0) / self.sample_every + 1e-9)

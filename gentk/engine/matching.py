@@ -19,6 +19,7 @@ from torch import Tensor
 from ..feature_space import FeatureSpace, autocast
 from ..interfaces import Estimator, Generator, MatchingLoss, Statistics, total
 from ..summary import Summary
+from .penalty import penalise
 from .replay import Replay
 
 __all__ = ["Matching"]
@@ -77,8 +78,9 @@ class Matching:
         if len(self.sizes) == 1:
             objective, shown = self._compare(self._summarise(self.batch))
             objective.backward()
-            return shown
-        return self._in_chunks()
+        else:
+            shown = self._in_chunks()
+        return shown | penalise(generator=self.generator)
 
     def _in_chunks(self) -> dict[str, Tensor]:
         """Go through the chunks twice, see the module."""

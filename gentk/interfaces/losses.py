@@ -121,9 +121,13 @@ class AdversarialLoss(Loss):
     """A game of a critic against a generator and, if there is one, an encoder.
 
     All terms are means over samples, so that a chunked batch is gradient accumulation.
+
+    Attributes:
+        joint: Where the loss needs `inversion`, E(G(z)): whether its gradient goes on into G.
     """
 
     needs = frozenset({"scores"})
+    joint: bool = False
 
     @abstractmethod
     def critic_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
@@ -136,7 +140,22 @@ class AdversarialLoss(Loss):
 
     @abstractmethod
     def generator_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
-        """Return the terms that generator and encoder minimise; `data` is empty without encoder."""
+        """Return the terms that generator and encoder minimise.
+
+        Args:
+            data: Scores of (x, E(x)); empty where they tell the encoder nothing: there is none, or
+                the critic looks at images alone.
+            model: Scores of (G(z), z).
+        """
+
+    def inversion_loss(self, latents: Tensor, inversion: Tensor) -> dict[str, Tensor]:
+        """Return further terms that the encoder minimises; called if the loss needs `inversion`.
+
+        Args:
+            latents: z, (N, latent).
+            inversion: E(G(z)), (N, latent).
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs inversion and has no terms of it")
 
 
 def total(terms: Mapping[str, Tensor] | Iterable[Tensor]) -> Tensor:

@@ -35,10 +35,12 @@ class Metric(ABC):
     """Two sets of images -> figures, each side streamed as an additive summary of its features.
 
     Attributes:
-        needs: As a loss's.
+        needs: As a loss's. With `labels`, the metric judges the extractor on labelled images and not
+            samples: its summaries are `Samples` with labels, and `sample` is the reference again.
         summary: The class of the summaries it makes.
         also: Further splits of the data (`train`, `validation`) whose summaries `figures` is given.
-        extractor: Where it is taken if nobody says; None for the default judge.
+        extractor: Where it is taken if nobody says: None for the default judge, `run` for the encoder
+            of the run that is judged.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})

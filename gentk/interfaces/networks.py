@@ -62,15 +62,22 @@ class Generator(nn.Module, ABC):
         image: The shape of the images it makes.
         prior: The distribution its latents are drawn from.
         range: The range of the image values it returns.
+        standing: Passes over which the statistics of its batch norms are taken anew before a finished
+            run draws samples; 0 for those that training left.
     """
 
     image: ImageShape
     prior: Prior
     range: Range = "signed"
+    standing: int = 0
 
     @abstractmethod
     def forward(self, latents: Tensor) -> Tensor:
         """Return images (N, C, H, W) in `range` for `latents` (N, latent)."""
+
+    def penalty(self) -> dict[str, Tensor]:
+        """Return terms on its own weights, scalars by name, which its training adds; none as a rule."""
+        return {}
 
 
 class Encoder(nn.Module, ABC):
@@ -78,7 +85,8 @@ class Encoder(nn.Module, ABC):
 
     The constructor is given `image: ImageShape` and `latent: int`, the dimension of the generator's
     latents, by the composition (they are not options) and raises `Incompatible` for a size it cannot
-    read.
+    read. In an adversarial run it may read larger images than those it is given the shape of: it then
+    says so in `image`, is given the data at that size, and the critic their means over squares.
 
     Attributes:
         image: The shape of the images it reads.
@@ -104,6 +112,10 @@ class Encoder(nn.Module, ABC):
         """
         return {"code": self(images)}
 
+    def penalty(self) -> dict[str, Tensor]:
+        """Return terms on its own weights, scalars by name, which its training adds; none as a rule."""
+        return {}
+
 
 class Critic(nn.Module, ABC):
     """Images and latents -> scores, trained to tell the data's pairs from the model's.
@@ -125,3 +137,7 @@ class Critic(nn.Module, ABC):
     @abstractmethod
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return scores of `images` (N, C, H, W) in `range` and `latents` (N, latent)."""
+
+    def penalty(self) -> dict[str, Tensor]:
+        """Return terms on its own weights, scalars by name, which its training adds; none as a rule."""
+        return {}

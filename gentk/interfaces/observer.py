@@ -16,7 +16,12 @@ class Observer(ABC):
 
     An observer runs under its own forked random state and cannot change the run; one that fails is
     reported and dropped.
+
+    Attributes:
+        checkpoint_steps: Steps after which it wants a checkpoint, again and again; None if whenever.
     """
+
+    checkpoint_steps: int | None = None
 
     @abstractmethod
     def observe(self, event: Event) -> None:

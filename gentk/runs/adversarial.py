@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from ..data.minibatches import Minibatches
-from ..engine import Adversarial, randomness
+from ..engine import Adversarial, Collapse, randomness
 from ..errors import Incompatible
-from ..interfaces import AdversarialLoss, Loss
+from ..interfaces import AdversarialLoss, Critic, Loss
 from ..recipe import Recipe
 from ..registry import Registry
 from .family import Advance, Family, Program, Turn, samples
@@ -44,13 +44,11 @@ class AdversarialFamily(Family):
         """Draw minibatches and put the two steps together."""
         r = c.recipe
         assert c.critic is not None and isinstance(c.loss, AdversarialLoss)
-        if c.critic.pairs and c.encoder is None:
-            raise Incompatible(
-                f"critic {r.critic!r} judges pairs of images and latents, and there is no encoder; "
-                "type --encoder NAME"
-            )
+        if c.encoder is None:
+            _refuse_without_encoder(c.critic, c.loss, r)
         seed = randomness.derive(r.seed, "data")
-        batches = Minibatches(c.images, r.batch, seed, codec=c.codec, device=c.device)
+        images = c.finer or c.images
+        batches = Minibatches(images, r.batch, seed, codec=c.codec, device=c.device)
         game = Adversarial(
             c.generator,
             c.critic,
@@ -69,4 +67,18 @@ class AdversarialFamily(Family):
             Turn("critic", {"critic": c.critic}, game.critic_step, 0, averaged=False),
             Turn("generator", networks, game.generator_step, r.batch),
         ]
-        return Program(turns, samples(c), {"data": batches})
+        return Program(turns, samples(c), {"data": batches}, Collapse())
+
+
+def _refuse_without_encoder(critic: Critic, loss: AdversarialLoss, r: Recipe) -> None:
+    """Refuse parts that need an encoder."""
+    if critic.pairs:
+        raise Incompatible(
+            f"critic {r.critic!r} judges pairs of images and latents, and there is no encoder; "
+            "type --encoder NAME"
+        )
+    if "inversion" in loss.needs:
+        raise Incompatible(
+            f"loss {r.loss!r} teaches an encoder to invert the generator, and there is none; "
+            "type --encoder NAME"
+        )

@@ -64,6 +64,7 @@ class Composition:
         encoder: E, on `device`.
         critic: The critic, on `device`.
         codec: If the generator makes codes: what makes images of them, on `device`.
+        finer: The data as the encoder reads it, where that is larger than what the generator makes.
     """
 
     resolved: Resolved
@@ -77,6 +78,7 @@ class Composition:
     encoder: Encoder | None = None
     critic: Critic | None = None
     codec: Codec | None = None
+    finer: ImageSet | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -150,6 +152,10 @@ def build(resolved: Resolved, registry: Registry, notice: Notice) -> Composition
             with randomness.lent(device, seed=randomness.derive(r.seed, kind)):
                 made = registry.build(kind, text, image=shape, latent=latent)[0]
             others[kind] = made.to(device).to(memory_format=torch.channels_last)
+    finer = None
+    encoder = others.get("encoder")
+    if encoder is not None and encoder.image != shape:
+        finer = _finer(encoder, shape, r, registry, notice)
     estimator = None
     if "estimator" in uses:
         estimator = cast(Estimator, registry.build("estimator", r.estimator)[0])
@@ -163,6 +169,7 @@ def build(resolved: Resolved, registry: Registry, notice: Notice) -> Composition
         space=space,
         estimator=estimator,
         codec=codec,
+        finer=finer,
         **others,
     )
 
@@ -233,6 +240,23 @@ def _check_size(images: ImageSet, codec: Codec, r: Recipe) -> None:
             f"{tuple(images.shape)} (channels, height, width); add size={codec.image.height},"
             f"channels={codec.image.channels} to --data"
         )
+
+
+def _finer(
+    encoder: Encoder, shape: ImageShape, r: Recipe, registry: Registry, notice: Notice
+) -> ImageSet:
+    """Open the data once more, at the resolution of an encoder that reads more than is generated."""
+    side = encoder.image.width
+    whole = side % shape.width == 0 and encoder.image == (shape.channels, side, side)
+    if r.critic is None or r.codec is not None or not whole:
+        raise Incompatible(
+            f"encoder {r.encoder!r} reads images of {tuple(encoder.image)} and the generator makes "
+            f"{tuple(shape)} (channels, height, width); only a run with a critic and without codec "
+            "may have a larger encoder, of a multiple of the generator's size"
+        )
+    own = Selection.parse(r.data)
+    text = str(replace(own, options={**own.options, "size": str(side)}))
+    return open_data(text, registry, notice)
 
 
 @dataclass(frozen=True)

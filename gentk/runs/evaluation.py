@@ -4,35 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from .. import __version__
 from ..cache import Cache
 from ..data.imageset import ImageSet, to_unit
-from ..data.permutation import permutation
-from ..errors import DataError, Incompatible, UsageError
+from ..errors import GentkError, Incompatible, UsageError
 from ..feature_space import FeatureSpace
-from ..interfaces import ImageShape, Metric
+from ..interfaces import Figure, Metric
 from ..registry import Registry
 from ..selection import Selection
-from ..statistics import CHUNK, summarise_images, summarise_stream
+from ..statistics import CHUNK, summarise_all
 from ..summary import Samples, Summary
 from .composition import extractor_space, open_data, test_split
 from .device import choose_device, set_threads
 from .family import Advance
-from .trained import Run, load
+from .judges import DEFAULT_JUDGE, Judge, judges_of, standard_judges
+from .protocol import describe_space, protocol_of
+from .subjects import Subject, open_subject, sanity, some_of
 
 __all__ = ["DEFAULT_JUDGE", "Evaluation", "evaluate"]
 
-DEFAULT_JUDGE = ("timm:tf_efficientnet_lite1,last=1,resize=64",)
-"""The extractor that judges where none is named: ImageNet features that recipes do not train on."""
+RATIO = {"fd": "fdr"}
+"""Figures whose ratio to that of real images is told, and what it is called."""
 
-DRAW = 2
-"""The key of permutations that choose images to be judged; splits and samplers use others."""
+Notice = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -40,23 +38,13 @@ class Evaluation:
     """Figures with the protocol they were measured by.
 
     Attributes:
-        rows: One mapping per figure: metric, extractor, value, error, better, trained_on.
-        protocol: What decides the figures besides the samples.
+        rows: One mapping per figure: subject, metric, extractor, figure, value, error, better,
+            trained_on.
+        protocol: What decides the figures besides the samples; by extractor what decides features.
     """
 
     rows: list[dict[str, Any]]
     protocol: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """The images to be judged."""
-
-    name: str
-    shape: ImageShape
-    count: int
-    stream: Callable[[], Iterator[Tensor]]
-    run: Run | None = None
 
 
 def evaluate(
@@ -67,10 +55,14 @@ def evaluate(
     extractors: tuple[str, ...] = (),
     count: int = 5000,
     seed: int = 0,
+    floor: bool = False,
+    ratio: bool = False,
+    standard: bool = False,
+    beside: bool = True,
     device: str = "auto",
     threads: int | None = None,
     registry: Registry | None = None,
-    notice: Callable[[str], None] = lambda message: None,
+    notice: Notice = lambda message: None,
     advance: Advance | None = None,
 ) -> Evaluation:
     """Compare samples with data.
@@ -81,9 +73,13 @@ def evaluate(
         data: The reference, as `Recipe.data`; for a run by default its own data's test split.
         metrics: What to compute.
         extractors: Where to compare: each is a judge of its own. By default an extractor that no
-            recipe trains on.
+            recipe trains on, and beside it, marked, those that the run was trained with.
         count: Number of samples; generated values are rounded to 8 bits, as files would be.
         seed: Seed of the latents.
+        floor: Judge training images, noise, blurred images and one repeated image too.
+        ratio: Tell the ratio of `fd` to that of as many training images, `fdr`.
+        standard: Take the published Inception figures instead of `metrics` and `extractors`.
+        beside: Whether figures in the features that a run was trained with stand beside the default's.
         device: Where to compute.
         threads: CPU threads.
         registry: Where names are looked up.
@@ -101,9 +97,9 @@ def evaluate(
         raise UsageError(f"{count} samples cannot be compared with anything; type -n 5000")
     if data is not None:
         registry.check("data", data)
-    measures = [_metric(text, registry) for text in metrics]
+    measures = {text: cast(Metric, registry.build("metric", text)[0]) for text in metrics}
     where = choose_device(device)
-    sample = _sample(subject, count, seed, registry, device, notice)
+    sample = open_subject(subject, count, seed, registry, device, notice)
     reference = open_data(_reference(data, sample), registry, notice)
     if reference.shape != sample.shape:
         raise Incompatible(
@@ -111,146 +107,202 @@ def evaluate(
             f"{tuple(reference.shape)} (channels, height, width); add size={sample.shape.height},"
             f"channels={sample.shape.channels} to --data"
         )
-    wanted = {
-        split: _split(reference.name, split, registry, notice)
-        for split in sorted({split for _, metric in measures for split in metric.also})
+    run = sample.run
+    judges = (
+        standard_judges(registry, run)
+        if standard
+        else judges_of(measures, extractors, run, registry, beside=beside)
+    )
+    splits = {
+        split for judge in judges for metric in judge.metrics.values() for split in metric.also
     }
+    wanted = {split: _split(reference.name, split, registry, notice) for split in sorted(splits)}
+    ratio = ratio and any(_has_ratio(name) for judge in judges for name in judge.metrics)
+    train = _train(reference, sample.count, seed, registry) if floor or ratio else None
+    if train is None and (floor or ratio):
+        notice(
+            f"{reference.name} has no other images, so there is no floor; type --data with a name that "
+            "has a training and a test split"
+        )
+    others = [train] if train is not None else []
+    if floor:
+        others += sanity(train or some_of(reference, sample.count, seed, "reference"))
+    bench = _Bench(reference, wanted, where, notice, advance)
+    rows: list[dict[str, Any]] = []
+    spaces: dict[str, dict[str, Any]] = {}
+    for judge in judges:
+        try:
+            space = extractor_space((judge.extractor,), registry, reference.shape, where, notice)
+            found = bench.judged(judge, space, [sample, *others], all_of_them=floor)
+        except GentkError as error:
+            if not judge.beside:
+                raise
+            notice(f"no figures in the features it was trained on: {error}")
+            continue
+        rows += _rows(judge, found, sample, train, floor)
+        spaces[judge.extractor] = describe_space(space)
+    return Evaluation(rows, {**protocol_of(sample, reference, seed), "extractors": spaces})
+
+
+Found = dict[tuple[str, str], list[Figure]]
+"""(subject, metric) -> figures."""
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """The reference and what else subjects are compared with."""
+
+    reference: ImageSet
+    also: dict[str, ImageSet]
+    device: torch.device
+    notice: Notice
+    advance: Advance | None
+
+    def judged(
+        self, judge: Judge, space: FeatureSpace, subjects: list[Subject], *, all_of_them: bool
+    ) -> Found:
+        """Compare every subject with the reference, whose features are made once.
+
+        Args:
+            judge: The metrics.
+            space: The judge's features.
+            subjects: The samples, and what they are read by.
+            all_of_them: Whether the latter are to have all figures, or those of ratios only.
+        """
+        metrics = judge.metrics
+        ours = self._of_images(self.reference, "reference", metrics, space)
+        more: dict[str, dict[str, Summary]] = {name: {} for name in metrics}
+        for split, images in self.also.items():
+            those = {name: m for name, m in metrics.items() if split in m.also}
+            for name, summary in self._of_images(images, split, those, space).items():
+                more[name][split] = summary
+        found = {}
+        for subject in subjects:
+            first = subject is subjects[0]
+            label = "samples" if first else subject.name
+            those = {n: m for n, m in metrics.items() if first or all_of_them or _has_ratio(n)}
+            judging = {n: m for n, m in those.items() if "labels" not in m.needs}
+            theirs = self._summaries(
+                subject.stream, subject.fingerprint, subject.count, label, judging, space
+            )
+            for name, metric in those.items():
+                if name not in judging and not first:
+                    continue
+                try:
+                    made = metric.figures(ours[name], theirs.get(name, ours[name]), **more[name])
+                except GentkError as error:
+                    if not judge.beside:
+                        raise
+                    self.notice(f"no figure in the features it was trained on: {error}")
+                    continue
+                found[subject.name, name] = made
+        return found
+
+    def _of_images(
+        self, images: ImageSet, label: str, metrics: dict[str, Metric], space: FeatureSpace
+    ) -> dict[str, Summary]:
+        def stream() -> Iterator[Tensor]:
+            return (to_unit(chunk) for chunk in images.chunks(CHUNK))
+
+        made = self._summaries(stream, images.fingerprint(), len(images), label, metrics, space)
+        for name, summary in made.items():
+            if "labels" in metrics[name].needs and isinstance(summary, Samples):
+                made[name] = replace(summary, labels=images.labels)
+        return made
+
+    def _summaries(
+        self,
+        stream: Callable[[], Iterator[Tensor]],
+        fingerprint: str | None,
+        total: int,
+        label: str,
+        metrics: dict[str, Metric],
+        space: FeatureSpace,
+    ) -> dict[str, Summary]:
+        """Return the summary of images that each metric wants."""
+
+        def told(done: int) -> None:
+            if self.advance is not None:
+                self.advance(label, done, total)
+
+        made = summarise_all(
+            stream,
+            space,
+            list(metrics.values()),
+            device=self.device,
+            fingerprint=fingerprint,
+            cache=Cache(),
+            advance=told,
+        )
+        return dict(zip(metrics, made, strict=True))
+
+
+def _rows(
+    judge: Judge, found: Found, sample: Subject, train: Subject | None, floor: bool
+) -> list[dict[str, Any]]:
+    """Return a judge's figures as rows: of the samples, and of what they are read by if asked."""
     rows = []
-    for text, those in _judges(measures, extractors).items():
-        space = extractor_space((text,), registry, reference.shape, where, notice)
-        for name, metric in those:
-            also = {split: wanted[split] for split in metric.also}
-            figures = _figures(metric, space, reference, also, sample, where, advance)
-            rows += [
-                {"metric": name, "extractor": text, **figure, "trained_on": _trained(text, sample)}
-                for figure in figures
-            ]
-    return Evaluation(rows, _protocol(sample, reference, seed))
+    for (subject, metric), figures in found.items():
+        if subject != sample.name and not floor:
+            continue
+        real = found.get((train.name, metric), []) if train else []
+        least = {figure.name: figure.value for figure in real}
+        for figure in figures:
+            shown = [figure]
+            if figure.name in RATIO and least.get(figure.name, 0) > 0:
+                shown.append(_share(figure, least[figure.name]))
+            rows += [_row(subject, metric, judge, each, subject == sample.name) for each in shown]
+    return rows
 
 
-def _judges(
-    measures: list[tuple[str, Metric]], extractors: tuple[str, ...]
-) -> dict[str, list[tuple[str, Metric]]]:
-    """Return extractor -> the metrics taken in it: those asked for, or each metric's own."""
-    judges: dict[str, list[tuple[str, Metric]]] = {}
-    for name, metric in measures:
-        own = (metric.extractor,) if metric.extractor else DEFAULT_JUDGE
-        for text in extractors or own:
-            judges.setdefault(text, []).append((name, metric))
-    return judges
+def _row(subject: str, metric: str, judge: Judge, figure: Figure, sampled: bool) -> dict[str, Any]:
+    return {
+        "subject": subject,
+        "metric": metric,
+        "extractor": judge.extractor,
+        "figure": figure.name,
+        "value": figure.value,
+        "error": figure.error,
+        "better": figure.better,
+        "trained_on": judge.trained_on and sampled,
+    }
 
 
-def _split(name: str, split: str, registry: Registry, notice: Callable[[str], None]) -> ImageSet:
+def _has_ratio(metric: str) -> bool:
+    """Say whether a metric has a figure whose ratio is told."""
+    return Selection.parse(metric).name in RATIO
+
+
+def _share(figure: Figure, least: float) -> Figure:
+    """Return a figure as a multiple of the floor's."""
+    error = None if figure.error is None else figure.error / least
+    return Figure(RATIO[figure.name], figure.value / least, error, figure.better)
+
+
+def _split(name: str, split: str, registry: Registry, notice: Notice) -> ImageSet:
     """Open another split of the reference's data."""
     own = Selection.parse(name)
     kept = {k: v for k, v in own.options.items() if k not in ("split", "limit")}
     return open_data(str(replace(own, options={**kept, "split": split})), registry, notice)
 
 
-def _metric(text: str, registry: Registry) -> tuple[str, Metric]:
-    return text, cast(Metric, registry.build("metric", text)[0])
+def _train(reference: ImageSet, count: int, seed: int, registry: Registry) -> Subject | None:
+    """Return as many training images as there are samples, or test images where those are the
+    reference; None where there are no others.
+    """
+    split = "test" if reference.view.split == "train" else "train"
+    try:
+        images = _split(reference.name, split, registry, lambda message: None)
+    except GentkError:
+        return None
+    if images.fingerprint() == reference.fingerprint():
+        return None
+    return some_of(images, count, seed, f"real images ({split})")
 
 
-def _figures(
-    metric: Metric,
-    space: FeatureSpace,
-    reference: ImageSet,
-    also: dict[str, ImageSet],
-    sample: _Sample,
-    device: torch.device,
-    advance: Advance | None,
-) -> list[dict[str, Any]]:
-    """Summarise both sides, and what else the metric asks for, and compare."""
-
-    def told(what: str, total: int) -> Callable[[int], None]:
-        return lambda done: advance(what, done, total) if advance else None
-
-    def summarised(images: ImageSet, what: str) -> Summary:
-        # Sums are worth keeping; features of every image are as large as the images.
-        cache = None if issubclass(metric.summary, Samples) else Cache()
-        done = told(what, len(images))
-        return summarise_images(images, space, metric, device=device, cache=cache, advance=done)
-
-    ours = summarised(reference, "reference")
-    more = {split: summarised(images, split) for split, images in also.items()}
-    units = (chunk.to(device) for chunk in sample.stream())
-    theirs = summarise_stream(units, space, metric, told("samples", sample.count))
-    return [
-        {"figure": f.name, "value": f.value, "error": f.error, "better": f.better}
-        for f in metric.figures(ours, theirs, **more)
-    ]
-
-
-def _sample(
-    subject: str,
-    count: int,
-    seed: int,
-    registry: Registry,
-    device: str,
-    notice: Callable[[str], None],
-) -> _Sample:
-    """Open what is to be judged: a run, or images."""
-    path = Path(subject)
-    if (path / "run.json").exists():
-        run = load(path, registry=registry, device=device)
-
-        def rounded() -> Iterator[Tensor]:
-            for images in run.stream(count, seed=seed):
-                yield (images * 255).round() / 255
-
-        return _Sample(subject, run.image, count, rounded, run)
-    if path.exists():
-        name = f"{'npz' if path.suffix == '.npz' else 'folder'}:{subject}"
-    elif registry.knows("data", subject):
-        name = subject
-    else:
-        raise DataError(
-            f"there is no {subject!r}; type the folder of a run, a folder or npz of images, or a "
-            "data name such as cifar10"
-        )
-    images = open_data(name, registry, notice)
-    if len(images) < count:
-        notice(f"{subject} has {len(images)} images, not {count}: all of them are used")
-    # Files are often sorted by class: the first ones would be some classes only.
-    chosen = torch.from_numpy(permutation(len(images), DRAW, seed)[:count])
-
-    def units() -> Iterator[Tensor]:
-        return (to_unit(images.batch(part)) for part in chosen.split(CHUNK))
-
-    return _Sample(subject, images.shape, len(chosen), units)
-
-
-def _reference(data: str | None, sample: _Sample) -> str:
+def _reference(data: str | None, sample: Subject) -> str:
     if data is not None:
         return data
     if sample.run is None:
         raise UsageError(f"{sample.name} has no data of its own to be compared with; add --data")
     return test_split(sample.run.recipe.data)
-
-
-def _trained(text: str, sample: _Sample) -> bool:
-    """Say whether the judge is one the run trained on: its figure then says little."""
-    if sample.run is None:
-        return False
-    head = Selection.parse(text)
-    return any(
-        (own.name, own.argument) == (head.name, head.argument)
-        for own in map(Selection.parse, sample.run.recipe.extractor)
-    )
-
-
-def _protocol(sample: _Sample, reference: ImageSet, seed: int) -> dict[str, Any]:
-    protocol: dict[str, Any] = {
-        "subject": sample.name,
-        "samples": sample.count,
-        "seed": seed,
-        "rounding": "8 bits",
-        "reference": reference.description(),
-        "reference_fingerprint": reference.fingerprint(),
-        "gentk": __version__,
-    }
-    if sample.run is not None:
-        protocol["weights"] = "averaged" if sample.run.recipe.ema else "last"
-        protocol["batch_norm"] = "eval"
-        protocol["identity"] = sample.run.record["identity"]
-    return protocol

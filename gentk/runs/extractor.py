@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import Incompatible, UnknownName
 from ..interfaces import Extractor, Features
-from ..ranges import to_range
+from ..ranges import resized, to_range
 from ..registry import Registry
 from .earlier import finished
 
@@ -67,6 +67,7 @@ class RunExtractor(Extractor):
 
     def _features(self, images: Tensor) -> Features:
         if self.inner is None:
-            return self.encoder.features(to_range(images, "unit", self.encoder.range))
+            fitting = resized(images, self.encoder.image)
+            return self.encoder.features(to_range(fitting, "unit", self.encoder.range))
         codes = self.inner.encode(images)
         return self.encoder.features(to_range(codes, self.inner.range, self.encoder.range))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..engine import randomness
-from ..engine.loop import Stateful
+from ..engine.loop import Stateful, Watch
 from ..interfaces import Generator, Loss
 from ..recipe import Recipe
 from ..registry import Registry
@@ -63,11 +63,13 @@ class Program:
         draw: Given the modules of `averaged` turns (averaged weights where there are any), in eval
             mode, returns images in [0, 1] for the run's sample grids.
         state: Name -> what a checkpoint keeps besides the trained modules.
+        watch: Looks at logged steps and returns what people should be told of them, if anything.
     """
 
     turns: list[Turn]
     draw: Callable[[Mapping[str, nn.Module]], Tensor]
     state: dict[str, Stateful] = field(default_factory=dict)
+    watch: Watch | None = None
 
     @property
     def modules(self) -> dict[str, nn.Module]:

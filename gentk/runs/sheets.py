@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -35,6 +36,13 @@ STEPS = 24
 """Points of an interpolation from one latent to the next, as in the sheets of GMMN."""
 
 
+class Draw(NamedTuple):
+    """How latents are drawn: keyword arguments of `Run.sample`."""
+
+    seed: int
+    truncation: float | None
+
+
 def default_path(run: Run, form: str) -> Path:
     """Return where a sheet goes if nobody says."""
     name = {"folder": "folder", "npz": "samples.npz"}.get(form, f"{form}.png")
@@ -42,7 +50,13 @@ def default_path(run: Run, form: str) -> Path:
 
 
 def export(
-    run: Run, form: str, count: int, out: Path, seed: int = 0, extractor: str | None = None
+    run: Run,
+    form: str,
+    count: int,
+    out: Path,
+    seed: int = 0,
+    extractor: str | None = None,
+    truncation: float | None = None,
 ) -> Path:
     """Write samples of a run in one of `FORMS`, whole or not at all.
 
@@ -53,28 +67,32 @@ def export(
         out: The file, or for `folder` the folder, to write.
         seed: Seed of the latents.
         extractor: For `neighbours`: in whose features distance is measured; pixels by default.
+        truncation: The largest |z| of the latents.
 
     Returns:
         Where it was written.
 
     Raises:
-        UsageError: An unknown form, or no sample at all.
+        UsageError: An unknown form, no sample at all, or truncation where no latents are drawn.
         RunError: It cannot be written, or a folder is not empty.
     """
     if form not in FORMS:
         raise UsageError(f"no form {form!r}; type --as {' or '.join(FORMS)}")
     if count < 1:
         raise UsageError(f"{count} samples are none; type -n 64")
+    if form == "reconstruction" and truncation is not None:
+        raise UsageError("a reconstruction draws no latents; leave --truncation away")
+    draw = Draw(seed, truncation)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if form == "folder":
-            return _folder(run, count, out, seed)
+            return _folder(run, count, out, draw)
         if form == "npz":
-            return _npz(run, count, out, seed)
+            return _npz(run, count, out, draw)
         picture = (
-            _neighbours(run, count, seed, extractor)
+            _neighbours(run, count, draw, extractor)
             if form == "neighbours"
-            else (PICTURES[form](run, count, seed))
+            else (PICTURES[form](run, count, draw))
         )
         return _replace(out, lambda path: picture.save(path, format="PNG"))
     except OSError as error:
@@ -83,13 +101,13 @@ def export(
         ) from error
 
 
-def _grid(run: Run, count: int, seed: int) -> Image.Image:
-    return tile(run.sample(count, seed=seed), columns=max(1, round(count**0.5)))
+def _grid(run: Run, count: int, draw: Draw) -> Image.Image:
+    return tile(run.sample(count, **draw._asdict()), columns=max(1, round(count**0.5)))
 
 
-def _interpolation(run: Run, count: int, seed: int) -> Image.Image:
+def _interpolation(run: Run, count: int, draw: Draw) -> Image.Image:
     """Visit `count` latents in a circle, a row from each to the next."""
-    stops = run.latents(max(count, 2), seed=seed)
+    stops = run.latents(max(count, 2), **draw._asdict())
     shares = torch.linspace(0, 1, STEPS + 1, device=run.device)[:-1, None]
     pairs = itertools.pairwise([*stops, stops[0]])
     rows = [a + shares * (b - a) for a, b in pairs]
@@ -97,9 +115,9 @@ def _interpolation(run: Run, count: int, seed: int) -> Image.Image:
     return tile(images, columns=STEPS)
 
 
-def _neighbours(run: Run, count: int, seed: int, extractor: str | None) -> Image.Image:
+def _neighbours(run: Run, count: int, draw: Draw, extractor: str | None) -> Image.Image:
     """Put the nearest training image under each sample."""
-    samples = run.sample(count, seed=seed)
+    samples = run.sample(count, **draw._asdict())
     data = open_data(run.recipe.data, run.registry)
     space = extractor_space((extractor or "pixels",), run.registry, run.image, run.device)
 
@@ -122,14 +140,13 @@ def _neighbours(run: Run, count: int, seed: int, extractor: str | None) -> Image
 
 
 @torch.no_grad()
-def _reconstruction(run: Run, count: int, seed: int) -> Image.Image:
+def _reconstruction(run: Run, count: int, draw: Draw) -> Image.Image:
     """Put under images of the test split what becomes of them."""
     data = open_data(test_split(run.recipe.data), run.registry)
-    codec = run.as_codec()
-    chosen = torch.from_numpy(permutation(len(data), SHOWN, seed)[:count].copy())
+    chosen = torch.from_numpy(permutation(len(data), SHOWN, draw.seed)[:count].copy())
     images = to_unit(data.batch(chosen))
-    made = [codec.decode(codec.encode(part.to(run.device))) for part in images.split(64)]
-    return _beneath(images, torch.cat(made).clamp(0, 1).cpu())
+    made = [run.reconstruct(part) for part in images.split(64)]
+    return _beneath(images, torch.cat(made))
 
 
 def _beneath(above: Tensor, below: Tensor) -> Image.Image:
@@ -141,14 +158,14 @@ def _beneath(above: Tensor, below: Tensor) -> Image.Image:
     return tile(torch.cat([row for pair in zip(*rows, strict=True) for row in pair]), columns)
 
 
-def _folder(run: Run, count: int, out: Path, seed: int) -> Path:
+def _folder(run: Run, count: int, out: Path, draw: Draw) -> Path:
     """Write one PNG a sample; into a new or empty folder only."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} exists and is not an empty folder; type another --out")
     part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     try:
         index = 0
-        for images in run.stream(count, seed=seed):
+        for images in run.stream(count, **draw._asdict()):
             for image in _bytes(images):
                 _picture(image).save(part / f"{index:06d}.png")
                 index += 1
@@ -161,9 +178,9 @@ def _folder(run: Run, count: int, out: Path, seed: int) -> Path:
     return out
 
 
-def _npz(run: Run, count: int, out: Path, seed: int) -> Path:
+def _npz(run: Run, count: int, out: Path, draw: Draw) -> Path:
     """Write `images`, (N, H, W, C) uint8."""
-    images = np.concatenate([_bytes(part) for part in run.stream(count, seed=seed)])
+    images = np.concatenate([_bytes(part) for part in run.stream(count, **draw._asdict())])
 
     def write(path: Path) -> None:
         with path.open("wb") as file:
@@ -196,7 +213,7 @@ def _picture(image: np.ndarray) -> Image.Image:
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
-PICTURES: dict[str, Callable[[Run, int, int], Image.Image]] = {
+PICTURES: dict[str, Callable[[Run, int, Draw], Image.Image]] = {
     "grid": _grid,
     "interpolation": _interpolation,
     "reconstruction": _reconstruction,

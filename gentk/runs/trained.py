@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from ..codec import Codec
 from ..engine import randomness
 from ..errors import CheckpointError, Incompatible, RunError, UsageError
-from ..interfaces import Encoder, Generator, ImageShape
-from ..ranges import to_range
+from ..interfaces import Encoder, Generator, ImageShape, Range
+from ..ranges import resized, to_range
 from ..recipe import Recipe
 from ..registry import Registry
 from ..statistics import CHUNK
 from .device import choose_device
 from .folder import RunFolder
 
-__all__ = ["Run", "generate", "load"]
+__all__ = ["Run", "generate", "load", "stand"]
 
 
 class Run:
@@ -77,7 +77,11 @@ class Run:
         """The generator in eval mode: averaged weights where the run averaged them."""
         with randomness.lent(self.device):
             built = self.registry.build("generator", self.recipe.generator, image=self.shape)[0]
-        return cast(Generator, self._filled(built, "generator", self.recipe.generator))
+        filled = cast(Generator, self._filled(built, "generator", self.recipe.generator))
+        if filled.standing:
+            with randomness.lent(self.device, seed=randomness.derive(0, "standing")):
+                stand(filled, self.recipe.batch, self.device)
+        return filled
 
     @cached_property
     def encoder(self) -> Encoder | None:
@@ -114,13 +118,29 @@ class Run:
 
     def as_codec(self) -> Codec:
         """Return the run's encoder and generator as a codec; raise `Incompatible` without encoder."""
+        encoder = self._inverse("be a codec")
+        return Codec(encoder, self.generator, self.codec, f"run:{self.folder.path}")
+
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return G(E(x)), (N, C, H, W) in [0, 1] on the CPU, of images in [0, 1]."""
+        encoder = self._inverse("reconstruct")
+        have: Range = "unit"
+        samples = images.to(self.device)
+        if self.codec is not None:
+            samples, have = self.codec.encode(samples), self.codec.range
+        codes = encoder(to_range(resized(samples, encoder.image), have, encoder.range))
+        return torch.cat(list(self.images(codes)))
+
+    def _inverse(self, purpose: str) -> Encoder:
+        """Return the encoder, or raise `Incompatible`."""
         if self.encoder is None:
             raise Incompatible(
                 f"the run {self.folder.path} (recipe {self.record['recipe_name']!r}, loss "
-                f"{self.recipe.loss!r}) has no encoder, so it cannot be a codec; name a run of the "
+                f"{self.recipe.loss!r}) has no encoder, so it cannot {purpose}; name a run of the "
                 "recipe ae, which you get by typing: gentk run ae"
             )
-        return Codec(self.encoder, self.generator, self.codec, f"run:{self.folder.path}")
+        return self.encoder
 
     def fingerprint(self) -> str:
         """Return a digest of the trained weights."""
@@ -132,24 +152,37 @@ class Run:
                 digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
-    def sample(self, count: int, *, seed: int = 0) -> Tensor:
+    def sample(self, count: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
         """Return `count` images, (count, C, H, W) float32 in [0, 1] on the CPU; same seed, same."""
-        return torch.cat(list(self.stream(count, seed=seed)))
+        return torch.cat(list(self.stream(count, seed=seed, truncation=truncation)))
 
-    def stream(self, count: int, *, seed: int = 0) -> Iterator[Tensor]:
+    def stream(
+        self, count: int, *, seed: int = 0, truncation: float | None = None
+    ) -> Iterator[Tensor]:
         """Yield `count` images in chunks, as `sample` would return them."""
-        yield from self.images(self.latents(count, seed=seed))
+        yield from self.images(self.latents(count, seed=seed, truncation=truncation))
 
     def images(self, latents: Tensor) -> Iterator[Tensor]:
         """Yield the images of latents (N, latent) in chunks, as `stream` does."""
         yield from generate(self.generator, latents, self.codec)
 
-    def latents(self, count: int, *, seed: int = 0) -> Tensor:
-        """Return `count` latents of the generator's prior; same seed, same latents."""
+    def latents(self, count: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
+        """Return `count` latents of the generator's prior; same seed, same latents.
+
+        Args:
+            count: How many.
+            seed: The seed.
+            truncation: The largest |z|: smaller ones give up variety for typical samples.
+
+        Raises:
+            BadOption: A truncation that is not above 0, or of a prior without tails.
+        """
         if not 0 <= seed < 2**63:
             raise UsageError(f"seed {seed} is out of range; type a whole number from 0 to 2^63 - 1")
         # Before the seed is set: building the generator draws its initial weights.
         prior = self.generator.prior
+        if truncation is not None:
+            prior = prior.truncated(truncation)
         with randomness.lent(self.device, seed=randomness.derive(seed, "sample")):
             return prior.draw(count, self.device)
 
@@ -164,6 +197,26 @@ def generate(generator: Generator, latents: Tensor, codec: Codec | None = None) 
         else:
             images = codec.decode(to_range(made, generator.range, codec.range))
         yield images.clamp(0, 1).float().cpu()
+
+
+@torch.no_grad()
+def stand(generator: Generator, batch: int, device: torch.device) -> None:
+    """Take the statistics of a generator's batch norms anew: their means over `standing` batches.
+
+    Running statistics trail behind the weights, and behind averaged weights in another way: these are
+    the weights' own. It ends in eval mode.
+    """
+    norms = [m for m in generator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    kept = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over batches
+        norm.train()
+    for _ in range(generator.standing):
+        generator(generator.prior.draw(batch, device))
+    for norm, momentum in zip(norms, kept, strict=True):
+        norm.momentum = momentum
+    generator.eval()
 
 
 def load(folder: str | Path, *, registry: Registry | None = None, device: str = "auto") -> Run:

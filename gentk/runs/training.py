@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import torch
@@ -167,7 +168,15 @@ def _loop(c: Composition, program: Program, folder: RunFolder, observers: list[O
         draw=draw,
         average=average,
         device=c.device,
+        checkpoint_steps=_checkpoint_steps(observers),
+        watch=program.watch,
     )
+
+
+def _checkpoint_steps(observers: list[Observer]) -> int | None:
+    """Return after how many steps all have the checkpoints they want."""
+    wanted = [one.checkpoint_steps for one in observers if one.checkpoint_steps]
+    return math.gcd(*wanted) if wanted else None
 
 
 def _phase(r: Recipe, turn: Turn) -> Phase:

@@ -26,10 +26,14 @@ class Summary(ABC):
         count: How many samples it has seen.
         format: Raised whenever what `store` returns changes its meaning (the order of features, say):
             part of the key under which summaries are cached.
+        grows: Whether a summary of more samples is larger: such are added up in pairs, and pairs of
+            pairs, so that they are copied a few times only; others one after another, which takes
+            less memory.
     """
 
     count: int
     format: ClassVar[int] = 1
+    grows: ClassVar[bool] = True
 
     @abstractmethod
     def __add__(self, other: Summary) -> Summary:

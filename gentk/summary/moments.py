@@ -28,6 +28,9 @@ __all__ = ["MomentSums"]
 
 Second = Literal["none", "diagonal", "full"]
 
+STRIP = 256
+"""Columns of a matrix of products that are made at a time."""
+
 
 @dataclass(frozen=True)
 class MomentSums(Summary):
@@ -71,7 +74,7 @@ class MomentSums(Summary):
             # rounding it in float32 would invent directions.
             rows = [_rows(value) for value in features.values()]
             wide = _double(torch.cat(rows, dim=1) - pivot)
-            return cls(count, pivot, wide.sum(0), wide.T @ wide, layout)
+            return cls(count, pivot, wide.sum(0), _products(wide), layout)
         mean, variance = map(_double, _ColumnMoments.apply(*features.values()))
         gap = mean - _double(pivot)
         squares = None if second == "none" else count * torch.addcmul(variance, gap, gap)
@@ -89,6 +92,21 @@ class MomentSums(Summary):
             second = self.second + other.second
         return replace(
             self, count=self.count + other.count, sums=self.sums + other.sums, second=second
+        )
+
+    @torch.no_grad()
+    def extended(self, rows: Tensor) -> MomentSums:
+        """Return the summary of further samples too, without gradients; it must have full moments.
+
+        Args:
+            rows: (N, D), all layers one after another.
+        """
+        assert self.second is not None
+        wide = _double(rows).clone() if rows.dtype == torch.float64 else _double(rows)
+        wide -= _double(self.pivot)
+        second = _products(wide, self.second)
+        return replace(
+            self, count=self.count + len(rows), sums=self.sums + wide.sum(0), second=second
         )
 
     def to_tensors(self) -> dict[str, Tensor]:
@@ -163,13 +181,29 @@ class MomentSums(Summary):
         if self.second.dim() == 1:
             centred = torch.addcmul(self.second, self.sums, self.sums, value=-1 / self.count)
         else:
-            centred = self.second - torch.outer(self.sums, self.sums) / self.count
+            centred = torch.addr(self.second, self.sums, self.sums, alpha=-1 / self.count)
         return centred / (self.count - 1 if unbiased else self.count)
 
 
 def _double(tensor: Tensor) -> Tensor:
     """Return the tensor in float64, on the CPU where its device has none."""
     return tensor.cpu().double() if tensor.device.type == "mps" else tensor.double()
+
+
+def _products(rows: Tensor, start_from: Tensor | None = None) -> Tensor:
+    """Return X^T X of rows X, (N, D) -> (D, D), and a symmetric matrix more if one is given.
+
+    Of its two halves, which are alike, mostly one is made.
+    """
+    size = rows.shape[1]
+    if start_from is None and (rows.requires_grad or min(rows.shape) <= STRIP):
+        return rows.T @ rows
+    found = rows.new_zeros(size, size) if start_from is None else start_from.clone()
+    for start in range(0, size, STRIP):
+        stop = min(start + STRIP, size)
+        found[start:, start:stop].addmm_(rows[:, start:].T, rows[:, start:stop])
+        found[start:stop, stop:] = found[stop:, start:stop].T
+    return found
 
 
 def _rows(feature: Tensor) -> Tensor:

@@ -26,10 +26,13 @@ class Samples(Summary):
     Attributes:
         rows: (N, D), float32 (float64 if the features are).
         layout: (layer, number of its features), in order.
+        labels: The class of each, (N,) int64, -1 for none; given to metrics that need labels, not kept
+            with the rows.
     """
 
     rows: Tensor
     layout: tuple[tuple[str, int], ...]
+    labels: Tensor | None = None
 
     @classmethod
     def of(cls, features: Features) -> Samples:
@@ -40,7 +43,7 @@ class Samples(Summary):
         """
         rows = [value.flatten(1) for value in features.values()]
         layout = tuple((name, row.shape[1]) for name, row in zip(features, rows, strict=True))
-        wide = torch.cat(rows, dim=1)
+        wide = torch.cat(rows, dim=1) if len(rows) > 1 else rows[0]
         return cls(wide if wide.dtype == torch.float64 else wide.float(), layout)
 
     @property
@@ -55,14 +58,18 @@ class Samples(Summary):
 
     def take(self, indices: Tensor) -> Samples:
         """Return the samples at `indices`, (n,) int64."""
-        return replace(self, rows=self.rows[indices.to(self.rows.device)])
+        labels = None if self.labels is None else self.labels[indices.to(self.labels.device)]
+        return replace(self, rows=self.rows[indices.to(self.rows.device)], labels=labels)
 
     def __add__(self, other: Summary) -> Samples:
         if not isinstance(other, Samples):
             return NotImplemented
         if self.layout != other.layout:
             raise ValueError(f"summaries of other features: {self.layout} and {other.layout}")
-        return replace(self, rows=torch.cat([self.rows, other.rows]))
+        labels = None
+        if self.labels is not None and other.labels is not None:
+            labels = torch.cat([self.labels, other.labels])
+        return replace(self, rows=torch.cat([self.rows, other.rows]), labels=labels)
 
     def to_tensors(self) -> dict[str, Tensor]:
         """Return `rows`."""

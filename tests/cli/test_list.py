@@ -69,10 +69,11 @@ def test_list_is_grouped_by_kind(gentk) -> None:
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert rows[0] == ["kind", "name", "summary", "distribution"]
-    assert kinds[:7] == [
+    assert kinds[:8] == [
         "extractor",
         "encoder",
         "generator",
+        "critic",
         "loss",
         "estimator",
         "data",

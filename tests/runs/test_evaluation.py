@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from gentk.errors import DataError, Incompatible, UsageError
+from gentk.feature_space import FeatureSpace
 from gentk.runs.evaluation import DEFAULT_JUDGE, evaluate
 from gentk.runs.sheets import FORMS, default_path, export
 
@@ -121,3 +122,84 @@ def test_a_metric_has_its_own_place_and_asks_for_more_splits(small):
     without = small(out=str(run.folder.path) + "-without")
     with pytest.raises(DataError, match="validation=N"):
         evaluate(str(without.folder.path), metrics=("parzen",), count=60)
+
+
+def test_the_judge_is_held_out_and_the_training_features_stand_beside(small):
+    """Nobody is named: the default judge, and the extractor of the run, marked."""
+    run = small()
+    judged = evaluate(str(run.folder.path), count=40)
+    places = {row["extractor"]: row["trained_on"] for row in judged.rows}
+
+    assert places == {DEFAULT_JUDGE[0]: False, "pixels": True}
+    assert set(judged.protocol["extractors"]) == set(places)
+    alone = evaluate(str(run.folder.path), count=40, beside=False)
+    assert {row["extractor"] for row in alone.rows} == set(DEFAULT_JUDGE)
+
+
+def test_the_ratio_is_that_to_as_many_training_images(small):
+    """Fdr = fd / fd(train against test), and the sanity rows hold it as 1."""
+    run = small()
+    path = str(run.folder.path)
+    judged = evaluate(path, extractors=("pixels",), count=100, floor=True)
+    by = {(row["subject"], row["figure"]): row["value"] for row in judged.rows}
+    real = evaluate("digits", data="digits,split=test", extractors=("pixels",), count=100)
+
+    assert by["real images (train)", "fd"] == pytest.approx(fd(real), rel=1e-9)
+    assert by[path, "fdr"] == pytest.approx(by[path, "fd"] / fd(real), rel=1e-9)
+    assert by["real images (train)", "fdr"] == pytest.approx(1)
+    told = evaluate(path, extractors=("pixels",), count=100, ratio=True)
+    assert {row["figure"] for row in told.rows} >= {"fd", "fdr"}
+    assert {row["subject"] for row in told.rows} == {path}
+
+
+def test_sanity_rows_are_what_they_should_be():
+    """Real images are near; noise is far; one repeated image is precise and recalls nothing."""
+    judged = evaluate(
+        "digits",
+        data="digits,split=test",
+        extractors=("pixels",),
+        metrics=("mind", "prdc"),
+        count=200,
+        floor=True,
+    )
+    by = {(row["subject"], row["figure"]): row["value"] for row in judged.rows}
+    subjects = {subject for subject, _ in by}
+
+    assert subjects == {
+        "digits",
+        "real images (train)",
+        "noise",
+        "blurred real",
+        "one real image",
+    }
+    assert by["real images (train)", "mind"] < by["blurred real", "mind"] < by["noise", "mind"]
+    assert by["one real image", "precision"] == 1
+    assert by["one real image", "recall"] < 0.05 > by["one real image", "coverage"]
+
+
+def test_features_are_made_once_for_all_metrics(small, monkeypatch):
+    """Several metrics see one pass of each side; what is in the cache is not passed over again."""
+    passes = []
+    original = FeatureSpace.of_images
+    monkeypatch.setattr(
+        FeatureSpace, "of_images", lambda self, x: passes.append(len(x)) or original(self, x)
+    )
+    path = str(small().folder.path)
+    passes.clear()
+    metrics = ("fd", "kid,subset_size=all", "prdc", "mind")
+    judged = evaluate(path, metrics=metrics, extractors=("pixels",), count=64)
+    assert sum(passes) == 355 + 64 and len(judged.rows) == 2 + 1 + 4 + 1
+    passes.clear()
+    evaluate(path, extractors=("pixels",), count=64)
+    assert sum(passes) == 64
+
+
+def test_the_protocol_holds_all_that_decides_a_figure(small):
+    """Split, counts, size, range, rounding, weights, batch-norm mode, seed, fingerprints."""
+    protocol = evaluate(str(small().folder.path), extractors=("pixels",), count=40).protocol
+
+    assert protocol["reference"]["split"] == "test" and protocol["reference"]["count"] == 355
+    assert (protocol["samples"], protocol["seed"], protocol["size"]) == (40, 0, "8 x 8")
+    assert (protocol["values"], protocol["rounding"]) == ("[0, 1]", "8 bits")
+    assert (protocol["weights"], protocol["batch_norm"]) == ("averaged", "eval")
+    assert protocol["reference_fingerprint"] and protocol["extractors"]["pixels"]["fingerprint"]

@@ -276,7 +276,7 @@ steps = 3
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"encoder": None}, Incompatible, "no encoder; type --encoder dcgan or mlp or vgg"),
+        ({"encoder": None}, Incompatible, "no encoder; type --encoder ali or bigan or dcgan"),
         ({"estimator": "ma"}, Incompatible, "has no use for --estimator; leave it away"),
         ({"extractor": ["pixels"]}, Incompatible, "has no use for --extractor"),
         ({"reference": 10}, Incompatible, "has no use for --reference"),

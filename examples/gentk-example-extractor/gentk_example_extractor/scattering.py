@@ -49,7 +49,8 @@ class ScatteringLite(Extractor):
                 raise BadOption(f"extractor 'scattering-lite' needs {name}=1 or more, not {value}")
         self.orientations = orientations
         self.scales = scales
-        self.register_buffer("bank", _morlets(orientations))
+        # Made from the options, so not kept with weights, and not in the fingerprint either.
+        self.register_buffer("bank", _morlets(orientations), persistent=False)
         self.freeze()
 
     def forward(self, images: Tensor) -> Features:

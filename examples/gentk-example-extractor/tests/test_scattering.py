@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
-import subprocess
-import sys
 from math import cos, pi, sin
 
 import pytest
 import torch
 
-import gentk_example_extractor
 from gentk.errors import BadOption, Incompatible
-from gentk.interfaces import Extractor
+from gentk.testing import ExtractorSuite
 from gentk_example_extractor.scattering import ScatteringLite
+
+
+class TestScatteringLite(ExtractorSuite):
+    """What gentk expects of every extractor."""
+
+    spec = "scattering-lite,orientations=4,scales=2"
+    variants = (
+        "scattering-lite,orientations=8,scales=2",
+        "scattering-lite,orientations=4,scales=3",
+    )
 
 
 @pytest.fixture
@@ -28,15 +34,6 @@ def images() -> torch.Tensor:
     return torch.rand(5, 3, 16, 12, generator=torch.Generator().manual_seed(0)).double()
 
 
-def test_the_hook_names_an_extractor_without_importing_torch() -> None:
-    """`gentk list` must stay fast: the hook module imports no torch; its target is an Extractor."""
-    code = "import sys, gentk_example_extractor; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    [component] = gentk_example_extractor.gentk_components()
-    module, _, name = component.target.partition(":")
-    assert issubclass(getattr(importlib.import_module(module), name), Extractor)
-
-
 def test_layers_have_names_and_shapes(extractor: ScatteringLite, images: torch.Tensor) -> None:
     """Every layer is a map (N, C, H, W) of the documented size."""
     assert {name: tuple(f.shape) for name, f in extractor(images).items()} == {
@@ -48,40 +45,12 @@ def test_layers_have_names_and_shapes(extractor: ScatteringLite, images: torch.T
     }
 
 
-def test_gradients_reach_the_images_only(extractor: ScatteringLite, images: torch.Tensor) -> None:
-    """Every layer has a finite, non-zero gradient in the images; nothing is left to train."""
-    images.requires_grad_()
-    for name, feature in extractor(images).items():
-        [gradient] = torch.autograd.grad(feature.square().sum(), images, retain_graph=True)
-        assert gradient.isfinite().all(), name
-        assert gradient.any(), name
-    assert not any(p.requires_grad for p in extractor.parameters())
-    assert not extractor.bank.requires_grad
-    assert not extractor.train().training
-
-
 def test_gradients_are_finite_where_nothing_happens(extractor: ScatteringLite) -> None:
     """A black image has zero moduli, and still a finite gradient."""
     black = torch.zeros(1, 1, 8, 8, dtype=torch.float64, requires_grad=True)
     sum(f.sum() for f in extractor(black).values()).backward()
     assert black.grad is not None
     assert black.grad.isfinite().all()
-
-
-def test_batch_mates_do_not_matter(extractor: ScatteringLite, images: torch.Tensor) -> None:
-    """The features of an image are the same alone and in a batch."""
-    alone, together = extractor(images[2:3]), extractor(images)
-    for name in together:
-        torch.testing.assert_close(alone[name], together[name][2:3], rtol=0, atol=1e-12)
-
-
-def test_the_fingerprint_tells_options_apart() -> None:
-    """Equal options have equal fingerprints, other options other ones."""
-    prints = [
-        ScatteringLite(orientations=k, scales=s).fingerprint() for k in (4, 8) for s in (1, 2, 3)
-    ]
-    assert len(set(prints)) == 6
-    assert ScatteringLite().fingerprint() == ScatteringLite(orientations=8, scales=3).fingerprint()
 
 
 def test_a_flat_image_has_no_edges(extractor: ScatteringLite) -> None:

@@ -1,0 +1,182 @@
+"""`gentk grid`: every combination of some components, at one budget."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .run import FLAGS, REPEATABLE
+from .sections import SectionedCommand, SectionedOption
+
+if TYPE_CHECKING:
+    from ..registry import Registry
+    from ..runs.grid import Grid, Plot
+
+__all__ = ["command"]
+
+
+def _parameters() -> list[click.Parameter]:
+    section = "What is varied"
+
+    def option(name: str, text: str, **more: Any) -> SectionedOption:
+        return SectionedOption([name], section=section, help=text, **more)
+
+    flags: list[click.Parameter] = [
+        click.Argument(["recipe"], required=False),
+        option(
+            "--over", "A value of a recipe's key; repeat it.", metavar="KEY=VALUE", multiple=True
+        ),
+        option(
+            "--seeds", "Runs of each combination.", metavar="N", type=click.IntRange(1), default=1
+        ),
+    ]
+    section = "How it is judged"
+    flags += [
+        option("--metric", "Repeatable; fd by default.", metavar="NAME", multiple=True),
+        option("--judge", "In whose features; repeatable.", metavar="EXTRACTOR", multiple=True),
+        option("--against", "The reference; the data's test split by default.", metavar="DATA"),
+        option("-n", "Samples to compare.", metavar="N", type=click.IntRange(2), default=5000),
+    ]
+    section = "What comes out of it"
+    flags += [
+        option("--rows", "File of finished runs; FOLDER/rows.jsonl by default.", metavar="FILE"),
+        option("--print", "Print the single commands and run none.", is_flag=True),
+        option("--dry-run", "Say what would be run and what is refused.", is_flag=True),
+        option("--markdown", "Print a Markdown table.", is_flag=True),
+        option("--json", "Print JSON.", is_flag=True),
+        option("--png", "Draw it into a file, too.", metavar="FILE"),
+        option("--quiet", "No progress on stderr.", is_flag=True),
+    ]
+    for title, rows in FLAGS.items():
+        section = title
+        for row, text in rows.items():
+            name, metavar = row.split()
+            flags.append(option(name, text, metavar=metavar, multiple=name in REPEATABLE))
+    return flags
+
+
+@click.command(cls=SectionedCommand, params=_parameters(), short_help="Run all combinations.")
+def command(
+    *,
+    recipe: str | None,
+    over: tuple[str, ...],
+    seeds: int,
+    metric: tuple[str, ...],
+    judge: tuple[str, ...],
+    against: str | None,
+    n: int,
+    rows: str | None,
+    dry_run: bool,
+    markdown: bool,
+    quiet: bool,
+    png: str | None,
+    **flags: Any,
+) -> None:
+    """Run every combination of the values of --over, from RECIPE and its flags, and judge all alike.
+
+    The same command again goes on where it stopped: each finished run has a row in a file.
+    Combinations that do not fit are shown as refused. All runs have one budget. What --print prints
+    may run anywhere; the command itself then finds the finished runs and makes the table.
+
+    \b
+    gentk grid --over loss=moments --over loss=mmd --over batch=64 --over batch=256 --minutes 4 --seeds 3
+    gentk grid RECIPE --over estimator=ma --over estimator=ama --print
+    """
+    from ..registry import Registry
+    from ..runs.grid import Measure, lay_out
+
+    printed, as_json = flags.pop("print"), flags.pop("json")
+    given = {key: value for key, value in flags.items() if value not in (None, ())}
+    registry = Registry()
+    for text in metric:
+        registry.check("metric", text)
+    measure = Measure(against, metric or ("fd",), judge, n)
+    plan = lay_out(
+        recipe,
+        given,
+        _levels(over),
+        registry,
+        seeds=seeds,
+        rows=Path(rows) if rows else None,
+        measure=measure,
+    )
+    if printed or dry_run:
+        for plot in plan.plots:
+            if plot.resolved is not None:
+                line = _commands(plan, plot) if printed else str(plot.resolved.folder())
+                click.echo(line)
+        _echo_refused(plan)
+        return
+    _finish(plan, registry, quiet)
+    _echo(plan, markdown, as_json, Path(png) if png else None)
+    _echo_refused(plan)
+
+
+def _levels(over: Sequence[str]) -> dict[str, list[str]]:
+    """Read KEY=VALUE; values of one key are gathered."""
+    levels: dict[str, list[str]] = {}
+    for text in over:
+        key, equals, value = text.partition("=")
+        if not equals or not value:
+            raise click.ClickException(f"--over {text!r} has no value; write --over loss=moments")
+        levels.setdefault(key.strip().replace("-", "_"), []).append(value)
+    if not levels:
+        raise click.ClickException(
+            "a grid is over something; write --over loss=moments --over loss=mmd"
+        )
+    return levels
+
+
+def _commands(grid: Grid, plot: Plot) -> str:
+    """Return what makes and judges one run."""
+    words = ["gentk", "run", *([grid.recipe] if grid.recipe else [])]
+    for key, value in plot.flags.items():
+        for item in value if isinstance(value, list | tuple) else [value]:
+            words += [f"--{key.replace('_', '-')}", str(item)]
+    folder = str(plot.resolved.folder()) if plot.resolved else ""
+    judge = ["gentk", "evaluate", folder, *grid.measure.words()]
+    return f"{shlex.join(words)} && {shlex.join(judge)}"
+
+
+def _finish(grid: Grid, registry: Registry, quiet: bool) -> None:
+    from ..runs.grid import finish
+    from .meter import Meter
+
+    count = sum(plot.resolved is not None for plot in grid.plots)
+    number = {id(plot): i for i, plot in enumerate(p for p in grid.plots if p.resolved is not None)}
+
+    def begin(plot: Plot) -> None:
+        if not quiet:
+            click.echo(f"{number[id(plot)] + 1}/{count}: {plot.name}, seed {plot.seed}", err=True)
+
+    with Meter(quiet=quiet) as meter:
+
+        def advance(label: str, done: int, total: int) -> None:
+            meter.advance(label, done, total)
+            if done >= total:
+                meter.close()
+
+        finish(grid, registry, silent=quiet, begin=begin, advance=advance)
+
+
+def _echo(grid: Grid, markdown: bool, as_json: bool, png: Path | None) -> None:
+    from ..runs.compare import tabulate
+    from ..runs.grid import entries_of, read_rows
+    from .compare import show
+
+    entries = entries_of(grid)
+    if entries:
+        show(tabulate(entries), markdown=markdown, as_json=as_json, png=png)
+    for row in read_rows(grid.rows):
+        if "failed" in row:
+            click.echo(f"failed: {row['row']}, seed {row['seed']}: {row['failed']}", err=True)
+
+
+def _echo_refused(grid: Grid) -> None:
+    told = dict.fromkeys((plot.name, plot.refused) for plot in grid.plots if plot.refused)
+    for name, reason in told:
+        click.echo(f"refused: {name}: {reason}", err=True)

@@ -1,0 +1,102 @@
+"""The observer `evaluate`: figures while a run trains."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ..errors import BadOption
+from ..events import Checkpointed, Event, RunEnded, RunStarted
+from ..interfaces import Observer
+from .evaluation import Evaluation, evaluate
+from .figures import keep, read, rewind
+from .folder import RunFolder
+
+__all__ = ["Evaluator"]
+
+
+class Evaluator(Observer):
+    """Judges a run every so many steps and at its end; figures go to `figures.jsonl`, lines to stderr.
+
+    It asks for checkpoints at these steps and judges what they hold: averaged weights where the run
+    averages them, as `gentk evaluate` does. Training does not notice it: weights are the same, bit by
+    bit, and the time does not count. A run that goes on from step k keeps the figures up to k.
+
+    A comma inside a value is written `;`: extractor=timm:vgg19;last=1.
+
+    Args:
+        every: Steps between evaluations.
+        metric: What to compute; several are joined with `+`.
+        extractor: In whose features; by default those no recipe trains on.
+        data: The reference; the run's own data, test split, by default.
+        count: How many samples to compare.
+        quiet: Print nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        every: int = 1000,
+        metric: tuple[str, ...] = ("fd",),
+        extractor: tuple[str, ...] = (),
+        data: str | None = None,
+        count: int = 1000,
+        quiet: bool = False,
+    ) -> None:
+        if every < 1:
+            raise BadOption(f"observer 'evaluate': every={every} is no distance; write every=1000")
+        if count < 2:
+            raise BadOption(f"observer 'evaluate': count={count} is too few; write count=1000")
+        self.every = self.checkpoint_steps = every
+        self.metrics = tuple(map(_commas, metric))
+        self.extractors = tuple(map(_commas, extractor))
+        self.data = None if data is None else _commas(data)
+        self.count = count
+        self.quiet = quiet
+        self._folder = Path()
+        self._device = "auto"
+
+    def observe(self, event: Event) -> None:
+        """Judge a checkpoint whose turn it is, and the last one."""
+        if isinstance(event, RunStarted):
+            self._folder = event.folder
+            self._device = str(event.recipe.get("device", "auto"))
+            rewind(self._folder, event.progress.steps)
+        elif isinstance(event, Checkpointed):
+            if event.progress.steps % self.every == 0:
+                self._judge(event.progress.steps)
+        elif isinstance(event, RunEnded):
+            self._judge(event.progress.steps)
+
+    def _judge(self, steps: int) -> None:
+        """Judge the latest checkpoint, unless that has been done."""
+        folder = RunFolder(self._folder)
+        if not folder.checkpoints.steps() or any(
+            row["protocol"]["samples"] == self.count for row in read(self._folder, steps)
+        ):
+            return
+        found = evaluate(
+            str(self._folder),
+            data=self.data,
+            metrics=self.metrics,
+            extractors=self.extractors,
+            count=self.count,
+            beside=False,
+            device=self._device,
+        )
+        keep(self._folder, found, steps)
+        if not self.quiet:
+            print(f"step {steps:,}: {_told(found)}", file=sys.stderr, flush=True)
+
+
+def _told(found: Evaluation) -> str:
+    """Return figures in a line."""
+    return ", ".join(
+        f"{row['figure']} {row['value']:.5g}"
+        + ("" if row["error"] is None else f" +- {row['error']:.2g}")
+        for row in found.rows
+    )
+
+
+def _commas(text: str) -> str:
+    return text.replace(";", ",")

@@ -1,0 +1,72 @@
+"""Figures of a run: `figures.jsonl` in its folder, one figure with its whole protocol a line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from .evaluation import Evaluation
+from .folder import RunFolder
+
+__all__ = ["FILE", "keep", "keep_of_run", "read", "rewind", "rows_of"]
+
+FILE = "figures.jsonl"
+
+
+def rows_of(found: Evaluation) -> list[dict[str, Any]]:
+    """Return the figures of the subject itself, each with the protocol it was measured by."""
+    shared = {k: v for k, v in found.protocol.items() if k != "extractors"}
+    return [
+        {
+            **{k: v for k, v in row.items() if k != "subject"},
+            "protocol": {**shared, "extractor": found.protocol["extractors"][row["extractor"]]},
+        }
+        for row in found.rows
+        if row["subject"] == found.protocol["subject"]
+    ]
+
+
+def keep(folder: Path, found: Evaluation, steps: int) -> None:
+    """Add an evaluation's figures to those of a run.
+
+    Args:
+        folder: The run's.
+        found: The figures.
+        steps: How many steps the run had taken.
+    """
+    text = "".join(json.dumps({"steps": steps, **row}) + "\n" for row in rows_of(found))
+    with (folder / FILE).open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
+def keep_of_run(subject: str, found: Evaluation) -> None:
+    """Add an evaluation's figures to those of the run, if it was a run that was judged."""
+    folder = RunFolder(Path(subject))
+    if folder.record.exists():
+        keep(folder.path, found, folder.checkpoints.steps()[-1])
+
+
+def read(folder: Path, steps: int | None = None) -> list[dict[str, Any]]:
+    """Return a run's figures, oldest first; of a number of steps only, if one is given.
+
+    Lines that are cut off are passed over.
+    """
+    path = folder / FILE
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):
+            rows.append(json.loads(line))
+    return [row for row in rows if steps is None or row["steps"] == steps]
+
+
+def rewind(folder: Path, steps: int) -> None:
+    """Forget the figures after a step: a run that goes on from there takes them again."""
+    if not (folder / FILE).exists():
+        return
+    part = folder / f"{FILE}.part"
+    kept = [json.dumps(row) + "\n" for row in read(folder) if row["steps"] <= steps]
+    part.write_text("".join(kept), encoding="utf-8")
+    os.replace(part, folder / FILE)

@@ -1,0 +1,118 @@
+"""Judges: in whose features a metric is taken, and whether a run was trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ..errors import GentkError, UsageError
+from ..interfaces import Metric
+from ..registry import Registry
+from ..selection import Selection
+from .trained import Run
+
+__all__ = ["DEFAULT_JUDGE", "STANDARD", "Judge", "judges_of", "standard_judges"]
+
+DEFAULT_JUDGE = ("timm:tf_efficientnet_lite1,last=1,resize=64",)
+"""The extractor that judges where none is named: ImageNet features that recipes do not train on."""
+
+STANDARD = {
+    "inception": ("fd", "kid", "prdc,k=3"),
+    "inception,layer=logits_unbiased": ("is",),
+}
+"""The published figures: extractor -> metrics."""
+
+
+@dataclass
+class Judge:
+    """An extractor and what is measured in its features.
+
+    Attributes:
+        extractor: As it is typed.
+        metrics: Name as typed -> metric.
+        trained_on: Whether the run that is judged was trained in its features.
+        beside: Whether it is only shown beside the judges that count: it may be left away.
+    """
+
+    extractor: str
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    trained_on: bool = False
+    beside: bool = False
+
+
+def judges_of(
+    metrics: dict[str, Metric],
+    extractors: Sequence[str],
+    run: Run | None,
+    registry: Registry,
+    *,
+    beside: bool = True,
+) -> list[Judge]:
+    """Return who measures what: the extractors asked for, or each metric's own.
+
+    Where nobody was asked for, the extractors that a run was trained with judge beside, in their last
+    layer: how far a run is ahead where it was trained is part of the picture.
+    """
+    judges: dict[str, Judge] = {}
+    for name, metric in metrics.items():
+        own = (metric.extractor,) if metric.extractor else DEFAULT_JUDGE
+        if own == ("run",) and not extractors:
+            own = (_encoder_of(run, name),)
+        for text in extractors or own:
+            judge = judges.setdefault(text, Judge(text, trained_on=_trained(text, run)))
+            judge.metrics[name] = metric
+    if run is not None and not extractors and beside:
+        free = {name: metric for name, metric in metrics.items() if metric.extractor is None}
+        for text in _beside(run, registry) if free else ():
+            if text not in judges:
+                judges[text] = Judge(text, dict(free), trained_on=True, beside=True)
+    return list(judges.values())
+
+
+def _encoder_of(run: Run | None, metric: str) -> str:
+    """Return a run's encoder as an extractor."""
+    if run is None:
+        raise UsageError(
+            f"metric {metric!r} judges an extractor, and there is none; add --extractor run:FOLDER"
+        )
+    return f"run:{run.folder.path}"
+
+
+def standard_judges(registry: Registry, run: Run | None) -> list[Judge]:
+    """Return the judges of published figures."""
+    return [
+        Judge(
+            text,
+            {name: registry.build("metric", name)[0] for name in names},
+            trained_on=_trained(text, run),
+        )
+        for text, names in STANDARD.items()
+    ]
+
+
+def _beside(run: Run, registry: Registry) -> list[str]:
+    """Return the extractors that a run was trained with, in their last layer where they have many."""
+    found = []
+    for text in run.recipe.extractor if "extractor" in run.record else ():
+        own = Selection.parse(run.folder.locate(text))
+        if own.name == "identity":
+            continue
+        try:
+            options = {o.name for o in registry.options(registry.find("extractor", own.name))}
+        except GentkError:
+            continue
+        if "last" in options:
+            own = replace(own, options={**own.options, "last": "1"})
+        found.append(str(own))
+    return list(dict.fromkeys(found))
+
+
+def _trained(text: str, run: Run | None) -> bool:
+    """Say whether the judge is one the run trained on: its figure then says little."""
+    if run is None:
+        return False
+    head = Selection.parse(text)
+    return any(
+        (own.name, own.argument) == (head.name, head.argument)
+        for own in map(Selection.parse, map(run.folder.locate, run.recipe.extractor))
+    )

@@ -1,0 +1,136 @@
+"""Subjects: the images that an evaluation judges, and those by which its figures are read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
+
+from ..data.imageset import ImageSet, to_unit
+from ..data.permutation import permutation
+from ..errors import DataError
+from ..interfaces import ImageShape
+from ..registry import Registry
+from ..statistics import CHUNK
+from .composition import open_data
+from .trained import Run, load
+
+__all__ = ["Subject", "open_subject", "sanity", "some_of"]
+
+DRAW = 2
+"""The key of permutations that choose images to be judged; splits and samplers use others."""
+
+BLUR = 16
+"""The deviation of the blur of the sanity row is this part of the image's height."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Images to be judged.
+
+    Attributes:
+        name: What they are called.
+        shape: The shape of one.
+        count: How many there are.
+        stream: Returns them in chunks, [0, 1], from the first one on.
+        run: The run they are samples of, if any.
+        fingerprint: A digest of them, if their statistics are worth keeping.
+    """
+
+    name: str
+    shape: ImageShape
+    count: int
+    stream: Callable[[], Iterator[Tensor]]
+    run: Run | None = None
+    fingerprint: str | None = None
+
+
+def open_subject(
+    text: str,
+    count: int,
+    seed: int,
+    registry: Registry,
+    device: str,
+    notice: Callable[[str], None],
+) -> Subject:
+    """Open what is to be judged: the folder of a run, images in a folder or npz file, data by name.
+
+    Raises:
+        DataError: There is nothing of that name.
+    """
+    path = Path(text)
+    if (path / "run.json").exists():
+        run = load(path, registry=registry, device=device)
+
+        def rounded() -> Iterator[Tensor]:
+            for images in run.stream(count, seed=seed):
+                yield (images * 255).round() / 255
+
+        return Subject(text, run.image, count, rounded, run)
+    if path.exists():
+        name = f"{'npz' if path.suffix == '.npz' else 'folder'}:{text}"
+    elif registry.knows("data", text):
+        name = text
+    else:
+        raise DataError(
+            f"there is no {text!r}; type the folder of a run, a folder or npz of images, or a "
+            "data name such as cifar10"
+        )
+    images = open_data(name, registry, notice)
+    if len(images) < count:
+        notice(f"{text} has {len(images)} images, not {count}: all of them are used")
+    return some_of(images, count, seed, text)
+
+
+def some_of(images: ImageSet, count: int, seed: int, name: str) -> Subject:
+    """Return some of a set's images, chosen by a seed: files are often sorted by class."""
+    chosen = torch.from_numpy(permutation(len(images), DRAW, seed)[:count])
+
+    def units() -> Iterator[Tensor]:
+        return (to_unit(images.batch(part)) for part in chosen.split(CHUNK))
+
+    mark = _mark(f"{images.fingerprint()} some {len(chosen)} {seed}")
+    return Subject(name, images.shape, len(chosen), units, fingerprint=mark)
+
+
+def sanity(real: Subject) -> list[Subject]:
+    """Return what every table should hold besides its runs: images that are known to be bad.
+
+    Args:
+        real: Real images, which are blurred, and one of which is repeated.
+    """
+
+    def noise() -> Iterator[Tensor]:
+        draw = torch.Generator().manual_seed(0)
+        for start in range(0, real.count, CHUNK):
+            size = (min(CHUNK, real.count - start), *real.shape)
+            yield to_unit(torch.randint(0, 256, size, generator=draw, dtype=torch.uint8))
+
+    def blurred() -> Iterator[Tensor]:
+        sigma = max(real.shape.height / BLUR, 0.5)
+        # An odd number of pixels, and no more than the image has.
+        width = min(2 * round(3 * sigma) + 1, 2 * ((min(real.shape[1:]) - 1) // 2) + 1)
+        for images in real.stream():
+            yield (gaussian_blur(images, [width, width], [sigma, sigma]) * 255).round() / 255
+
+    def repeated() -> Iterator[Tensor]:
+        image = next(real.stream())[:1]
+        for start in range(0, real.count, CHUNK):
+            yield image.repeat(min(CHUNK, real.count - start), 1, 1, 1)
+
+    streams = {"noise": noise, "blurred real": blurred, "one real image": repeated}
+    return [
+        Subject(
+            name, real.shape, real.count, stream, fingerprint=_mark(f"{real.fingerprint} {name}")
+        )
+        for name, stream in streams.items()
+    ]
+
+
+def _mark(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

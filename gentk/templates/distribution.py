@@ -1,0 +1,184 @@
+"""Distributions: what `gentk plugin new` writes, from its name and kind to its files."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import RunError, UsageError
+from ..registry import FIRST_PARTY
+from ..spec import KINDS
+
+__all__ = ["Distribution"]
+
+HERE = Path(__file__).parent
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+SUMMARIES = {
+    "extractor": "differences of neighbouring pixels, at several scales",
+    "encoder": "a multilayer perceptron from images to latents",
+    "generator": "a multilayer perceptron from latents to images",
+    "critic": "a multilayer perceptron from images to a score",
+    "loss": "distance of the means of features",
+    "estimator": "average of the batch statistics that forgets slowly",
+    "data": "grey discs, small ones and large ones",
+    "metric": "squared distance of the means of features, in units of their variance",
+    "observer": "the loss of every step in curve.csv",
+}
+"""Kind -> what the template's component is."""
+
+TRAIN = "gentk run --data digits --steps 50"
+RUNS = {
+    "extractor": f"{TRAIN} --generator mlp --extractor NAME",
+    "encoder": f"{TRAIN} --generator mlp --loss reconstruction --encoder NAME",
+    "generator": f"{TRAIN} --extractor pixels --generator NAME",
+    "critic": f"{TRAIN} --generator mlp --loss AN-ADVERSARIAL-LOSS --critic NAME",
+    "loss": f"{TRAIN} --generator mlp --extractor pixels --estimator batch --loss NAME",
+    "estimator": f"{TRAIN} --generator mlp --extractor pixels --estimator NAME",
+    "data": "gentk run --steps 50 --generator mlp --extractor pixels --data NAME",
+    "metric": "gentk evaluate digits --data digits,split=test -n 200 --extractor pixels --metric NAME",
+    "observer": f"{TRAIN} --generator mlp --extractor pixels --observer NAME",
+}
+"""Kind -> a command that uses a component NAME."""
+
+COMMON = {
+    "pyproject.toml": "pyproject.toml",
+    "README.md": "README.md",
+    "LICENSE": "LICENSE",
+    "ci.yml": ".github/workflows/ci.yml",
+    "gitignore": ".gitignore",
+    "hook.py": "{{package}}/__init__.py",
+    "py.typed": "{{package}}/py.typed",
+}
+"""Template -> file, of all kinds."""
+
+OWN = {"component.py": "{{package}}/{{kind}}.py", "test.py": "tests/test_{{kind}}.py"}
+"""Template -> file, of one kind."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A plugin with one component, yet to be written.
+
+    Attributes:
+        name: The distribution's name, `my-extractor`.
+        kind: The kind of its component.
+    """
+
+    name: str
+    kind: str
+
+    @classmethod
+    def of(cls, name: str, kind: str) -> Distribution:
+        """Return the distribution of a name; raise `UsageError` for one that it cannot have."""
+        made = cls(name, kind)
+        better = f"type: gentk plugin new {made._proposal()} --kind {kind}"
+        if kind not in KINDS:
+            raise UsageError(f"no kind {kind!r}; kinds are {', '.join(KINDS)}")
+        if not NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r} is no name for a plugin: lower-case letters, digits and dashes, a letter "
+                f"first; {better}"
+            )
+        for owner, kinds in FIRST_PARTY.items():
+            if name == owner or made.component in kinds.get(kind, ()):
+                raise UsageError(f"{kind} {made.component!r} belongs to {owner}; {better}")
+        if keyword.iskeyword(made.package) or made.package in sys.stdlib_module_names:
+            raise UsageError(f"{made.package!r} is a word of Python's own; {better}")
+        if re.search(rf"\b{made.attribute}\b", _template(f"{kind}/component.py")):
+            raise UsageError(
+                f"{name!r} would make a class {made.attribute}, which gentk has; {better}"
+            )
+        found = importlib.util.find_spec(made.package)
+        if found is not None and found.origin is not None:
+            raise UsageError(f"a module {made.package!r} is installed already; {better}")
+        return made
+
+    @property
+    def component(self) -> str:
+        """The component's name: the distribution's without `gentk-`."""
+        return self.name.removeprefix("gentk-") or self.name
+
+    @property
+    def package(self) -> str:
+        """The package's name."""
+        return self.name.replace("-", "_")
+
+    @property
+    def attribute(self) -> str:
+        """The class's name: in CamelCase, with the kind at its end."""
+        camel = "".join(part.capitalize() for part in self.component.split("-"))
+        kind = self.kind.capitalize()
+        return camel if camel.endswith(kind) else f"{camel}{kind}"
+
+    @property
+    def command(self) -> str:
+        """A command that uses it."""
+        return RUNS[self.kind].replace("NAME", self.component)
+
+    def files(self) -> dict[str, str]:
+        """Return all files, path -> text."""
+        templates = [(f"common/{name}", path) for name, path in COMMON.items()]
+        templates += [(f"{self.kind}/{name}", path) for name, path in OWN.items()]
+        return {self._filled(path): self._filled(_template(name)) for name, path in templates}
+
+    def write(self, folder: Path) -> None:
+        """Write all files, or none.
+
+        Raises:
+            UsageError: There is something in the folder.
+            RunError: The folder cannot be written.
+        """
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise UsageError(
+                f"{folder} is there already and not empty; name another folder with --out, or remove it"
+            )
+        part = folder.parent / f".{folder.name}.{os.getpid()}.part"
+        try:
+            for path, text in self.files().items():
+                place = part / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(text, encoding="utf-8")
+            if folder.is_dir():
+                folder.rmdir()
+            os.replace(part, folder)
+        except OSError as error:
+            shutil.rmtree(part, ignore_errors=True)
+            reason = error.strerror or str(error)
+            raise RunError(
+                f"{folder} cannot be written ({reason}); name another folder with --out"
+            ) from error
+
+    def _filled(self, text: str) -> str:
+        """Fill in the fields of a template; what else stands in double braces stays."""
+        fields = {
+            "distribution": self.name,
+            "name": self.component,
+            "package": self.package,
+            "kind": self.kind,
+            "article": "an" if self.kind[0] in "aeiou" else "a",
+            "class": self.attribute,
+            "suite": f"{self.kind.capitalize()}Suite",
+            "summary": SUMMARIES[self.kind],
+            "command": self.command,
+        }
+        for field, value in fields.items():
+            text = text.replace("{{" + field + "}}", value)
+        return text
+
+    def _proposal(self) -> str:
+        """Return a name that is near and free."""
+        words = re.findall(r"[a-z0-9]+", self.name.lower())
+        near = "-".join(words) or self.kind
+        kept = near != self.name and NAME.fullmatch(near)
+        return near if kept else f"my-{near.removeprefix('gentk-')}"
+
+
+def _template(name: str) -> str:
+    return (HERE / f"{name}.tmpl").read_text(encoding="utf-8")

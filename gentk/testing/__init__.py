@@ -1,0 +1,55 @@
+"""Conformance suites: what gentk expects of each kind of component, for authors to inherit.
+
+    from gentk.testing import ExtractorSuite
+
+    class TestMine(ExtractorSuite):
+        spec = "my-extractor"
+
+`gentk plugin check my-extractor` runs the same checks without pytest. See `gentk.testing.suite`.
+"""
+
+from __future__ import annotations
+
+from .critic import CriticSuite
+from .data import DataSuite
+from .encoder import EncoderSuite
+from .estimator import EstimatorSuite
+from .extractor import ExtractorSuite
+from .generator import GeneratorSuite
+from .loss import LossSuite
+from .metric import MetricSuite
+from .observer import ObserverSuite
+from .suite import Suite
+from .verdict import Verdict, examine
+
+__all__ = [
+    "SUITES",
+    "CriticSuite",
+    "DataSuite",
+    "EncoderSuite",
+    "EstimatorSuite",
+    "ExtractorSuite",
+    "GeneratorSuite",
+    "LossSuite",
+    "MetricSuite",
+    "ObserverSuite",
+    "Suite",
+    "Verdict",
+    "examine",
+]
+
+SUITES: dict[str, type[Suite]] = {
+    suite.kind: suite
+    for suite in (
+        ExtractorSuite,
+        EncoderSuite,
+        GeneratorSuite,
+        CriticSuite,
+        LossSuite,
+        EstimatorSuite,
+        DataSuite,
+        MetricSuite,
+        ObserverSuite,
+    )
+}
+"""Kind -> suite."""

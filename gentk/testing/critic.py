@@ -1,0 +1,90 @@
+"""The suite of critics."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..interfaces import Critic, ImageShape
+from ..runs import Composition
+from .encoder import LATENT
+from .generator import BOUNDS
+from .network import COUNT, random_images
+from .partner import GAME, NAME
+from .trainable import TrainableSuite
+from .trial import composed
+
+__all__ = ["CriticSuite"]
+
+SCORES = ("x", "z", "xz")
+
+
+class CriticSuite(TrainableSuite):
+    """Images, and latents if it looks at pairs, become scores."""
+
+    kind = "critic"
+    interface: ClassVar[type[Any]] = Critic
+
+    def supplied(self) -> dict[str, Any]:
+        """Return the shape of the images and the dimension of the latents."""
+        return {**super().supplied(), "latent": LATENT}
+
+    def inputs(self, network: Any, count: int = COUNT) -> tuple[Tensor, ...]:
+        """Return images in the critic's range and, for pairs, latents."""
+        return self._inputs(network, network.image, count)
+
+    def outputs(self, network: Any, *inputs: Tensor) -> dict[str, Tensor]:
+        """Return the scores."""
+        scores: dict[str, Tensor] = network(*inputs)
+        return scores
+
+    def trial(self) -> AbstractContextManager[Composition]:
+        """Return an adversarial run, with an encoder for pairs."""
+        data = f"gentk-partner,size={self.image.height},channels={self.image.channels}"
+        encoder = NAME if self.make().pairs else None
+        return composed(self.names, loss=GAME, critic=self.spec, encoder=encoder, data=data)
+
+    def check_shape(self, network: Any, image: ImageShape) -> None:
+        """Fail unless it scores images of this shape."""
+        found = self.found(network, *self._inputs(network, image))
+        for name, score in found.items():
+            assert len(score) == COUNT, f"{name} has {len(score)} scores of {COUNT} images"
+
+    def test_it_declares_what_it_judges(self) -> None:
+        """`range` is `unit` or `signed`, `pairs` is true or false."""
+        network = self.make()
+        assert network.range in BOUNDS, f"range is {network.range!r}"
+        assert isinstance(network.pairs, bool), f"pairs is {network.pairs!r}, not true or false"
+
+    def test_scores_are_one_a_sample(self) -> None:
+        """Scores are (N,), and called `x` (of images), `z` (latents) or `xz` (pairs)."""
+        network = self.ready()
+        found = self.found(network, *self.inputs(network))
+        assert found, "it returns no scores"
+        for name, score in found.items():
+            assert name in SCORES, f"{name!r} is none of {', '.join(SCORES)}"
+            assert score.shape == (COUNT,), f"{name} is {tuple(score.shape)}, not ({COUNT},)"
+
+    def test_gradient_reaches_what_it_judges(self) -> None:
+        """The scores have a finite gradient in the images and, for pairs, in the latents."""
+        network = self.ready()
+        inputs = self.inputs(network)
+        for tensor in inputs:
+            tensor.requires_grad_()
+        scores = [value.sum() for value in self.outputs(network, *inputs).values()]
+        total = torch.stack(scores).sum()
+        assert total.requires_grad, "the scores are cut off from the images"
+        slopes = torch.autograd.grad(total, inputs, allow_unused=True)
+        for name, slope in zip(("images", "latents"), slopes, strict=False):
+            assert slope is not None, f"the scores are cut off from the {name}"
+            assert slope.isfinite().all() and slope.any(), f"the gradient in the {name} is zero"
+
+    def _inputs(self, network: Any, image: ImageShape, count: int = COUNT) -> tuple[Tensor, ...]:
+        images = random_images(image, network.range, count)
+        if not network.pairs:
+            return (images,)
+        draw = torch.Generator().manual_seed(1)
+        return images, torch.randn(count, LATENT, generator=draw)

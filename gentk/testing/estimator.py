@@ -1,0 +1,160 @@
+"""The suite of estimators."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, get_args
+
+import torch
+from torch import Tensor
+
+from ..interfaces import Estimator, StatisticKind, Statistics
+from .likeness import difference, same
+from .network import loose_tensors
+from .partner import NAME, SAMPLES
+from .suite import Suite
+from .trial import composed, trained
+from .watch import WAITS, forbidden
+
+__all__ = ["EstimatorSuite"]
+
+SIZE, BATCH = 7, 6
+
+
+class EstimatorSuite(Suite):
+    """State in buffers, exact after a reload, still in eval mode; a gradient that goes through."""
+
+    kind = "estimator"
+    interface: ClassVar[type[Any]] = Estimator
+
+    def statistics(self, seed: int = 0) -> Statistics:
+        """Return statistics of a kind that it accepts."""
+        draw = torch.Generator().manual_seed(seed)
+        accepts = self.make().accepts
+        if not {"real", "nonnegative"} & accepts:
+            rows = torch.randn(BATCH, SIZE, generator=draw)
+            return {"samples": rows} if "samples" in accepts else {"psd": (rows.T @ rows).double()}
+        mean, variance = (torch.rand(SIZE, generator=draw, dtype=torch.float64) for _ in range(2))
+        return {"mean": mean, "covariance": variance}
+
+    def started(self) -> Estimator:
+        """Return the estimator, started."""
+        made: Estimator = self.make()
+        seed = self.statistics(99) if made.seeding else None
+        torch.manual_seed(0)
+        made.start(self.statistics(100), seed)
+        return made
+
+    def fed(self, estimator: Estimator, *seeds: int) -> list[Statistics]:
+        """Give it batches and return copies of what it returns."""
+        data = self.statistics(100)
+        found = []
+        for seed in seeds:
+            tracked = estimator(self.statistics(seed), data)
+            found.append({name: value.clone() for name, value in tracked.items()})
+        return found
+
+    def test_it_accepts_known_kinds(self) -> None:
+        """`accepts` is a set of the kinds of statistic there are; `seeding` is a number."""
+        made = self.make()
+        unknown = set(made.accepts) - set(get_args(StatisticKind))
+        assert made.accepts and not unknown, f"accepts names {unknown or 'nothing'}"
+        assert isinstance(made.seeding, int), f"seeding is {made.seeding!r}"
+
+    def test_its_state_is_in_buffers(self) -> None:
+        """It has no parameters and no tensors but buffers, and none before `start`."""
+        made = self.make()
+        early = [name for name, _ in made.named_buffers()]
+        assert not early, f"{', '.join(early)} is there before start"
+        made = self.started()
+        self.fed(made, 0)
+        assert not list(made.parameters()), "it has parameters; use buffers"
+        loose = list(loose_tensors(made))
+        assert not loose, f"{', '.join(loose)} is no buffer and would be lost; use register_buffer"
+
+    def test_a_reload_is_exact(self) -> None:
+        """A new one with the old one's `state_dict` goes on bit by bit alike."""
+        first, second = self.started(), self.started()
+        self.fed(first, 0, 1, 2)
+        try:
+            second.load_state_dict(first.state_dict())
+        except RuntimeError as error:
+            raise AssertionError(f"its state does not load: {error}") from error
+        for mine, theirs in zip(self.fed(first, 3, 4), self.fed(second, 3, 4), strict=True):
+            for name in mine:
+                assert same(mine[name], theirs[name]), f"{name} goes on differently"
+
+    def test_it_does_not_move_in_eval_mode(self) -> None:
+        """In eval mode its state stays as it is."""
+        made = self.started()
+        self.fed(made, 0, 1)
+        before = {name: value.clone() for name, value in made.state_dict().items()}
+        made.eval()
+        self.fed(made, 2, 3)
+        moved = [name for name, v in made.state_dict().items() if not same(v, before[name])]
+        assert not moved, f"{', '.join(moved)} moves in eval mode; look at self.training"
+
+    def test_gradient_goes_straight_through(self) -> None:
+        """The gradient in the batch is that of what is returned times one positive number."""
+        made, data = self.started(), self.statistics(100)
+        self.fed(made, 0, 1)
+        batch = {name: value.requires_grad_() for name, value in self.statistics(2).items()}
+        for name, value in made(batch, data).items():
+            if name not in batch:
+                continue
+            own = value[len(value) - len(batch[name]) :]  # A set of samples ends with the batch's.
+            assert own.requires_grad, f"{name} has no gradient in the batch"
+            draw = torch.Generator().manual_seed(5)
+            weights = torch.rand(own.shape, generator=draw).to(own) + 0.5
+            [slope] = torch.autograd.grad(
+                (own * weights).sum(), batch[name], retain_graph=True, allow_unused=True
+            )
+            assert slope is not None, f"{name} has no gradient in the batch"
+            ratio = slope / weights
+            assert (
+                bool((ratio > 0).all()) and difference(ratio, ratio.mean().expand_as(ratio)) < 1e-4
+            ), f"the gradient of {name} is not scale times the batch's; use straight_through"
+
+    def test_what_it_returned_does_not_change(self) -> None:
+        """What was returned stays as it was when the next batch comes: a copy of the state."""
+        made, data = self.started(), self.statistics(100)
+        first = made(self.statistics(0), data)
+        kept = {name: value.clone() for name, value in first.items()}
+        made(self.statistics(1), data)
+        for name, value in kept.items():
+            assert same(first[name], value), f"{name} changes afterwards; return a copy"
+
+    def test_inputs_are_left_alone(self) -> None:
+        """The statistics it is given are not changed in place."""
+        made, model, data = self.started(), self.statistics(0), self.statistics(100)
+        kept: list[tuple[Tensor, Tensor]] = [
+            (value, value.clone()) for row in (model, data) for value in row.values()
+        ]
+        made(model, data)
+        assert all(same(value, old) for value, old in kept), "it changes its input in place"
+
+    def test_it_returns_what_it_was_given(self) -> None:
+        """The same statistics by name, finite, in the same sizes and types; sets may have grown."""
+        model = self.statistics(0)
+        [found] = self.fed(self.started(), 0)
+        missing = model.keys() - found.keys()
+        assert not missing, f"it does not return {', '.join(missing)}"
+        for name, value in model.items():
+            like = found[name]
+            assert like.isfinite().all(), f"{name} is not finite"
+            assert like.dtype == value.dtype, f"{name} is {like.dtype}, given {value.dtype}"
+            grown = name == "samples" and len(like) >= len(value)
+            sizes = like.shape[1:] == value.shape[1:] if grown else like.shape == value.shape
+            assert sizes, f"{name} is {tuple(like.shape)}, given {tuple(value.shape)}"
+
+    def test_nothing_waits_for_the_device(self) -> None:
+        """No `.item()`, `float()` or condition on a tensor: a step never waits for the device."""
+        made, model, data = self.started(), self.statistics(0), self.statistics(100)
+        with forbidden(WAITS) as calls:
+            made(model, data)
+        assert not calls, f"it makes the device wait: {', '.join(calls)}; keep values as tensors"
+
+    def test_a_run_uses_it(self) -> None:
+        """A run of a few steps with it ends well."""
+        loss = SAMPLES if "samples" in self.statistics() else NAME
+        with composed(self.names, estimator=self.spec, loss=loss) as composition:
+            trained(composition)

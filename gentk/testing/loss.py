@@ -1,0 +1,100 @@
+"""The suite of losses, of whatever family: it looks at what the loss is."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ..interfaces import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss
+from ..runs import Composition
+from .adversarial import AdversarialChecks, random_scores
+from .likeness import same
+from .matching import MatchingChecks
+from .partner import NAME
+from .reconstruction import ReconstructionChecks, image_pair
+from .trial import composed, trained
+from .watch import GRADIENTS, WAITS, forbidden
+
+__all__ = ["LossSuite"]
+
+
+class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
+    """Terms with a gradient in what they compare, no state, no waiting, nothing of the engine's.
+
+    A `MatchingLoss`, a `ReconstructionLoss` and an `AdversarialLoss` each have checks of their own;
+    those of the others are skipped.
+    """
+
+    kind = "loss"
+    interface: ClassVar[type[Any]] = Loss
+
+    def terms(self, loss: Any, seed: int = 0) -> dict[str, Tensor]:
+        """Return all terms of the loss, of inputs that ask for a gradient."""
+        if isinstance(loss, MatchingLoss):
+            data = loss.summarise(self.features(8, seed=5))
+            model = {k: v.requires_grad_() for k, v in self.features(6, seed, 0.3).items()}
+            reference = loss.reference(data)
+            return loss(reference, loss.statistics(loss.summarise(model, data)))
+        if isinstance(loss, ReconstructionLoss):
+            images, made = image_pair(loss.range, seed)
+            return loss(images, made.requires_grad_())
+        assert isinstance(loss, AdversarialLoss), (
+            f"{type(loss).__name__} is no MatchingLoss, ReconstructionLoss or AdversarialLoss"
+        )
+        data_, model_ = (
+            random_scores(self.scores, each, grad=True) for each in (2 * seed, 2 * seed + 1)
+        )
+        mine = loss.critic_loss(data_, model_)
+        theirs = loss.generator_loss(data_, model_)
+        return {f"critic/{k}": v for k, v in mine.items()} | {
+            f"generator/{k}": v for k, v in theirs.items()
+        }
+
+    def trial(self, loss: Any) -> AbstractContextManager[Composition]:
+        """Return a composed run of the loss's family."""
+        more: dict[str, Any] = {}
+        if isinstance(loss, ReconstructionLoss):
+            more = {"encoder": NAME}
+        elif isinstance(loss, AdversarialLoss):
+            more = {"critic": self.critic, "encoder": NAME}
+        return composed(self.names, loss=self.spec, **more)
+
+    def test_terms_are_scalars(self) -> None:
+        """It returns named scalars, floating point, finite, with a gradient."""
+        found = self.terms(self.summariser())
+        assert found, "it returns no term"
+        for name, value in found.items():
+            assert isinstance(value, Tensor) and value.dim() == 0, f"{name} is no scalar tensor"
+            assert value.is_floating_point(), f"{name} is {value.dtype}"
+            assert value.isfinite(), f"{name} is {float(value)}"
+        assert any(value.requires_grad for value in found.values()), "no term has a gradient"
+
+    def test_it_keeps_no_state(self) -> None:
+        """The same inputs give the same terms, whatever was compared in between."""
+        loss = self.summariser()
+        first = self.terms(loss)
+        self.terms(loss, seed=1)
+        again = self.terms(loss)
+        for name in first.keys() | again.keys():
+            assert same(first[name], again[name]), f"{name} changes from call to call"
+
+    def test_nothing_waits_for_the_device(self) -> None:
+        """No `.item()`, `float()` or condition on a tensor: a step never waits for the device."""
+        loss = self.summariser()
+        with forbidden(WAITS) as made:
+            self.terms(loss)
+        assert not made, f"it makes the device wait: {', '.join(made)}; keep values as tensors"
+
+    def test_steps_are_left_to_the_engine(self) -> None:
+        """It neither goes backward nor makes or moves an optimiser."""
+        loss = self.summariser()
+        with forbidden(GRADIENTS) as made:
+            self.terms(loss)
+        assert not made, f"it calls {', '.join(made)}; return terms, the engine does the rest"
+
+    def test_a_run_uses_it(self) -> None:
+        """A run of a few steps with it ends well."""
+        with self.trial(self.make()) as composition:
+            trained(composition)

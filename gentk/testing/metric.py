@@ -1,0 +1,105 @@
+"""The suite of metrics."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import torch
+
+from ..interfaces import Figure, Metric
+from ..runs.evaluation import evaluate
+from ..summary import Summary
+from .partner import NAME
+from .summarising import SummarisingSuite
+from .trial import secluded
+
+__all__ = ["MetricSuite"]
+
+COUNT = 40
+"""Samples a side."""
+
+
+class MetricSuite(SummarisingSuite):
+    """Finite figures of summaries that add up, best where the two sides are alike."""
+
+    kind = "metric"
+    interface: ClassVar[type[Any]] = Metric
+
+    def figures(self, metric: Metric, seed: int = 0, shift: float = 0.0) -> list[Figure]:
+        """Return the figures of samples against a fixed reference."""
+        reference = metric.summarise(self.features(COUNT))
+        also = {
+            split: metric.summarise(self.features(COUNT, seed=7 + i), reference)
+            for i, split in enumerate(sorted(metric.also))
+        }
+        sample = metric.summarise(self.features(COUNT, seed, shift), reference)
+        return metric.figures(reference, sample, **also)
+
+    def test_figures_are_finite(self) -> None:
+        """It returns figures with names and finite values, and says which way is better."""
+        found = self.figures(self.make(), seed=1)
+        assert found, "it returns no figure"
+        for figure in found:
+            assert isinstance(figure, Figure), f"it returns a {type(figure).__name__}"
+            assert isinstance(figure.value, float), (
+                f"{figure.name} is a {type(figure.value).__name__}"
+            )
+            assert math.isfinite(figure.value), f"{figure.name} is {figure.value}"
+            assert figure.better in ("lower", "higher"), f"better is {figure.better!r}"
+            assert figure.error is None or figure.error >= 0, f"an error of {figure.error}"
+        names = [figure.name for figure in found]
+        assert len(set(names)) == len(names), f"two figures are called alike: {', '.join(names)}"
+
+    def test_like_is_better_than_unlike(self) -> None:
+        """The first figure is best for samples of the reference's own distribution."""
+        metric = self.make()
+        for shift in (1.0, -3.0):
+            like, unlike = (self.figures(metric, 1, each)[0] for each in (0.0, shift))
+            sign = 1 if like.better == "lower" else -1
+            assert sign * like.value < sign * unlike.value, (
+                f"{like.name} is {like.value:.4g} for like and {unlike.value:.4g} for unlike samples"
+            )
+
+    def test_figures_are_repeatable(self) -> None:
+        """The same summaries give the same figures, whatever the random state."""
+        metric = self.make()
+        torch.manual_seed(0)
+        first = self.figures(metric, 1)
+        torch.manual_seed(1)
+        assert [f.value for f in self.figures(metric, 1)] == [f.value for f in first], (
+            "they change from call to call"
+        )
+
+    def test_summaries_are_left_alone(self) -> None:
+        """Figures are taken without changing the summaries: other figures are taken of them too."""
+        metric = self.make()
+        sides = [
+            metric.summarise(self.features(COUNT, seed)) for seed in range(2 + len(metric.also))
+        ]
+        kept = [{k: v.clone() for k, v in _tensors(side).items()} for side in sides]
+        metric.figures(sides[0], sides[1], **dict(zip(sorted(metric.also), sides[2:], strict=True)))
+        for side, before in zip(sides, kept, strict=True):
+            for name, value in _tensors(side).items():
+                assert torch.equal(value, before[name]), f"{name} of a summary is changed"
+
+    def test_an_evaluation_uses_it(self) -> None:
+        """`gentk evaluate` in pixels, of real images against real images, prints its figures."""
+        data = f"{NAME},size=4,validation=8"
+        with secluded():
+            found = evaluate(
+                data,
+                data=f"{NAME},size=4,split=test,validation=8",
+                metrics=(self.spec,),
+                extractors=("pixels",),
+                count=48,
+                device="cpu",
+                threads=1,
+                registry=self.names,
+            )
+        assert found.rows, "the evaluation has no rows"
+        assert all(math.isfinite(row["value"]) for row in found.rows), "a figure is not finite"
+
+
+def _tensors(summary: Summary) -> dict[str, Any]:
+    return summary.store()[0]

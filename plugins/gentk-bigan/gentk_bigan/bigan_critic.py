@@ -1,0 +1,116 @@
+"""The critic of BiGAN."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gentk.interfaces import Critic, ImageShape, Scores
+
+from .layers import STD, Layers
+from .limits import at_least, square_of
+
+__all__ = ["BiGANCritic"]
+
+SIDES = (32, 64, 128)
+"""Sides of the images that its convolutions work with, in pixels."""
+
+
+class Halving(nn.Module):
+    """A convolution that halves the side: y = leaky(norm(W * h + V z + b)), V z the same everywhere.
+
+    Args:
+        before: Channels of h.
+        after: Channels of y.
+        latent: Dimension of z; 0 if it is not given.
+        norm: Whether there is a batch norm; b is then left away.
+    """
+
+    def __init__(self, before: int, after: int, *, latent: int, norm: bool) -> None:
+        super().__init__()
+        self.main = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=not norm)
+        self.beside = nn.Linear(latent, after, bias=False) if latent else None
+        self.norm = nn.BatchNorm2d(after, affine=False) if norm else None
+
+    def forward(self, maps: Tensor, latents: Tensor | None) -> Tensor:
+        """Return maps (N, after, H / 2, W / 2)."""
+        found: Tensor = self.main(maps)
+        if self.beside is not None:
+            found = found + self.beside(latents)[:, :, None, None]
+        if self.norm is not None:
+            found = self.norm(found)
+        return functional.leaky_relu(found, 0.2)
+
+
+class BiGANCritic(Critic):
+    """s_xz(x, z): a network of x to whose every layer, but the first, a linear map of z is added.
+
+    h_1 = leaky(W_1 x + b),  h_l = leaky(norm(W_l h_{l-1} + V_l z)),  s = w^T h + v^T z + b, leaky of
+    slope 0.2, norm a batch norm without gain and bias. Weights start as N(0, 0.02^2).
+
+    Args:
+        image: Shape of the images: any, or squares of 32, 64 or 128 px with `network=conv`.
+        latent: Dimension of z.
+        network: `mlp`, fully connected, as on MNIST, or `conv`, DCGAN's convolutions, as on ImageNet.
+        widths: For `mlp`: units of the hidden layers.
+        width: For `conv`: channels of the first layer; later ones double them.
+        norm: Whether there are batch norms.
+        injected: Whether z enters; without it, the score is `x`, and the critic an ordinary GAN's.
+
+    Raises:
+        Incompatible: If the convolutions do not know images of this size.
+        BadOption: If a width is below 1.
+
+    Source: Donahue, Krahenbuhl and Darrell, Adversarial Feature Learning, 2017, arXiv:1605.09782, and
+    its released code.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: ImageShape,
+        latent: int,
+        network: Literal["mlp", "conv"] = "mlp",
+        widths: tuple[int, ...] = (1024, 1024),
+        width: int = 64,
+        norm: bool = True,
+        injected: bool = True,
+    ) -> None:
+        super().__init__()
+        owner = "critic 'bigan'"
+        at_least(1, owner, {"width": width, "widths": min(widths, default=1)})
+        self.image = image
+        self.pairs = injected
+        given = latent if injected else 0
+        size = image.channels * image.height * image.width
+        self.halvings = nn.ModuleList()
+        if network == "conv":
+            side = square_of(owner, image, SIDES, "--critic bigan,network=mlp")
+            sizes = [image.channels, *(width * 2**k for k in range(side.bit_length() - 3))]
+            self.halvings.extend(
+                Halving(before, after, latent=given if k else 0, norm=norm and k > 0)
+                for k, (before, after) in enumerate(pairwise(sizes))
+            )
+            size, widths = 16 * sizes[-1], ()
+        self.layers = Layers(size, widths, 1, latent=given, activation="leaky", norm=norm)
+        # Behind convolutions the only linear layer is not the first.
+        late = given if self.halvings else 0
+        self.beside = nn.Linear(late, 1, bias=False) if late else None
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.normal_(module.weight, std=STD)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
+        """Return the score `xz`, or `x` without z, of `images` (N, C, H, W) in [-1, 1]."""
+        hidden = images
+        for halving in self.halvings:
+            hidden = halving(hidden, latents)
+        score = self.layers.outputs(hidden.flatten(1), latents)[-1][:, 0]
+        if self.beside is not None:
+            score = score + self.beside(latents)[:, 0]
+        return {"xz" if self.pairs else "x": score}

@@ -1,0 +1,40 @@
+"""Limits: the sizes and option values the networks can work with, and how they refuse others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gentk.errors import BadOption, Incompatible
+from gentk.interfaces import ImageShape
+
+__all__ = ["at_least", "square_of"]
+
+
+def square_of(owner: str, image: ImageShape, sides: tuple[int, ...], other: str) -> int:
+    """Return the side of a square image; raise `Incompatible` if it is none of `sides`.
+
+    Args:
+        owner: What to call the network, such as `critic 'ali'`.
+        image: The shape that was asked for.
+        sides: The sides it knows, in pixels.
+        other: What to type for a network of other sizes, such as `--generator mlp`.
+    """
+    if image.height == image.width and image.width in sides:
+        return image.width
+    largest = max(image.height, image.width)
+    nearest = min(sides, key=lambda side: abs(side - largest))
+    known = " or ".join(map(str, sides))
+    raise Incompatible(
+        f"{owner} knows square images of {known} px, not {image.height}x{image.width}; "
+        f"add size={nearest} to the data, or type {other}"
+    )
+
+
+def at_least(minimum: int, owner: str, options: Mapping[str, int]) -> None:
+    """Raise `BadOption` for the first of a network's options that is below `minimum`."""
+    for name, value in options.items():
+        if value < minimum:
+            raise BadOption(
+                f"{owner}: option {name!r} must be at least {minimum}, not {value}; "
+                f"write {name}={minimum} or more"
+            )

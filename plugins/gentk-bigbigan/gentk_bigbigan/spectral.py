@@ -1,0 +1,63 @@
+"""Spectral normalisation: weights divided by their largest singular value."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrize
+
+__all__ = ["SpectralNorm", "normalised"]
+
+L = TypeVar("L", nn.Linear, nn.Conv2d, nn.Embedding)
+
+
+class SpectralNorm(nn.Module):
+    """W -> W / sigma(W), sigma by one step of power iteration a call.
+
+    With W as a matrix (out, in * k * k) and u from the call before:
+
+        v = W^T u / |W^T u|,    u' = W v / |W v|,    sigma = u'^T W v,
+
+    whose gradient goes through W alone. u' is kept in training mode only. v is not kept at all:
+    averaged weights average u too, and an average of unit vectors is none, but the step above makes
+    it one again.
+
+    Args:
+        weight: The weight it is for.
+        eps: Smallest norm that is divided by.
+
+    Source: Miyato et al., Spectral Normalization for Generative Adversarial Networks, 2018,
+    arXiv:1802.05957.
+    """
+
+    u: Tensor
+
+    def __init__(self, weight: Tensor, *, eps: float = 1e-12) -> None:
+        super().__init__()
+        self.eps = eps
+        start = torch.randn(len(weight), device=weight.device, dtype=weight.dtype)
+        self.register_buffer("u", functional.normalize(start, dim=0, eps=eps))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the normalised weight."""
+        with torch.autocast(weight.device.type, enabled=False):
+            rows = weight.flatten(1)
+            with torch.no_grad():
+                v = functional.normalize(rows.T @ self.u, dim=0, eps=self.eps)
+                u = functional.normalize(rows @ v, dim=0, eps=self.eps)
+                if self.training:
+                    self.u.copy_(u)
+            sigma = u @ (rows @ v)
+            return weight / sigma
+
+
+def normalised(layer: L, enabled: bool = True, eps: float = 1e-12) -> L:
+    """Return the layer with spectral normalisation of its weight, or as it is."""
+    if enabled:
+        norm = SpectralNorm(layer.weight, eps=eps)
+        # Shape and type are kept: torch need not try it, which would take a step.
+        parametrize.register_parametrization(layer, "weight", norm, unsafe=True)
+    return layer

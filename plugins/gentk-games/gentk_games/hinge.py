@@ -1,0 +1,44 @@
+"""The hinge game, score by score."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from gentk.interfaces import AdversarialLoss, Scores
+
+from .terms import Reduction, terms
+
+__all__ = ["HingeLoss"]
+
+
+class HingeLoss(AdversarialLoss):
+    """A hinge on each score for the critic, the scores themselves for generator and encoder.
+
+    With s_k(x, E(x)) the score k of a pair of the data, s_k(G(z), z) that of a pair of the model:
+
+        L_D  = sum_k mean max(0, 1 - s_k(x, E(x))) + sum_k mean max(0, 1 + s_k(G(z), z))
+        L_EG = sum_k mean s_k(x, E(x)) - sum_k mean s_k(G(z), z)
+
+    BigBiGAN with the scores x, z and xz; of images alone, the game of BigGAN and SN-GAN.
+
+    Args:
+        reduction: `sum` over scores, or their `mean`: a third of it for three scores, which Adam
+            does not see.
+
+    Source: Donahue and Simonyan, Large Scale Adversarial Representation Learning, 2019,
+    arXiv:1907.02544; Lim and Ye, Geometric GAN, 2017, arXiv:1705.02894.
+    """
+
+    def __init__(self, *, reduction: Reduction = "sum") -> None:
+        self.reduction: Reduction = reduction
+
+    def critic_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+        """Return `data/SCORE` and `model/SCORE`, the mean hinges."""
+        real = terms("data", data, lambda s: functional.relu(1 - s), self.reduction)
+        return real | terms("model", model, lambda s: functional.relu(1 + s), self.reduction)
+
+    def generator_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+        """Return `data/SCORE`, the mean scores, and `model/SCORE`, the same negated."""
+        real = terms("data", data, lambda s: s, self.reduction)
+        return real | terms("model", model, lambda s: -s, self.reduction)

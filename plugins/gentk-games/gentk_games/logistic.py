@@ -1,0 +1,66 @@
+"""The logistic game, score by score."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from gentk.errors import BadOption
+from gentk.interfaces import AdversarialLoss, Scores
+
+from .terms import Reduction, terms
+
+__all__ = ["Form", "LogisticLoss"]
+
+Form = Literal["swapped", "minimax"]
+"""What generator and encoder minimise: the critic's loss with its labels swapped, or its negative."""
+
+
+class LogisticLoss(AdversarialLoss):
+    """The log-likelihood of a critic that says whether a pair is of the data; scores are logits.
+
+    With sp(t) = log(1 + e^t), s_k(x, E(x)) a score of the data's pair and s_k(G(z), z) of the model's:
+
+        L_D  = weight sum_k [mean sp(-s_k(x, E(x))) + mean sp(s_k(G(z), z))]
+        L_EG = sum_k [mean sp(s_k(x, E(x))) + mean sp(-s_k(G(z), z))]      (swapped)
+        L_EG = -L_D / weight                                               (minimax)
+
+    The swapped form is what BiGAN and ALI train with, both terms of it: without the first the encoder
+    would have no gradient. Without an encoder it is the non-saturating GAN, and `minimax` the
+    original one.
+
+    Args:
+        form: What generator and encoder minimise.
+        reduction: `sum` over scores, or their `mean`.
+        weight: Factor of the critic's terms; the released code of BiGAN has 0.5.
+
+    Raises:
+        BadOption: If `weight` is not above 0.
+
+    Source: Donahue, Krahenbuhl and Darrell, Adversarial Feature Learning, 2017, arXiv:1605.09782;
+    Dumoulin et al., Adversarially Learned Inference, 2017, arXiv:1606.00704.
+    """
+
+    def __init__(
+        self, *, form: Form = "swapped", reduction: Reduction = "sum", weight: float = 1.0
+    ) -> None:
+        if not weight > 0:
+            raise BadOption(f"loss 'logistic': weight={weight} is not above 0; write weight=1")
+        self.form = form
+        self.reduction: Reduction = reduction
+        self.weight = weight
+
+    def critic_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+        """Return `data/SCORE` and `model/SCORE`, mean negative log-likelihoods."""
+        real = terms("data", data, lambda s: self.weight * softplus(-s), self.reduction)
+        return real | terms("model", model, lambda s: self.weight * softplus(s), self.reduction)
+
+    def generator_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+        """Return `data/SCORE` and `model/SCORE`, of swapped labels or negated."""
+        if self.form == "swapped":
+            real = terms("data", data, softplus, self.reduction)
+            return real | terms("model", model, lambda s: softplus(-s), self.reduction)
+        real = terms("data", data, lambda s: -softplus(-s), self.reduction)
+        return real | terms("model", model, lambda s: -softplus(s), self.reduction)

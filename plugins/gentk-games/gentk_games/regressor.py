@@ -1,0 +1,71 @@
+"""The latent regressor: an encoder that is taught on the generator's own samples."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from gentk.errors import BadOption
+from gentk.interfaces import AdversarialLoss, Scores
+
+from .terms import terms
+
+__all__ = ["LatentRegressor"]
+
+
+class LatentRegressor(AdversarialLoss):
+    """An ordinary GAN of images, and beside it an encoder that learns z from G(z).
+
+        L_G = mean sp(-s(G(z))),    L_E = weight mean_i d(z_i, E(G(z))_i)
+
+    with d the squared error, or for z ~ U(-1, 1) the cross-entropy of (z + 1) / 2 under
+    sigmoid(E(G(z))). The encoder never sees the data. With `joint`, L_E goes through G too.
+
+    Args:
+        distance: `squared`, or `bernoulli` for a uniform prior.
+        joint: Whether the generator learns from L_E too; the released code then has weight=0.25.
+        weight: Factor of L_E.
+
+    Raises:
+        BadOption: If `weight` is not above 0.
+
+    Source: the baselines LR and JLR of Donahue, Krahenbuhl and Darrell, Adversarial Feature
+    Learning, 2017, arXiv:1605.09782, and its released code.
+    """
+
+    needs = frozenset({"scores", "inversion"})
+
+    def __init__(
+        self,
+        *,
+        distance: Literal["squared", "bernoulli"] = "squared",
+        joint: bool = False,
+        weight: float = 1.0,
+    ) -> None:
+        if not weight > 0:
+            raise BadOption(
+                f"loss 'latent-regressor': weight={weight} is not above 0; write weight=1"
+            )
+        self.distance = distance
+        self.joint = joint
+        self.weight = weight
+
+    def critic_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+        """Return `data/SCORE` and `model/SCORE`, mean negative log-likelihoods."""
+        real = terms("data", data, lambda s: softplus(-s), "sum")
+        return real | terms("model", model, softplus, "sum")
+
+    def generator_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+        """Return `model/SCORE`; the data's scores are nobody's concern here."""
+        return terms("model", model, lambda s: softplus(-s), "sum")
+
+    def inversion_loss(self, latents: Tensor, inversion: Tensor) -> dict[str, Tensor]:
+        """Return `inversion`, the mean over samples and coordinates of z's distance from E(G(z))."""
+        if self.distance == "squared":
+            error = (inversion - latents).square()
+        else:
+            # Cross-entropy of logits: sp(t) - p t with p = (z + 1) / 2.
+            error = softplus(inversion) - (latents + 1) / 2 * inversion
+        return {"inversion": self.weight * error.mean()}

@@ -1,0 +1,92 @@
+"""Memorisation: whether samples are nearer to the training images than unseen real images are.
+
+With d(.) the distance to the nearest training image, samples y and held-out images x
+
+    memorised = P(d(y) < d(x)) + P(d(y) = d(x)) / 2
+
+over all pairs: 0.5 where samples are as far from the training set as unseen data are, 1 for copies, 0
+for samples far from all data. Its error is that of the Mann-Whitney statistic,
+
+    error^2 = var_j F(y_j) / m + var_i G(x_i) / n,    F(y) = P(d(y) < d(x) | y), G(x) the same of x.
+
+Source: C. Meehan, K. Chaudhuri, S. Dasgupta, "A Non-Parametric Test to Detect Data-Copying in
+Generative Models", AISTATS 2020, arXiv:2004.05675, section 3 (one cell); E. R. DeLong et al.,
+"Comparing the Areas under Two or More Correlated ROC Curves", Biometrics 1988 (the error).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from gentk.errors import DataError
+from gentk.interfaces import Features, Figure, Metric
+from gentk.summary import Samples, Summary, pooled
+
+from .neighbours import Points, radii
+
+__all__ = ["Memorised", "memorised"]
+
+
+class Memorised(Metric):
+    """Share of samples closer to the training set than held-out data are, in pooled features."""
+
+    summary = Samples
+    also = frozenset({"train"})
+
+    def summarise(self, features: Features, like: Summary | None = None) -> Samples:
+        """Return the pooled features themselves."""
+        return Samples.of(pooled(features))
+
+    @torch.no_grad()
+    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+        """Return `memorised`.
+
+        Raises:
+            DataError: Without training images, or if the reference images are among them.
+        """
+        train = also.get("train")
+        assert isinstance(reference, Samples) and isinstance(sample, Samples)
+        if not isinstance(train, Samples) or min(train.count, reference.count, sample.count) < 2:
+            raise DataError(
+                "metric 'memorised' needs training, held-out and sample images; type "
+                "--data NAME,split=test"
+            )
+        known = Points(train.rows, train.rows.mean(0))
+        held, made = (
+            radii(Points(side.rows, train.rows.mean(0)), known, 1) for side in (reference, sample)
+        )
+        if float((held == 0).double().mean()) > 0.5:
+            raise DataError(
+                "metric 'memorised' needs images the run was not trained on, and the reference's are "
+                "training images; type --data NAME,split=test"
+            )
+        value, error = memorised(held, made)
+        return [Figure("memorised", value, error)]
+
+    def fingerprint(self) -> str:
+        """Return what is summarised: pooled features."""
+        return "samples-1 pool=mean"
+
+
+def memorised(held: Tensor, made: Tensor) -> tuple[float, float]:
+    """Return P(made < held) + P(made = held) / 2, and its standard error.
+
+    Args:
+        held: (n,), n > 1.
+        made: (m,), m > 1.
+    """
+    of_made = 1 - _below(held, made)
+    of_held = _below(made, held)
+    variance = of_made.var() / len(made) + of_held.var() / len(held)
+    return float(of_made.mean()), math.sqrt(float(variance))
+
+
+def _below(values: Tensor, points: Tensor) -> Tensor:
+    """Return the share of values below each point, those equal to it counted half; float64."""
+    values = values.sort().values
+    low = torch.searchsorted(values, points, right=False)
+    high = torch.searchsorted(values, points, right=True)
+    return (low + high).cpu().double() / (2 * len(values))

@@ -1,0 +1,102 @@
+"""`gentk run --seeds`, `evaluate`, `compare` and `grid`, as they are typed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+SMALL = (  # noqa: SIM905
+    "quickstart --data digits,limit=200 --extractor pixels --generator mlp,latent=8,widths=16+32 "
+    "--batch 16 --steps 5 --device cpu --quiet"
+).split()
+
+
+@pytest.fixture
+def two(gentk):
+    """Two seeds, judged."""
+    made = gentk("run", *SMALL, "--seeds", "2", "--out", "a")
+    assert made.exit_code == 0, made.output
+    for folder in ("a-seed0", "a-seed1"):
+        judged = gentk("evaluate", folder, "--extractor", "pixels", "-n", "40", "--quiet")
+        assert judged.exit_code == 0, judged.output
+    return made
+
+
+def test_seeds_are_runs_of_their_own(two, place):
+    """Folders end in the seed, and what to type next is said."""
+    assert "gentk compare a-seed0 a-seed1" in two.stdout
+    records = [json.loads((place / f"a-seed{s}/run.json").read_text()) for s in (0, 1)]
+    assert [record["recipe"]["seed"] for record in records] == [0, 1]
+
+
+def test_a_comparison_in_every_form(two, gentk, place):
+    """A table, Markdown, JSON and a picture."""
+    both = ("compare", "a-seed0", "a-seed1")
+    plain = gentk(*both).stdout
+    assert "2" in plain and "±" in plain and "40 samples" in plain
+    assert gentk(*both, "--markdown").stdout.count("| --- |") >= 1
+    found = json.loads(gentk(*both, "--json").stdout)
+    assert found["rows"][0]["seeds"] == [0, 1] and found["rows"][0]["deviation"] > 0
+    assert gentk(*both, "--png", "x.png").exit_code == 0 and (place / "x.png").stat().st_size > 999
+
+
+def test_figures_of_other_protocols_are_refused(two, gentk, place):
+    """One sentence, which says in what they differ; --mixed shows them."""
+    (place / "a-seed1/figures.jsonl").unlink()
+    gentk("evaluate", "a-seed1", "--extractor", "pixels", "-n", "30", "--quiet")
+    refused = gentk("compare", "a-seed0", "a-seed1")
+    assert refused.exit_code == 2 and "samples: 40 or 30" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1 and "--mixed" in refused.stderr
+    mixed = gentk("compare", "a-seed0", "a-seed1", "--mixed")
+    assert mixed.exit_code == 0 and "samples: 40 or 30" in mixed.stderr
+
+
+def test_sanity_rows_are_a_table_by_subject(two, gentk):
+    """`--floor` prints a row per subject; JSON holds the rows."""
+    words = ("evaluate", "a-seed0", "--extractor", "pixels", "-n", "40", "--floor", "--quiet")
+    table = gentk(*words).stdout
+    assert "one real image" in table and "fdr" in table and "trained_on" in table
+    assert {row["subject"] for row in json.loads(gentk(*words, "--json").stdout)["rows"]} >= {
+        "noise"
+    }
+
+
+def test_a_grid_prints_its_commands_and_makes_its_runs(gentk, place):
+    """`--print` is one line a run; the command makes the table; refused rows say why."""
+    words = ["grid", *SMALL, "--over", "loss=moments", "--over", "loss=mmd", "--over"]
+    words += ["estimator=ama", "--judge", "pixels", "-n", "30", "--out", "g"]
+    printed = gentk(*words, "--print")
+    assert (
+        printed.stdout.startswith("gentk run quickstart") and "&& gentk evaluate" in printed.stdout
+    )
+    assert len(printed.stdout.splitlines()) == 1 and not (place / "g").exists()
+    assert "refused: loss=mmd estimator=ama" in printed.stderr
+    made = gentk(*words)
+    assert made.exit_code == 0 and "loss=moments" in made.stdout
+    assert (place / "g/rows.jsonl").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("compare", "nowhere"), "is not the folder of a run"),
+        (("grid",), "write --over"),
+        (("grid", "--over", "loss"), "has no value"),
+        (("grid", "--over", "steps=5"), "one budget"),
+        (("grid", "--over", "loss=moments", "--metric", "nope"), "no metric 'nope'"),
+        (("run", "--seeds", "0"), "--seeds"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(gentk, words, sentence):
+    """It says what to type."""
+    result = gentk(*words)
+    assert result.exit_code != 0 and sentence in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_evaluation_during_training(gentk, place):
+    """`--evaluate-every` keeps figures of every so many steps."""
+    quiet = [word for word in SMALL if word != "--quiet"]
+    result = gentk("run", *quiet, "--evaluate-every", "4", "--out", "b", "--dry-run")
+    assert "evaluate,every=4" in result.stdout

@@ -1,0 +1,64 @@
+"""Evaluation during training: figures are kept, and the weights do not notice it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gentk.errors import BadOption
+from gentk.runs.evaluation import evaluate
+from gentk.runs.evaluator import Evaluator
+from gentk.runs.figures import read
+
+
+def weights(run):
+    """All trained weights, and their averages."""
+    state = run.folder.checkpoints.load()
+    return {**state["generator"], **state["average"]["weights"]}
+
+
+def test_weights_are_the_same_bit_by_bit(small, tmp_path):
+    """With and without evaluation, after the same number of steps."""
+    plain = small(steps=12)
+    watched = small(
+        steps=12,
+        out=str(tmp_path / "watched"),
+        observers=[Evaluator(every=3, extractor=("pixels",), count=20, quiet=True)],
+    )
+    one, other = weights(plain), weights(watched)
+
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_figures_are_those_of_evaluate(small, capsys):
+    """A row at every third step and at the end; the last are what `gentk evaluate` says."""
+    observer = Evaluator(every=3, metric=("fd", "prdc;k=3"), extractor=("pixels",), count=40)
+    run = small(steps=7, observers=[observer])
+    rows = read(run.folder.path)
+
+    assert sorted({row["steps"] for row in rows}) == [3, 6, 7]
+    judged = evaluate(
+        str(run.folder.path), metrics=("fd", "prdc,k=3"), extractors=("pixels",), count=40
+    )
+    last = {row["figure"]: row["value"] for row in read(run.folder.path, 7)}
+    assert last == pytest.approx({row["figure"]: row["value"] for row in judged.rows})
+    assert "step 3: fd " in capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_does_not_repeat_figures(small):
+    """Figures up to the checkpoint are kept, once."""
+    observer = {"every": 3, "extractor": ("pixels",), "count": 20, "quiet": True}
+    small(steps=6, observers=[Evaluator(**observer)])
+    run = small(steps=9, observers=[Evaluator(**observer)])
+    steps = [row["steps"] for row in read(run.folder.path) if row["figure"] == "fd"]
+
+    assert steps == [3, 6, 9]
+
+
+def test_options_out_of_range_are_refused():
+    """Each says what to write."""
+    with pytest.raises(BadOption, match="every=1000"):
+        Evaluator(every=0)
+    with pytest.raises(BadOption, match="count=1000"):
+        Evaluator(count=1)

@@ -1,0 +1,139 @@
+"""docs/plugins.md: the page's own commands, run as they stand, in an empty folder and environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gentk.spec import KINDS
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+BLOCK = re.compile(
+    r"(?:^`(?P<path>[^`\n]+)`:\n\n)?^```(?P<form>\w+)\n(?P<text>.*?)^```$", re.M | re.S
+)
+HAND_WRITTEN = 25
+"""Lines, those that are not blank, that an extractor of one's own may take."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block of the page: commands, or the content of the file that is named before it."""
+
+    form: str
+    text: str
+    path: str | None
+
+    @property
+    def commands(self) -> list[str]:
+        """The lines after the prompt."""
+        return [line[2:] for line in self.text.splitlines() if line.startswith("$ ")]
+
+
+BLOCKS = [Block(m["form"], m["text"], m["path"]) for m in BLOCK.finditer(PAGE)]
+
+
+def test_the_page_has_a_plugin_of_every_kind():
+    """It makes, installs, checks and uses one of each; every file says where it goes."""
+    commands = "\n".join(line for block in BLOCKS for line in block.commands)
+    for kind in KINDS:
+        for pattern in (
+            rf"gentk plugin new my-{kind} --kind {kind}$",
+            rf"pip install .*-e \./my-{kind}\b",
+            rf"gentk plugin check my-{kind}$",
+            rf"gentk (run|evaluate) .*--{kind} my-{kind}\b",
+        ):
+            assert re.search(pattern, commands, re.M), pattern
+    assert {block.form for block in BLOCKS} == {"console", "python", "sh"}
+    assert all(block.path for block in BLOCKS if block.form == "python")
+
+
+def test_an_extractor_takes_few_lines():
+    """What people write by hand for an extractor, tests included."""
+    own = [b.text for b in BLOCKS if b.path and b.path.startswith("my-extractor/")]
+    lines = [line for text in own for line in text.splitlines() if line.strip()]
+
+    assert len(own) == 2
+    assert len(lines) <= HAND_WRITTEN
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A new virtual environment with gentk's wheel, in which what gentk needs is visible.
+
+    torch and the rest are not installed a second time: a .pth file names this environment's packages.
+    """
+    place = tmp_path_factory.mktemp("environment")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(place)]
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
+    [wheel] = place.glob("*.whl")
+    venv.create(place / "env", with_pip=True)
+    scripts = place / "env" / "bin"
+    packages = sysconfig.get_path("purelib")
+    [site] = (place / "env" / "lib").glob("python*/site-packages")
+    (site / "outside.pth").write_text(f"import site; site.addsitedir({packages!r})\n")
+    variables = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GENTK", "PIP"))
+    }
+    variables |= {
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "VIRTUAL_ENV": str(place / "env"),
+        "GENTK_CACHE": str(place / "cache"),
+        "OMP_NUM_THREADS": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip reads it so: no isolation
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    install = ["pip", "install", "--force-reinstall", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True, env=variables)
+    return variables
+
+
+def shell(command: str, place: Path, environment: dict[str, str]) -> str:
+    """Run a command line as a shell does; fail with what it said."""
+    done = subprocess.run(
+        ["bash", "-ec", command],
+        capture_output=True,
+        text=True,
+        cwd=place,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, f"$ {command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_page_works_as_it_stands(tmp_path, environment):
+    """All blocks in order: files are written, commands end well, and all kinds are there at the end."""
+    where = shell("python -c 'import gentk; print(gentk.__file__)'", tmp_path, environment)
+    assert environment["VIRTUAL_ENV"] in where, "gentk is not the wheel's"
+    said = {}
+    for block in BLOCKS:
+        if block.path is not None:
+            place = tmp_path / block.path
+            assert place.parent.is_dir(), f"there is no folder for {block.path}"
+            place.write_text(block.text, encoding="utf-8")
+        elif block.form == "console":
+            assert all(line.startswith("$ ") for line in block.text.splitlines()), block.text
+            for command in block.commands:
+                said[command] = shell(command, tmp_path, environment)
+
+    listed = json.loads(shell("gentk list --json", tmp_path, environment))
+    assert listed["broken"] == []
+    shown = {(row["kind"], row["name"]): row["distribution"] for row in listed["components"]}
+    assert all(shown[kind, f"my-{kind}"] == f"my-{kind}" for kind in KINDS)
+    assert "How far apart, in pixels." in said["gentk show extractor my-extractor"]
+    assert "checks passed: extractor" in said["gentk plugin check my-extractor"]
+    assert said["cat seen/curve.csv"].startswith("step,loss\n1,")
+    assert len(list((tmp_path / "runs").iterdir())) >= 6, "each run has a folder"

@@ -1,0 +1,1 @@
+"""A hook module as it should be."""

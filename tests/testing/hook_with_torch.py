@@ -1,0 +1,3 @@
+"""A hook module that imports torch."""
+
+import torch  # noqa: F401

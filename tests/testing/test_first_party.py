@@ -1,0 +1,74 @@
+"""gentk's own components pass the suites that everybody's are measured by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gentk.interfaces import ImageShape
+from gentk.testing import SUITES, examine
+
+SMALL = {"image": ImageShape(1, 16, 16)}
+COMPONENTS = [
+    ("extractor", "pixels", {}),
+    ("extractor", "pixels,range=signed", {}),
+    ("extractor", "identity", {}),
+    ("extractor", "timm:resnet10t,weights=none,last=3", {"image": ImageShape(3, 32, 32)}),
+    ("generator", "mlp,widths=16", SMALL),
+    ("generator", "dcgan", {}),
+    ("generator", "resnet,width=8", SMALL),
+    ("encoder", "mlp,widths=16", SMALL),
+    ("encoder", "dcgan", {}),
+    ("encoder", "vgg", {}),
+    ("loss", "moments", {}),
+    ("loss", "moments,covariance=full,normalise=layer", {}),
+    ("loss", "reconstruction", {}),
+    ("loss", "reconstruction,distance=laplacian", {}),
+    ("loss", "mmd", {}),
+    ("loss", "mmd,features=rff+64", {}),
+    ("loss", "mmd,bandwidths=median,layers=each", {}),
+    ("estimator", "batch", {}),
+    ("estimator", "ma", {}),
+    ("estimator", "ama", {}),
+    ("estimator", "ama,seeding=8", {}),
+    ("estimator", "queue,size=8", {}),
+    ("data", "digits", {}),
+    ("metric", "fd", {}),
+    ("metric", "kid,subset_size=20,subsets=3", {}),
+    ("metric", "mmd", {}),
+    ("metric", "parzen", {}),
+    ("observer", "progress", {}),
+    ("observer", "metrics", {}),
+    ("observer", "grids", {}),
+]
+
+
+def failures(kind: str, spec: str, **attributes: object) -> dict[str, str]:
+    """The checks that a component fails, with the reasons."""
+    suite = type("Suite", (SUITES[kind],), {"spec": spec, **attributes})
+    verdicts = list(examine(suite))
+    assert sum(v.outcome == "passed" for v in verdicts) >= 12
+    return {v.name: v.reason for v in verdicts if v.outcome == "failed"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "attributes"), COMPONENTS, ids=[f"{k}-{s}" for k, s, _ in COMPONENTS]
+)
+def test_own_components_pass(kind, spec, attributes):
+    """No check fails."""
+    assert failures(kind, spec, **attributes) == {}
+
+
+def test_own_sources_of_files_pass(tmp_path):
+    """So it is with data that are read from files."""
+    draw = np.random.default_rng(0)
+    pixels = draw.integers(0, 256, (30, 9, 9, 3), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", images=pixels, labels=np.arange(30) % 3)
+    for index, image in enumerate(pixels):
+        path = tmp_path / "folder" / "ab"[index % 2] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+
+    assert failures("data", f"npz:{tmp_path / 'images.npz'}") == {}
+    assert failures("data", f"folder:{tmp_path / 'folder'}") == {}

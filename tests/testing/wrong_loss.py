@@ -1,0 +1,248 @@
+"""Losses that are wrong in one way each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+
+from gentk.interfaces import AdversarialLoss, MatchingLoss, ReconstructionLoss
+from gentk.summary import MomentSums, Samples, pooled
+from gentk.testing.partner import Game, MeanOfSamples
+
+
+class Right(MatchingLoss):
+    """Squared distance of means: nothing is wrong with it."""
+
+    summary = MomentSums
+
+    def kinds(self):
+        return {"mean": "real"}
+
+    def summarise(self, features, like=None):
+        return self.summary.of(features, "none", like)
+
+    def statistics(self, summary):
+        return {"mean": summary.mean()}
+
+    def forward(self, data, model):
+        return {"mean": (data["mean"] - model["mean"]).square().sum()}
+
+    def fingerprint(self):
+        return "right"
+
+
+class Whole(Right):
+    """One of its terms is a whole number."""
+
+    def forward(self, data, model):
+        return super().forward(data, model) | {"layers": torch.tensor(0)}
+
+
+class Counting(Right):
+    """Its terms grow from call to call."""
+
+    calls = 0
+
+    def forward(self, data, model):
+        self.calls += 1
+        return {"mean": super().forward(data, model)["mean"] * (1 + self.calls / 1000)}
+
+
+class Waiting(Right):
+    """It reads a value off the device."""
+
+    def forward(self, data, model):
+        found = super().forward(data, model)
+        return found if found["mean"].item() >= 0 else {}
+
+
+class Stepping(Right):
+    """It has an optimiser of its own."""
+
+    def forward(self, data, model):
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0).step()
+        return super().forward(data, model)
+
+
+class Small(Right):
+    """It cannot do with as many images as data have."""
+
+    def statistics(self, summary):
+        if summary.count > 30:
+            raise RuntimeError("too many")
+        return super().statistics(summary)
+
+
+class Mislabelled(Right):
+    """It makes other summaries than it says."""
+
+    summary = Samples
+
+    def summarise(self, features, like=None):
+        return MomentSums.of(features, "none", like)
+
+
+class Miscounted(MomentSums):
+    """Sums that do not count what is added."""
+
+    def __add__(self, other):
+        return replace(super().__add__(other), count=self.count)
+
+
+class Subtracting(Right):
+    """Its summaries do not add up."""
+
+    summary = Miscounted
+
+
+class Rounded(MomentSums):
+    """Sums that are stored in half precision."""
+
+    def store(self):
+        tensors, fields = super().store()
+        return {name: value.half().to(value) for name, value in tensors.items()}, fields
+
+
+class Lossy(Right):
+    """Its summaries do not survive the cache."""
+
+    summary = Rounded
+
+
+class Unshared(Samples):
+    """Samples of which every part is handed all gradients."""
+
+    def share(self, gradient, start, stop):
+        return dict(gradient)
+
+
+class Greedy(MeanOfSamples):
+    """Its parts cannot take their share of the gradient."""
+
+    summary = Unshared
+
+    def summarise(self, features, like=None):
+        return Unshared.of(features)
+
+
+class Narrow(Right):
+    """It takes features in float32 only."""
+
+    def summarise(self, features, like=None):
+        made = {k: v.flatten(1) @ torch.eye(v[0].numel()) for k, v in features.items()}
+        return super().summarise(made, like)
+
+
+class Deaf(Right):
+    """Its fingerprint does not hear of an option.
+
+    Args:
+        pool: Whether maps are averaged.
+    """
+
+    def __init__(self, *, pool: Literal["none", "mean"] = "none"):
+        self.pool = pool
+
+    def summarise(self, features, like=None):
+        return super().summarise(pooled(features) if self.pool == "mean" else features, like)
+
+
+class Talkative(Right):
+    """It returns a statistic that it does not name."""
+
+    def statistics(self, summary):
+        return super().statistics(summary) | {"spare": summary.mean()}
+
+
+class Reversed(Right):
+    """It is smallest where the distributions are far apart."""
+
+    def forward(self, data, model):
+        return {"mean": -super().forward(data, model)["mean"]}
+
+
+class Cut(Right):
+    """A layer has no part in the gradient."""
+
+    def summarise(self, features, like=None):
+        found = {k: v if v.dim() == 4 else v.detach() + 0 * v for k, v in features.items()}
+        return super().summarise(found, like)
+
+
+class Unfair(Game):
+    """The generator wants what the critic wants."""
+
+    def generator_loss(self, data, model):
+        return {name: -value for name, value in super().generator_loss(data, model).items()}
+
+
+class Dependent(Game):
+    """The generator needs scores of the data."""
+
+    def generator_loss(self, data, model):
+        return {"gap": data["x"].mean() - model["x"].mean()}
+
+
+class Summed(AdversarialLoss):
+    """Its terms are sums over samples."""
+
+    def critic_loss(self, data, model):
+        return {"gap": model["x"].sum() - data["x"].sum()}
+
+    def generator_loss(self, data, model):
+        return {"gap": -model["x"].sum()}
+
+
+class RightDistance(ReconstructionLoss):
+    """Mean squared error: nothing is wrong with it."""
+
+    def forward(self, images, reconstruction):
+        return {"mse": (images - reconstruction).square().mean()}
+
+
+class Repelled(RightDistance):
+    """It is smallest far from the image."""
+
+    def forward(self, images, reconstruction):
+        return {"mse": -super().forward(images, reconstruction)["mse"]}
+
+
+class Unmoved(RightDistance):
+    """The reconstruction has no part in the gradient."""
+
+    def forward(self, images, reconstruction):
+        return super().forward(images, reconstruction.detach() + 0 * reconstruction)
+
+
+class SummedDistance(RightDistance):
+    """It is a sum over images."""
+
+    def forward(self, images, reconstruction):
+        return {"mse": super().forward(images, reconstruction)["mse"] * len(images)}
+
+
+WRONG = {
+    "test_terms_are_scalars": Whole,
+    "test_it_keeps_no_state": Counting,
+    "test_nothing_waits_for_the_device": Waiting,
+    "test_steps_are_left_to_the_engine": Stepping,
+    "test_a_run_uses_it": Small,
+    "test_summaries_are_of_the_declared_class": Mislabelled,
+    "test_summaries_add_up": Subtracting,
+    "test_summaries_can_be_kept": Lossy,
+    "test_gradient_goes_through_parts": Greedy,
+    "test_features_of_any_layout_are_taken": Narrow,
+    "test_the_fingerprint_follows_what_is_kept": Deaf,
+    "test_statistics_are_those_it_names": Talkative,
+    "test_nothing_is_nearer_than_the_data": Reversed,
+    "test_gradient_reaches_the_features": Cut,
+    "test_critic_and_generator_disagree": Unfair,
+    "test_generators_play_alone": Dependent,
+    "test_adversarial_terms_are_means": Summed,
+    "test_an_image_is_nearest_to_itself": Repelled,
+    "test_gradient_reaches_the_reconstruction": Unmoved,
+    "test_reconstruction_terms_are_means": SummedDistance,
+}
+RIGHT = (Right, RightDistance, Game)
