@@ -336,6 +336,8 @@ def command(flags: dict[str, Any]) -> str:
     for key, value in flags.items():
         values = value if isinstance(value, list) else [value]
         for item in values:
+            if isinstance(item, dict):
+                continue  # a schedule: it is listed with the row
             words += [str(item)] if key == "recipe" else [f"--{key}", str(item)]
     return shlex.join(words)
 

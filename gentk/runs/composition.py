@@ -203,7 +203,8 @@ def check(resolved: Resolved, registry: Registry) -> Loss:
     loss = cast(Loss, registry.build("loss", r.loss)[0])
     family = family_of(loss, r.loss)
     for key in OPTIONAL - family.uses:
-        if resolved.origins.get(key) == f"--{key}":
+        # `none` takes back what a recipe says: that is no use of it.
+        if resolved.origins.get(key) == f"--{key}" and getattr(r, key) is not None:
             raise Incompatible(f"loss {r.loss!r} has no use for --{key}; leave it away")
     _check_phases(r, family)
     check_runs(r)

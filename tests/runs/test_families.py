@@ -273,6 +273,11 @@ steps = 3
     assert other.codec.fingerprint() == given.as_codec().fingerprint()
 
 
+def test_none_takes_back_what_a_recipe_says(ae):
+    """`critic none` makes an auto-encoder of the parts of a game."""
+    assert ae(critic="none").recipe.critic is None
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
