@@ -8,14 +8,15 @@ appends its row as soon as it is judged, and renders `NAME.md` from the rows. No
     seeds = [0, 1, 2]
     pictures = true               whether a grid of the first seed's samples is kept
     [run]                         keys of a recipe, common to all rows (`recipe` names one to start from)
-    [judge]                       data, metric, extractors, count: as `gentk evaluate`; the metric's first
-                                  figure is shown. `run` among the extractors is the run's own encoder.
-                                  Several judges are written [[judge]]; claims go by the first one.
+    [judge]                       data, metric, extractors, count: as `gentk evaluate`; `figures`, which
+                                  are shown (the first). `run` among the extractors is the run's own
+                                  encoder. Several judges are written [[judge]].
     [stage]                       name -> a recipe made once, before all rows: they write stage:NAME
-    [[claim]]                     says, and the names of the rows that are `better` and `worse` by it; `judge`,
-                                  the number of another judge than the first (0)
+    [[claim]]                     says, and the names of the rows that are `better` and `worse` by it;
+                                  `judge`, the number of another column than the first (0)
     [[row]]                       name, and the keys of a recipe it changes; or `subject`, images by
-                                  name that are judged as they are, once; `published`, to show beside it;
+                                  name that are judged as they are, once, or what `gentk evaluate
+                                  --floor` makes of them (`floor`); `published`, to show beside it;
                                   `seeds`, if fewer than the table's
 """
 
@@ -42,7 +43,7 @@ from gentk.observers.metrics import MetricsFile
 from gentk.runs.evaluation import evaluate
 from gentk.selection import Selection
 
-OWN = frozenset({"name", "judge", "published", "seeds"})
+OWN = frozenset({"name", "published", "seeds"})
 """Keys of a row that are not a recipe's."""
 
 HERE = Path(__file__).parent
@@ -133,7 +134,7 @@ def measure_images(
     return {
         "row": row["name"],
         "seed": seed,
-        **judged(row["subject"], table, threads),
+        **judged(row["subject"], table, threads, row.get("floor")),
         "subject": row["subject"],
     }
 
@@ -146,10 +147,13 @@ class Judge:
     extractor: str
     data: str
     count: int
+    figure: str | None = None
 
     @property
     def title(self) -> str:
         """What stands above the column."""
+        if self.figure is not None:
+            return self.figure
         return self.extractor if self.metric == "fd" else f"{self.metric} of {self.extractor}"
 
     def of_run(self) -> bool:
@@ -163,9 +167,11 @@ class Judge:
 
     def made(self, figure: dict[str, Any]) -> bool:
         """Say whether it made a figure; those of tables with one metric do not name it."""
-        return (figure.get("metric", self.metric), figure["extractor"]) == (
-            self.metric,
-            self.extractor,
+        own = (self.metric, self.extractor, self.figure or figure["figure"])
+        return own == (
+            figure.get("metric", self.metric),
+            figure["extractor"],
+            figure["figure"],
         )
 
 
@@ -173,16 +179,20 @@ def judges(table: dict[str, Any]) -> list[Judge]:
     """Return the columns of a table."""
     found = table["judge"] if isinstance(table["judge"], list) else [table["judge"]]
     return [
-        Judge(one.get("metric", "fd"), extractor, one["data"], one.get("count", 5000))
+        Judge(one.get("metric", "fd"), extractor, one["data"], one.get("count", 5000), figure)
         for one in found
         for extractor in one["extractors"]
+        for figure in one.get("figures", [None])
     ]
 
 
-def judged(subject: str, table: dict[str, Any], threads: int | None) -> dict[str, Any]:
+def judged(
+    subject: str, table: dict[str, Any], threads: int | None, floor: str | None = None
+) -> dict[str, Any]:
     """Return the figures of a run or of images, with what decides them.
 
-    A run without an encoder has no figure by a judge of encoders, and images have none.
+    A run without an encoder has no figure by a judge of encoders, and images have none. With `floor`
+    the figures are those of the sanity row of that name.
     """
     figures = []
     protocol: dict[str, Any] = {}
@@ -196,11 +206,18 @@ def judged(subject: str, table: dict[str, Any], threads: int | None) -> dict[str
             metrics=(judge.metric,),
             extractors=(judge.where(subject),),
             count=judge.count,
+            ratio=judge.figure == "fdr",
+            floor=floor is not None,
             threads=threads,
         )
-        first = found.rows[0]
+        row = next(
+            row
+            for row in found.rows
+            if row["subject"] == (floor or subject)
+            and row["figure"] == (judge.figure or row["figure"])
+        )
         keys = ("metric", "figure", "value", "error", "better", "trained_on")
-        figures.append({key: first[key] for key in keys} | {"extractor": judge.extractor})
+        figures.append({key: row[key] for key in keys} | {"extractor": judge.extractor})
         protocol = protocol or found.protocol
     return {
         "figures": figures,
