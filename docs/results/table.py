@@ -17,7 +17,8 @@ appends its row as soon as it is judged, and renders `NAME.md` from the rows. No
     [[row]]                       name, and the keys of a recipe it changes; or `subject`, images by
                                   name that are judged as they are, once, or what `gentk evaluate
                                   --floor` makes of them (`floor`); `published`, to show beside it;
-                                  `seeds`, if fewer than the table's
+                                  `seeds`, if fewer than the table's; `alone`, if of the keys common to
+                                  all rows it shares the data only
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from gentk.observers.metrics import MetricsFile
 from gentk.runs.evaluation import evaluate
 from gentk.selection import Selection
 
-OWN = frozenset({"name", "published", "seeds"})
+OWN = frozenset({"name", "published", "seeds", "alone"})
 """Keys of a row that are not a recipe's."""
 
 HERE = Path(__file__).parent
@@ -85,7 +86,8 @@ def measure(
     name: str, table: dict[str, Any], row: dict[str, Any], seed: int, threads: int | None
 ) -> dict[str, Any]:
     """Make one run and judge it."""
-    flags = {**table["run"], **{k: v for k, v in row.items() if k not in OWN}}
+    shared = {"data": table["run"]["data"]} if row.get("alone") else table["run"]
+    flags = {**shared, **{k: v for k, v in row.items() if k not in OWN}}
     recipe = flags.pop("recipe", None)
     made = {"recipe": recipe, "flags": dict(flags)}
     flags = staged(name, table, flags, threads)
