@@ -19,8 +19,10 @@ test: $(STAMP)  ## all tests
 	$(BIN)/pytest
 
 bench: $(STAMP)  ## speed as ratios, measured side by side
-	$(BIN)/python tests/bench/ratios.py $(ARGUMENTS); ratios=$$?; \
-	$(BIN)/python tests/bench/mmd.py $(ARGUMENTS) && exit $$ratios
+	$(BIN)/python tests/bench/ratios.py $(ARGUMENTS); missed=$$?; \
+	for bench in mmd metrics adversarial; do \
+		$(BIN)/python tests/bench/$$bench.py $(ARGUMENTS) || missed=1; \
+	done; exit $$missed
 
 docs: $(DOCS)  ## the site, in build/docs; a warning is an error
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from gentk import __version__
 
 project = "gentk"
@@ -15,8 +13,6 @@ extensions = ["myst_parser"]
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 3
 myst_dmath_allow_space = False
-if not (Path(__file__).parent / "plugins.md").exists():
-    suppress_warnings = ["toc.not_readable"]  # Plugin authors' guide, not yet there.
 exclude_patterns = ["Thumbs.db", ".DS_Store"]
 
 html_theme = "furo"

@@ -143,7 +143,7 @@ def recipes(registry: Any) -> str:
 
 def components(kind: str, maps: str, parts: Sequence[Any], registry: Any) -> str:
     """Return the page of a kind."""
-    from gentk.cli.docstring import Docstring
+    from gentk.docstring import Docstring
 
     text = [f"# {kind}\n\n{_prose(maps)}\n"]
     if not parts:

@@ -15,8 +15,16 @@ CORE = ROOT / "gentk"
 # Layer -> modules (or packages) of the core. A module may import its own layer and those in ALLOWED.
 LAYERS: dict[str, set[str]] = {
     "contract": {"errors", "spec"},
-    "names": {"installed", "plugins", "selection", "options", "registry", "library", "recipe"},
-    "docstrings": {"cli.docstring"},
+    "names": {
+        "installed",
+        "plugins",
+        "selection",
+        "options",
+        "docstring",
+        "registry",
+        "library",
+        "recipe",
+    },
     "interfaces": {"interfaces", "events", "prior", "data.records"},
     "mechanism": {
         "summary",
@@ -45,11 +53,9 @@ ALLOWED: dict[str, set[str]] = {
     "engine": {"contract", "interfaces", "mechanism"},
     "runs": {"contract", "names", "interfaces", "mechanism", "engine"},
     "observers": {"contract", "interfaces", "mechanism"},
-    "docstrings": set(),
     "testing": {
         "contract",
         "names",
-        "docstrings",
         "interfaces",
         "mechanism",
         "engine",
@@ -59,7 +65,6 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {
         "contract",
         "names",
-        "docstrings",
         "interfaces",
         "mechanism",
         "runs",

@@ -35,6 +35,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -196,30 +197,34 @@ def judged(
     A run without an encoder has no figure by a judge of encoders, and images have none. With `floor`
     the figures are those of the sanity row of that name.
     """
+    run = gentk.load(subject) if (Path(subject) / "run.json").exists() else None
+    columns = [j for j in judges(table) if not j.of_run() or (run and run.encoder is not None)]
     figures = []
     protocol: dict[str, Any] = {}
-    run = gentk.load(subject) if (Path(subject) / "run.json").exists() else None
-    for judge in judges(table):
-        if judge.of_run() and (run is None or run.encoder is None):
-            continue
+    # What shares features is measured in one pass.
+    for (extractor, data, count), group in groupby(
+        columns, lambda j: (j.extractor, j.data, j.count)
+    ):
+        shared = list(group)
         found = evaluate(
             subject,
-            data=judge.data,
-            metrics=(judge.metric,),
-            extractors=(judge.where(subject),),
-            count=judge.count,
-            ratio=judge.figure == "fdr",
+            data=data,
+            metrics=tuple(dict.fromkeys(judge.metric for judge in shared)),
+            extractors=(shared[0].where(subject),),
+            count=count,
+            ratio=any(judge.figure == "fdr" for judge in shared),
             floor=floor is not None,
             threads=threads,
         )
-        row = next(
-            row
-            for row in found.rows
-            if row["subject"] == (floor or subject)
-            and row["figure"] == (judge.figure or row["figure"])
-        )
-        keys = ("metric", "figure", "value", "error", "better", "trained_on")
-        figures.append({key: row[key] for key in keys} | {"extractor": judge.extractor})
+        for judge in shared:
+            row = next(
+                row
+                for row in found.rows
+                if (row["subject"], row["metric"]) == (floor or subject, judge.metric)
+                and row["figure"] == (judge.figure or row["figure"])
+            )
+            keys = ("metric", "figure", "value", "error", "better", "trained_on")
+            figures.append({key: row[key] for key in keys} | {"extractor": extractor})
         protocol = protocol or found.protocol
     return {
         "figures": figures,

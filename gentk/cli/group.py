@@ -14,7 +14,7 @@ import click
 from .. import __version__
 from ..errors import GentkError
 
-__all__ = ["Commands", "cli"]
+__all__ = ["Commands", "cli", "debug_option"]
 
 COMMANDS = ("run", "list", "show", "sample", "evaluate", "compare", "grid", "doctor", "plugin")
 """The commands, each the attribute `command` of the module of its name."""
@@ -29,7 +29,7 @@ def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
         failures.debug = True
 
 
-def _debug_option() -> click.Option:
+def debug_option() -> click.Option:
     return click.Option(
         ["--debug"],
         is_flag=True,
@@ -53,7 +53,7 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(f"gentk.cli.{cmd_name}").command
         if not any(parameter.name == "debug" for parameter in command.params):
-            command.params.append(_debug_option())
+            command.params.append(debug_option())
         return command
 
     def resolve_command(
@@ -136,7 +136,7 @@ def _system(error: OSError) -> str:
     cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    params=[_debug_option()],
+    params=[debug_option()],
 )
 @click.version_option(__version__, message="gentk %(version)s")
 @click.pass_context

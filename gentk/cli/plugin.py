@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .group import _debug_option
+from .group import debug_option
 
 if TYPE_CHECKING:
     from ..registry import Registry
@@ -29,7 +29,7 @@ def command(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-@command.command(short_help="Write a plugin that works.", params=[_debug_option()])
+@command.command(short_help="Write a plugin that works.", params=[debug_option()])
 @click.argument("name")
 @click.option("--kind", required=True, help="extractor, generator, loss, ...: see gentk list.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; ./NAME by default.")
@@ -59,7 +59,7 @@ def new(name: str, kind: str, out: Path | None) -> None:
     click.echo("\nnext:   " + "\n        ".join(lines))
 
 
-@command.command(short_help="Check a component.", params=[_debug_option()])
+@command.command(short_help="Check a component.", params=[debug_option()])
 @click.argument("words", nargs=-1, required=True, metavar="[KIND] SPEC")
 @click.pass_context
 def check(context: click.Context, words: tuple[str, ...]) -> None:
@@ -98,7 +98,7 @@ def _kind_of(spec: str, registry: Registry) -> str:
     """Return the kind of a component whose name only one kind has."""
     from ..errors import UsageError
     from ..selection import Selection
-    from .show import _find
+    from .show import find_named
 
     name = Selection.parse(spec).name
     kinds = registry.kinds_of(name)
@@ -109,7 +109,7 @@ def _kind_of(spec: str, registry: Registry) -> str:
     if not kinds:
         from ..library import Library
 
-        _find(None, name, registry, Library(registry.modules))  # Says what is near.
+        find_named(None, name, registry, Library(registry.modules))  # Says what is near.
         raise UsageError(f"{name!r} is a recipe; type: gentk run {name} --dry-run")
     return kinds[0]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..plugins import Provided
     from ..registry import Registry
 
-__all__ = ["command"]
+__all__ = ["command", "find_named"]
 
 
 @click.command(short_help="Show a component's options, or a recipe.")
@@ -42,7 +42,7 @@ def command(words: tuple[str, ...]) -> None:
     if kind is not None:
         check_kind(kind)
     registry = Registry()
-    components, recipe = _find(kind, words[-1], registry, Library(registry.modules))
+    components, recipe = find_named(kind, words[-1], registry, Library(registry.modules))
     for index, provided in enumerate(components):
         if index:
             click.echo()
@@ -53,7 +53,7 @@ def command(words: tuple[str, ...]) -> None:
         click.echo(f"{gap}recipe {recipe.name} ({recipe.distribution})\n\n{text}")
 
 
-def _find(
+def find_named(
     kind: str | None, text: str, registry: Registry, library: Library
 ) -> tuple[list[Provided], Listed | None]:
     """Return everything of that name, or raise `UnknownName`."""
@@ -92,7 +92,7 @@ def _unknown(name: str, names: list[str], kinds: Any) -> Exception:
 
 def _echo_component(provided: Provided, registry: Registry) -> None:
     """Print what is declared, then what the class's docstrings and signature say."""
-    from .docstring import Docstring
+    from ..docstring import Docstring
 
     part = provided.component
     name = f"{part.name}:{part.argument}" if part.argument else part.name

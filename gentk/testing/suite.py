@@ -24,7 +24,7 @@ from unittest import SkipTest
 import torch
 from torch import nn
 
-from ..cli.docstring import Docstring
+from ..docstring import Docstring
 from ..engine import randomness
 from ..errors import BadOption, GentkError
 from ..options import REQUIRED, Option, convert

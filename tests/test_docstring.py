@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gentk.cli.docstring import Docstring
+from gentk.docstring import Docstring
 
 TEXT = """Do a thing.
 
