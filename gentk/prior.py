@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from .errors import BadOption
 
@@ -22,24 +23,52 @@ BOUND = 2.0
 
 @dataclass(frozen=True)
 class Prior:
-    """Independent coordinates of one law.
+    """Independent coordinates of one law and, of a conditional generator, a class.
+
+    The class stands behind z as a one-hot row, all classes equally likely: a latent is then (z, y), and
+    whatever draws, keeps or interpolates latents does so for conditional generators too.
 
     Attributes:
         law: The law of a coordinate.
-        dimension: Number of coordinates of a latent.
+        dimension: Number of coordinates of z.
         bound: Of a truncated law: the largest |z|.
+        classes: Number of classes; 0 for an unconditional generator.
     """
 
     law: Law = "normal"
     dimension: int = 100
     bound: float = BOUND
+    classes: int = 0
 
     def __post_init__(self) -> None:
         if not self.bound > 0:
             raise BadOption(f"a bound of {self.bound} leaves no latents; write {BOUND}")
 
-    def draw(self, count: int, device: torch.device | str = "cpu") -> Tensor:
-        """Draw `count` latents, (count, dimension) float32, from torch's global random state."""
+    def draw(
+        self, count: int, device: torch.device | str = "cpu", label: int | None = None
+    ) -> Tensor:
+        """Draw latents, (count, dimension + classes) float32, from torch's global random state.
+
+        Args:
+            count: How many.
+            device: Where to.
+            label: The class of all of them; drawn too without it.
+        """
+        z = self._coordinates(count, device)
+        if not self.classes:
+            return z
+        labels = torch.randint(self.classes, (count,), device=device)
+        if label is not None:
+            labels = torch.full_like(labels, label)
+        return torch.cat([z, one_hot(labels, self.classes).to(z.dtype)], dim=1)
+
+    def split(self, latents: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return z, (N, dimension), and the classes, (N,) int64, or None without any."""
+        if not self.classes:
+            return latents, None
+        return latents[:, : self.dimension], latents[:, self.dimension :].argmax(1)
+
+    def _coordinates(self, count: int, device: torch.device | str) -> Tensor:
         shape = (count, self.dimension)
         if self.law == "normal":
             return torch.randn(shape, device=device)

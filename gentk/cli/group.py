@@ -30,6 +30,7 @@ def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 def debug_option() -> click.Option:
+    """Return the option `--debug`, which every command takes."""
     return click.Option(
         ["--debug"],
         is_flag=True,

@@ -20,6 +20,7 @@ FORMS = ("grid", "folder", "npz", "interpolation", "neighbours", "reconstruction
 @click.option("--out", type=click.Path(path_type=Path), help="Where to; in the run's samples/.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same samples.")
 @click.option("--truncation", type=float, help="The largest |z|: less variety, typical samples.")
+@click.option("--label", help="Of a conditional generator: the class of all, by name or index.")
 @click.option("--extractor", help="neighbours: in whose features; pixels by default.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 def command(
@@ -30,6 +31,7 @@ def command(
     out: Path | None,
     seed: int,
     truncation: float | None,
+    label: str | None,
     extractor: str | None,
     device: str,
 ) -> None:
@@ -40,6 +42,7 @@ def command(
     gentk sample RUN --as folder -n 5000 --out samples              a file each
     gentk sample RUN --as npz -n 5000 --out samples.npz             one array, (N, H, W, C) uint8
     gentk sample RUN --truncation 0.7                               latents within 0.7 of the mean
+    gentk sample RUN --label ship                                   of a conditional generator
     gentk sample RUN --as interpolation -n 8                        from latent to latent
     gentk sample RUN --as neighbours -n 12                          above the nearest real images
     gentk sample RUN --as reconstruction -n 24                      real images above E and G's
@@ -49,5 +52,5 @@ def command(
 
     opened = load(run, device=device)
     where = out or default_path(opened, form)
-    path = export(opened, form, count, where, seed, extractor, truncation)
+    path = export(opened, form, count, where, seed, extractor, truncation, label)
     click.echo(path)

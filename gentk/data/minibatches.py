@@ -44,6 +44,7 @@ class Minibatches:
         self.images = images
         self.device = device or torch.device("cpu")
         self.sampler = Sampler(len(images), batch, seed)
+        self.labels = images.labels
         self.range: Range = "unit" if codec is None else codec.range
         self.codes: Tensor | None = None
         if codec is not None:
@@ -54,6 +55,12 @@ class Minibatches:
     def __next__(self) -> Tensor:
         """Return the next batch, (batch, C, H, W) in `range`."""
         return self.at(next(self.sampler))
+
+    def labelled(self) -> tuple[Tensor, Tensor | None]:
+        """Return the next batch and its class indices, (batch,) int64; None without labels."""
+        indices = next(self.sampler)
+        labels = None if self.labels is None else self.labels[indices].to(self.device)
+        return self.at(indices), labels
 
     def at(self, indices: Tensor) -> Tensor:
         """Return the samples at `indices`, (n,) int64."""

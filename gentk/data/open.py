@@ -56,7 +56,10 @@ def open_images(source: Source, name: str, view: View | None = None) -> ImageSet
         except UnexpectedColour:
             shape = shape._replace(channels=3)
             pixels = _hold(replace(decoder, shape=shape), shape, chosen)
-    return ImageSet(pixels, name=name, view=view, labels=records.labels, classes=records.classes)
+    labels = view.relabelled(records.labels, len(records))
+    # Names are those of the source's own classes.
+    classes = records.classes if labels is records.labels else None
+    return ImageSet(pixels, name=name, view=view, labels=labels, classes=classes)
 
 
 def _probe(decoder: Decoder, chosen: NDArray[np.int64]) -> list[NDArray[np.uint8]]:

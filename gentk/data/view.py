@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -34,6 +36,8 @@ class View:
         split_seed: Seed of the permutation whose first `validation` images are held out.
         strict: Refuse damaged images instead of skipping them.
         crop: Cut the central `crop` x `crop` square before resizing, as CelebA's 160 -> 64.
+        labels: A .npy file of one class index per training image of the source, -1 for none, in its
+            order: pseudo-labels, say. They take the place of its own labels; other splits keep theirs.
         memory: Decoded images are held in memory up to this size, in GiB; more are decoded anew
             each time they are used.
     """
@@ -46,6 +50,7 @@ class View:
     split_seed: int = 0
     strict: bool = False
     crop: int | None = None
+    labels: Path | None = None
     memory: float = 4.0
 
     def __post_init__(self) -> None:
@@ -73,6 +78,30 @@ class View:
         if not len(chosen):
             raise DataError(f"split={self.split} has no images")
         return chosen[: self.limit]
+
+    def relabelled(self, labels: Sequence[int] | None, count: int) -> Sequence[int] | None:
+        """Return the labels of `count` records, from the file if there is one for this split.
+
+        Raises:
+            DataError: The file is not there, or does not hold `count` class indices.
+        """
+        if self.labels is None or self.split == "test":
+            return labels
+        try:
+            found = np.load(self.labels, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(
+                f"labels={self.labels} cannot be read ({' '.join(str(error).split())}): write it with "
+                "numpy.save"
+            ) from error
+        whole = isinstance(found, np.ndarray) and found.dtype.kind in "iu"
+        if not whole or found.shape != (count,) or (count and found.min() < -1):
+            form = getattr(found, "shape", type(found).__name__)
+            raise DataError(
+                f"labels={self.labels} holds {form} of {getattr(found, 'dtype', '?')}: it must be "
+                f"({count},) whole numbers, one class index per training image, -1 for none"
+            )
+        return [int(label) for label in found]
 
     def _part(self, count: int) -> NDArray[np.int64]:
         """Return the train or the validation images of `count`, in any order."""

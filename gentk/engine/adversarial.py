@@ -26,6 +26,9 @@ from .penalty import penalise
 
 __all__ = ["Adversarial"]
 
+Labels = Tensor | None
+"""Class indices, (N,) int64, for a critic that looks at classes; None otherwise."""
+
 Seen = tuple[Scores, Scores, dict[str, Tensor]]
 """Scores of the data's and of the model's pairs, and terms besides."""
 
@@ -74,11 +77,11 @@ class Adversarial:
         `score/NAME/SIDE` is the mean of a score over samples, `spread/NAME/SIDE` its deviation.
         """
 
-        def seen(x: Tensor, z: Tensor) -> Seen:
+        def seen(x: Tensor, y: Labels, latents: Tensor) -> Seen:
             with torch.no_grad():
                 pair = self._encoded(x) if self.critic.pairs else None
-                made = self._generated(z)
-            return self._of_data(x, pair), self._scores(made, z, self.generator.range), {}
+                made = self._generated(latents)
+            return self._of_data(x, pair, y), self._of_model(made, latents), {}
 
         shown = self._step("critic", seen, self.loss.critic_loss)
         return shown | penalise(critic=self.critic)
@@ -86,16 +89,17 @@ class Adversarial:
     def generator_step(self) -> dict[str, Tensor]:
         """Add a step's gradient to generator and encoder and return `loss`, its terms and scores."""
 
-        def seen(x: Tensor, z: Tensor) -> Seen:
-            made = self._generated(z)
-            model = self._scores(made, z, self.generator.range)
+        def seen(x: Tensor, y: Labels, latents: Tensor) -> Seen:
+            made = self._generated(latents)
+            model = self._of_model(made, latents)
             terms: dict[str, Tensor] = {}
             if self.encoder is not None and "inversion" in self.loss.needs:
                 inversion = self._inverted(made if self.loss.joint else made.detach())
+                z, _ = self.generator.prior.split(latents)
                 terms = self.loss.inversion_loss(z, inversion)
             if self.encoder is None or not self.critic.pairs:
                 return {}, model, terms
-            return self._of_data(x, self._encoded(x)), model, terms
+            return self._of_data(x, self._encoded(x), y), model, terms
 
         with self._constant_critic():
             shown = self._step("", seen, self.loss.generator_loss)
@@ -104,16 +108,18 @@ class Adversarial:
     def _step(
         self,
         name: str,
-        seen: Callable[[Tensor, Tensor], Seen],
+        seen: Callable[[Tensor, Labels, Tensor], Seen],
         loss: Callable[[Scores, Scores], dict[str, Tensor]],
     ) -> dict[str, Tensor]:
         """Accumulate over chunks."""
-        batch = next(self.minibatches)
+        batch, labels = self.minibatches.labelled()
         label = f"loss/{name}" if name else "loss"
         shown: dict[str, Tensor] = {}
-        for x in batch.split(self.chunk):
+        for part in torch.arange(len(batch)).split(self.chunk):
+            rows = slice(int(part[0]), int(part[-1]) + 1)
+            x, y = batch[rows], None if labels is None else labels[rows]
             share = len(x) / len(batch)
-            data, model, more = seen(x, self.generator.prior.draw(len(x), self.device))
+            data, model, more = seen(x, y, self.generator.prior.draw(len(x), self.device))
             terms = loss(data, model) | more
             objective = total(terms)
             (objective * share).backward()
@@ -148,14 +154,23 @@ class Adversarial:
             made: Tensor = self.generator(z)
         return made.float()
 
-    def _of_data(self, x: Tensor, pair: Tensor | None) -> Scores:
+    def _of_data(self, x: Tensor, pair: Tensor | None, labels: Labels) -> Scores:
         """Return the scores of (x, E(x)), x at the critic's resolution."""
-        return self._scores(resized(x, self.critic.image), pair, self.minibatches.range)
+        return self._scores(resized(x, self.critic.image), pair, labels, self.minibatches.range)
 
-    def _scores(self, images: Tensor, latents: Tensor | None, have: Range) -> Scores:
+    def _of_model(self, made: Tensor, latents: Tensor) -> Scores:
+        """Return the scores of (G(z), z)."""
+        return self._scores(made, *self.generator.prior.split(latents), self.generator.range)
+
+    def _scores(
+        self, images: Tensor, latents: Tensor | None, labels: Labels, have: Range
+    ) -> Scores:
+        pair = latents if self.critic.pairs else None
         with autocast(images.device, self.dtype):
             x = to_range(images, have, self.critic.range)
-            found: Scores = self.critic(x, latents if self.critic.pairs else None)
+            found: Scores = (
+                self.critic(x, pair, labels) if self.critic.classes else self.critic(x, pair)
+            )
         return {name: value.float() for name, value in found.items()}
 
     @contextmanager

@@ -35,10 +35,13 @@ class Metric(ABC):
     """Two sets of images -> figures, each side streamed as an additive summary of its features.
 
     Attributes:
-        needs: As a loss's. With `labels`, the metric judges the extractor on labelled images and not
+        needs: As a loss's; `logits` are the features of a classifier's last layer, one vector an
+            image. With `labels`, the metric judges the extractor on labelled images and not
             samples: its summaries are `Samples` with labels, and `sample` is the reference again.
         summary: The class of the summaries it makes.
         also: Further splits of the data (`train`, `validation`) whose summaries `figures` is given.
+        distance: Whether its first figure is best for samples of the reference's own law, as most are;
+            false where it judges samples, or the extractor, by something else.
         extractor: Where it is taken if nobody says: None for the default judge, `run` for the encoder
             of the run that is judged.
     """
@@ -46,6 +49,7 @@ class Metric(ABC):
     needs: ClassVar[frozenset[str]] = frozenset({"features"})
     summary: ClassVar[type[Summary]]
     also: ClassVar[frozenset[str]] = frozenset()
+    distance: ClassVar[bool] = True
     extractor: ClassVar[str | None] = None
 
     @abstractmethod

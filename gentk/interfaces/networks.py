@@ -73,7 +73,10 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, latents: Tensor) -> Tensor:
-        """Return images (N, C, H, W) in `range` for `latents` (N, latent)."""
+        """Return images (N, C, H, W) in `range` for `latents` (N, latent), which `prior` draws.
+
+        A conditional generator's prior has `classes`; it takes z and classes apart by `prior.split`.
+        """
 
     def penalty(self) -> dict[str, Tensor]:
         """Return terms on its own weights, scalars by name, which its training adds; none as a rule."""
@@ -128,11 +131,15 @@ class Critic(nn.Module, ABC):
         image: The shape of the images it judges.
         range: The range of image values that it expects.
         pairs: Whether it looks at latents: an encoder is then needed.
+        classes: Number of classes that it looks at; 0 for none. With classes `forward` is given a third
+            argument, `labels` (N,) int64: of the data's images their own, of the generator's the
+            classes that they were made of.
     """
 
     image: ImageShape
     range: Range = "signed"
     pairs: bool = False
+    classes: int = 0
 
     @abstractmethod
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:

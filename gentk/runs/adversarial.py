@@ -46,6 +46,8 @@ class AdversarialFamily(Family):
         assert c.critic is not None and isinstance(c.loss, AdversarialLoss)
         if c.encoder is None:
             _refuse_without_encoder(c.critic, c.loss, r)
+        if c.critic.classes:
+            _check_classes(c.critic.classes, c)
         seed = randomness.derive(r.seed, "data")
         images = c.finer or c.images
         batches = Minibatches(images, r.batch, seed, codec=c.codec, device=c.device)
@@ -68,6 +70,27 @@ class AdversarialFamily(Family):
             Turn("generator", networks, game.generator_step, r.batch),
         ]
         return Program(turns, samples(c), {"data": batches}, Collapse())
+
+
+def _check_classes(classes: int, c: Composition) -> None:
+    """Refuse a critic of classes beside a generator of others, or data without all their labels."""
+    r, made = c.recipe, c.generator.prior.classes
+    if made != classes:
+        raise Incompatible(
+            f"critic {r.critic!r} looks at {classes} classes and generator {r.generator!r} makes "
+            f"{made or 'none'}; write classes={classes} in both"
+        )
+    labels = c.images.labels
+    if labels is None or bool((labels < 0).any()):
+        raise Incompatible(
+            f"critic {r.critic!r} looks at classes and {r.data!r} has images without a label; add "
+            "labels=FILE.npy to the data, one class index per training image, or leave classes away"
+        )
+    if int(labels.max()) >= classes:
+        raise Incompatible(
+            f"{r.data!r} has the label {int(labels.max())} and critic {r.critic!r} looks at classes 0 "
+            f"to {classes - 1}; write classes={int(labels.max()) + 1} for critic and generator"
+        )
 
 
 def _refuse_without_encoder(critic: Critic, loss: AdversarialLoss, r: Recipe) -> None:

@@ -46,6 +46,11 @@ class AutoencodingFamily(Family):
         """Draw minibatches and put the step together; grids show images and reconstructions."""
         r = c.recipe
         assert c.encoder is not None and isinstance(c.loss, ReconstructionLoss)
+        if c.generator.prior.classes:
+            raise Incompatible(
+                f"generator {r.generator!r} makes images of a class and an encoder gives none; leave "
+                "classes away"
+            )
         seed = randomness.derive(r.seed, "data")
         batches = Minibatches(c.images, r.batch, seed, codec=c.codec, device=c.device)
         dtype = getattr(torch, r.dtype)

@@ -41,6 +41,7 @@ class Draw(NamedTuple):
 
     seed: int
     truncation: float | None
+    label: str | None
 
 
 def default_path(run: Run, form: str) -> Path:
@@ -57,6 +58,7 @@ def export(
     seed: int = 0,
     extractor: str | None = None,
     truncation: float | None = None,
+    label: str | None = None,
 ) -> Path:
     """Write samples of a run in one of `FORMS`, whole or not at all.
 
@@ -68,6 +70,7 @@ def export(
         seed: Seed of the latents.
         extractor: For `neighbours`: in whose features distance is measured; pixels by default.
         truncation: The largest |z| of the latents.
+        label: Of a conditional generator: the class of all samples.
 
     Returns:
         Where it was written.
@@ -80,9 +83,10 @@ def export(
         raise UsageError(f"no form {form!r}; type --as {' or '.join(FORMS)}")
     if count < 1:
         raise UsageError(f"{count} samples are none; type -n 64")
-    if form == "reconstruction" and truncation is not None:
-        raise UsageError("a reconstruction draws no latents; leave --truncation away")
-    draw = Draw(seed, truncation)
+    for name, value in (("truncation", truncation), ("label", label)):
+        if form == "reconstruction" and value is not None:
+            raise UsageError(f"a reconstruction draws no latents; leave --{name} away")
+    draw = Draw(seed, truncation, label)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if form == "folder":

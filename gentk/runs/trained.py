@@ -132,6 +132,21 @@ class Run:
         codes = encoder(to_range(resized(samples, encoder.image), have, encoder.range))
         return torch.cat(list(self.images(codes)))
 
+    def _class(self, label: int | str) -> int:
+        """Return the index of a class; raise `UsageError` if there is none of that name."""
+        count = self.generator.prior.classes
+        if not count:
+            raise UsageError(
+                f"the generator of {self.folder.path} knows no classes; leave --label away"
+            )
+        names = list(self.record["data"].get("classes") or {})[:count]
+        if label in names:
+            return names.index(str(label))
+        if str(label).isdecimal() and int(label) < count:
+            return int(label)
+        known = ", ".join(names) or f"0 to {count - 1}"
+        raise UsageError(f"there is no class {label!r}; type --label with one of {known}")
+
     def _inverse(self, purpose: str) -> Encoder:
         """Return the encoder, or raise `Incompatible`."""
         if self.encoder is None:
@@ -139,6 +154,11 @@ class Run:
                 f"the run {self.folder.path} (recipe {self.record['recipe_name']!r}, loss "
                 f"{self.recipe.loss!r}) has no encoder, so it cannot {purpose}; name a run of the "
                 "recipe ae, which you get by typing: gentk run ae"
+            )
+        if self.generator.prior.classes:
+            raise Incompatible(
+                f"the generator of {self.folder.path} makes images of a class, which its encoder does "
+                f"not tell, so it cannot {purpose}; name a run without classes"
             )
         return self.encoder
 
@@ -152,30 +172,52 @@ class Run:
                 digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
-    def sample(self, count: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        truncation: float | None = None,
+        label: int | str | None = None,
+    ) -> Tensor:
         """Return `count` images, (count, C, H, W) float32 in [0, 1] on the CPU; same seed, same."""
-        return torch.cat(list(self.stream(count, seed=seed, truncation=truncation)))
+        return torch.cat(list(self.stream(count, seed=seed, truncation=truncation, label=label)))
 
     def stream(
-        self, count: int, *, seed: int = 0, truncation: float | None = None
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        truncation: float | None = None,
+        label: int | str | None = None,
     ) -> Iterator[Tensor]:
         """Yield `count` images in chunks, as `sample` would return them."""
-        yield from self.images(self.latents(count, seed=seed, truncation=truncation))
+        latents = self.latents(count, seed=seed, truncation=truncation, label=label)
+        yield from self.images(latents)
 
     def images(self, latents: Tensor) -> Iterator[Tensor]:
         """Yield the images of latents (N, latent) in chunks, as `stream` does."""
         yield from generate(self.generator, latents, self.codec)
 
-    def latents(self, count: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
+    def latents(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        truncation: float | None = None,
+        label: int | str | None = None,
+    ) -> Tensor:
         """Return `count` latents of the generator's prior; same seed, same latents.
 
         Args:
             count: How many.
             seed: The seed.
             truncation: The largest |z|: smaller ones give up variety for typical samples.
+            label: Of a conditional generator: the class of all, by index or name; drawn without it.
 
         Raises:
             BadOption: A truncation that is not above 0, or of a prior without tails.
+            UsageError: A class that there is not.
         """
         if not 0 <= seed < 2**63:
             raise UsageError(f"seed {seed} is out of range; type a whole number from 0 to 2^63 - 1")
@@ -183,8 +225,9 @@ class Run:
         prior = self.generator.prior
         if truncation is not None:
             prior = prior.truncated(truncation)
+        index = None if label is None else self._class(label)
         with randomness.lent(self.device, seed=randomness.derive(seed, "sample")):
-            return prior.draw(count, self.device)
+            return prior.draw(count, self.device, index)
 
 
 @torch.no_grad()

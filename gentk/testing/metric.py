@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 
-from ..interfaces import Figure, Metric
+from ..interfaces import Features, Figure, Metric
 from ..runs.evaluation import evaluate
-from ..summary import Summary
-from .partner import NAME
+from ..summary import Samples, Summary
+from .partner import LOGITS, NAME
+from .suite import skip
 from .summarising import SummarisingSuite
 from .trial import secluded
 
@@ -26,15 +28,28 @@ class MetricSuite(SummarisingSuite):
     kind = "metric"
     interface: ClassVar[type[Any]] = Metric
 
+    def features(self, count: int, seed: int = 0, shift: float = 0.0) -> Features:
+        """Return features of `count` samples; logits alone for a metric of logits."""
+        found = super().features(count, seed, shift)
+        if "logits" in self.make().needs:
+            return {name: value for name, value in found.items() if value.dim() == 2}
+        return found
+
+    def summary(self, metric: Metric, seed: int = 0, shift: float = 0.0) -> Summary:
+        """Return the summary of samples, with labels for a metric of labels."""
+        like = metric.summarise(self.features(COUNT))
+        made = metric.summarise(self.features(COUNT, seed, shift), like)
+        if "labels" in metric.needs:
+            assert isinstance(made, Samples), "with `labels` in needs, summaries are Samples"
+            return replace(made, labels=torch.arange(COUNT) % 2)
+        return made
+
     def figures(self, metric: Metric, seed: int = 0, shift: float = 0.0) -> list[Figure]:
         """Return the figures of samples against a fixed reference."""
-        reference = metric.summarise(self.features(COUNT))
         also = {
-            split: metric.summarise(self.features(COUNT, seed=7 + i), reference)
-            for i, split in enumerate(sorted(metric.also))
+            split: self.summary(metric, seed=7 + i) for i, split in enumerate(sorted(metric.also))
         }
-        sample = metric.summarise(self.features(COUNT, seed, shift), reference)
-        return metric.figures(reference, sample, **also)
+        return metric.figures(self.summary(metric), self.summary(metric, seed, shift), **also)
 
     def test_figures_are_finite(self) -> None:
         """It returns figures with names and finite values, and says which way is better."""
@@ -54,6 +69,8 @@ class MetricSuite(SummarisingSuite):
     def test_like_is_better_than_unlike(self) -> None:
         """The first figure is best for samples of the reference's own distribution."""
         metric = self.make()
+        if not metric.distance:
+            skip("it says by `distance` that its figure is no distance from the reference")
         for shift in (1.0, -3.0):
             like, unlike = (self.figures(metric, 1, each)[0] for each in (0.0, shift))
             sign = 1 if like.better == "lower" else -1
@@ -74,9 +91,7 @@ class MetricSuite(SummarisingSuite):
     def test_summaries_are_left_alone(self) -> None:
         """Figures are taken without changing the summaries: other figures are taken of them too."""
         metric = self.make()
-        sides = [
-            metric.summarise(self.features(COUNT, seed)) for seed in range(2 + len(metric.also))
-        ]
+        sides = [self.summary(metric, seed) for seed in range(2 + len(metric.also))]
         kept = [{k: v.clone() for k, v in _tensors(side).items()} for side in sides]
         metric.figures(sides[0], sides[1], **dict(zip(sorted(metric.also), sides[2:], strict=True)))
         for side, before in zip(sides, kept, strict=True):
@@ -91,7 +106,7 @@ class MetricSuite(SummarisingSuite):
                 data,
                 data=f"{NAME},size=4,split=test,validation=8",
                 metrics=(self.spec,),
-                extractors=("pixels",),
+                extractors=(LOGITS if "logits" in self.make().needs else "pixels",),
                 count=48,
                 device="cpu",
                 threads=1,

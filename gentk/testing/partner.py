@@ -15,6 +15,7 @@ from ..interfaces import (
     AdversarialLoss,
     Critic,
     Encoder,
+    Extractor,
     Features,
     Generator,
     ImageShape,
@@ -50,7 +51,11 @@ NAME = "gentk-partner"
 SAMPLES, GAME = f"{NAME}-samples", f"{NAME}-game"
 """Two more losses: of statistics that are samples, and against a critic."""
 
+LOGITS = f"{NAME}-logits"
+"""An extractor of one vector an image, as a classifier's logits are."""
+
 PARTS = (
+    ("extractor", LOGITS, "Logits"),
     ("data", NAME, "Colours"),
     ("generator", NAME, "LinearGenerator"),
     ("encoder", NAME, "LinearEncoder"),
@@ -110,6 +115,21 @@ class LinearEncoder(Encoder):
         """Return latents (N, latent)."""
         latents: Tensor = self.linear(images.flatten(1))
         return latents
+
+
+class Logits(Extractor):
+    """The mean of each channel: one vector an image."""
+
+    range = "unit"
+    channels = None
+
+    def forward(self, images: Tensor) -> Features:
+        """Return `logits`, (N, C)."""
+        return {"logits": images.mean((2, 3))}
+
+    def fingerprint(self) -> str:
+        """Return what it is."""
+        return LOGITS
 
 
 class LinearCritic(Critic):

@@ -163,12 +163,12 @@ def test_npz_splits(tmp_path: Path) -> None:
 def test_npz_arrays_by_name(tmp_path: Path) -> None:
     """Arrays of any name are found when they are named, and refused when they are not there."""
     np.savez(tmp_path / "a.npz", faces=IMAGES, ages=LABELS)
-    opened = open_images(Npz(tmp_path / "a.npz", images="faces", labels="ages"), "x")
+    opened = open_images(Npz(tmp_path / "a.npz", images_array="faces", labels_array="ages"), "x")
     assert opened.histogram() == {"0": 3, "1": 3}
     with pytest.raises(DataError, match="images=NAME"):
         Npz(tmp_path / "a.npz").records("train")
     with pytest.raises(DataError, match="nothing"):
-        Npz(tmp_path / "a.npz", images="faces", labels="nothing").records("train")
+        Npz(tmp_path / "a.npz", images_array="faces", labels_array="nothing").records("train")
 
 
 def test_npz_refusals(tmp_path: Path) -> None:
@@ -194,4 +194,4 @@ def test_arrays_that_only_look_like_labels_are_left_alone(tmp_path) -> None:
 
     assert Npz(tmp_path / "a.npz").records("train").labels is None
     with pytest.raises(DataError, match="labels"):
-        Npz(tmp_path / "a.npz", labels="labels").records("train")
+        Npz(tmp_path / "a.npz", labels_array="labels").records("train")

@@ -32,14 +32,14 @@ class Npz(Source):
 
     Args:
         path: The archive.
-        images: Name of the array of images; None to find it.
-        labels: Name of the array of labels; None to find it.
+        images_array: Name of the array of images; None to find it.
+        labels_array: Name of the array of labels; None to find it.
     """
 
-    def __init__(self, path: Path, *, images: str | None = None, labels: str | None = None) -> None:
+    def __init__(self, path: Path, *, images_array: str | None = None, labels_array: str | None = None) -> None:
         self._path = path.expanduser()
-        self._images = images
-        self._labels = labels
+        self._images = images_array
+        self._labels = labels_array
 
     def records(self, split: Literal["train", "test"]) -> Records:
         """Return the images of one split.

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gentk.errors import BadOption
 from gentk.interfaces import Critic, ImageShape, Scores
 
 from .layers import STD, Layers
@@ -62,7 +63,7 @@ class BiGANCritic(Critic):
 
     Raises:
         Incompatible: If the convolutions do not know images of this size.
-        BadOption: If a width is below 1.
+        BadOption: If a width is below 1, or there is no hidden layer behind which z could enter.
 
     Source: Donahue, Krahenbuhl and Darrell, Adversarial Feature Learning, 2017, arXiv:1605.09782, and
     its released code.
@@ -82,6 +83,11 @@ class BiGANCritic(Critic):
         super().__init__()
         owner = "critic 'bigan'"
         at_least(1, owner, {"width": width, "widths": min(widths, default=1)})
+        if injected and network == "mlp" and not widths:
+            raise BadOption(
+                f"{owner}: z enters behind the first layer, and widths= leaves no layer there; write "
+                "widths=1024+1024, or injected=false"
+            )
         self.image = image
         self.pairs = injected
         given = latent if injected else 0

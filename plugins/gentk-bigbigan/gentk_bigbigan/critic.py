@@ -18,12 +18,14 @@ __all__ = ["BigGANCritic"]
 class BigGANCritic(Critic):
     """s_x = w^T F(x) + b, F(x) the pooled features of residual blocks without norms.
 
-    There is no term of a class: without labels, its projection is not built.
+    With `classes`, s_x = w^T F(x) + b + v_y^T F(x), v_y the embedding of the class: the projection of
+    Miyato and Koyama, 2018, arXiv:1802.05637. Without them it is not built.
 
     Args:
         image: Shape of the images: squares of 32, 64, 128 or 256 px.
         latent: Dimension of z, which it does not look at.
         width: The unit of channels; BigGAN has 96 at 128 px and 64 at 32.
+        classes: Number of classes it looks at, those of the generator; 0 for none.
         attention: Side of the map that self-attention follows, in pixels; 0 for none.
         spectral: Whether maps are spectrally normalised.
         eps: Of spectral normalisation; the ImageNet scripts have 1e-6.
@@ -44,6 +46,7 @@ class BigGANCritic(Critic):
         image: ImageShape,
         latent: int,
         width: int = 64,
+        classes: int = 0,
         attention: int = 64,
         spectral: bool = True,
         eps: float = 1e-12,
@@ -54,7 +57,7 @@ class BigGANCritic(Critic):
         owner = "critic 'biggan'"
         side = square_of(owner, image, SIDES, "--critic fhj,trunk=mlp,scores=x")
         at_least(1, owner, {"width": width})
-        at_least(0, owner, {"attention": attention})
+        at_least(0, owner, {"attention": attention, "classes": classes})
         self.image = image
         self.orthogonal = orthogonal
         self.trunk = Trunk(
@@ -66,11 +69,21 @@ class BigGANCritic(Critic):
             eps=eps,
         )
         self.last = normalised(nn.Linear(self.trunk.size, 1), spectral, eps)
+        self.classes = classes
+        self.embedding: nn.Embedding | None = None
+        if classes:
+            self.embedding = normalised(nn.Embedding(classes, self.trunk.size), spectral, eps)
         initialise(self, start)
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the score `x` of `images` (N, C, H, W) in [-1, 1]."""
-        return {"x": self.last(self.trunk(images))[:, 0]}
+    def forward(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> Scores:
+        """Return the score `x` of `images` (N, C, H, W) in [-1, 1] and `labels` (N,)."""
+        features = self.trunk(images)
+        score = self.last(features)[:, 0]
+        if self.embedding is not None:
+            score = score + (self.embedding(labels) * features).sum(1)
+        return {"x": score}
 
     def penalty(self) -> dict[str, Tensor]:
         """Return the orthogonal regularisation, `orthogonal`, if there is any."""

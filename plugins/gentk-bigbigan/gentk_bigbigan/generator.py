@@ -1,4 +1,4 @@
-"""The generator of BigGAN, without labels."""
+"""The generator of BigGAN."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class BigGANLayers(nn.Module):
 
 
 class BigGANGenerator(Generator):
-    """BigGAN's generator without labels: residual blocks, each with a part of z.
+    """BigGAN's generator, without labels as a rule: residual blocks, each with a part of z.
 
     z is cut into equal chunks, one more than there are blocks: the first makes a 4x4 map by a linear
     map, each of the others sets gains and biases of the batch norms of a block (skip-z). Batch norm,
@@ -139,7 +139,7 @@ class BigGANGenerator(Generator):
 
     What stands in for the class is an option: nothing (`embed=0`, as StudioGAN), or an embedding of a
     single constant class beside the chunks (`embed=128`, as the released BigBiGAN); with `skip=false`
-    and no embedding, batch norms are ordinary ones.
+    and no embedding, batch norms are ordinary ones. With `classes`, it is an embedding of the class.
 
     Args:
         image: Shape of the images: squares of 32, 64, 128 or 256 px.
@@ -149,7 +149,8 @@ class BigGANGenerator(Generator):
         bound: Of the truncated law, the largest |z|.
         width: The unit of channels; BigGAN has 96 at 128 px and 64 at 32.
         skip: Whether blocks are given chunks of z.
-        embed: Dimension of the constant class's embedding; 0 for none.
+        embed: Dimension of the class's embedding; 0 for none. BigGAN has 128.
+        classes: Number of classes, which stand behind z in a latent; 0 for an unconditional generator.
         attention: Side of the map that self-attention follows, in pixels; 0 for none.
         spectral: Whether maps are spectrally normalised.
         eps: Added to variances by batch norm; the trained BigBiGAN has 1e-4.
@@ -176,6 +177,7 @@ class BigGANGenerator(Generator):
         width: int = 64,
         skip: bool = True,
         embed: int = 0,
+        classes: int = 0,
         attention: int = 64,
         spectral: bool = True,
         eps: float = 1e-5,
@@ -189,9 +191,12 @@ class BigGANGenerator(Generator):
         chunks = len(GENERATOR[side]) if skip else 1
         at_least(chunks, owner, {"latent": latent})
         at_least(1, owner, {"width": width})
-        at_least(0, owner, {"embed": embed, "attention": attention, "standing": standing})
+        counts = {"embed": embed, "classes": classes}
+        at_least(0, owner, {**counts, "attention": attention, "standing": standing})
+        if classes:
+            at_least(1, f"{owner} with classes={classes}", {"embed": embed})
         self.image = image
-        self.prior = Prior(prior, latent - latent % chunks, bound)
+        self.prior = Prior(prior, latent - latent % chunks, bound, classes)
         self.range = "signed"
         self.standing = standing
         self.orthogonal = orthogonal
@@ -202,6 +207,7 @@ class BigGANGenerator(Generator):
             width=width,
             skip=skip,
             embed=embed,
+            classes=classes or 1,
             attention=attention,
             spectral=spectral,
             eps=eps,
@@ -209,8 +215,8 @@ class BigGANGenerator(Generator):
         initialise(self, start)
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Return images (N, C, H, W) in [-1, 1] for `latents` (N, latent)."""
-        images: Tensor = self.layers(latents)
+        """Return images (N, C, H, W) in [-1, 1] for `latents` (N, latent + classes)."""
+        images: Tensor = self.layers(*self.prior.split(latents))
         return images
 
     def penalty(self) -> dict[str, Tensor]:

@@ -51,6 +51,7 @@ class Probe(Metric):
     needs = frozenset({"features", "labels"})
     summary = Samples
     also = frozenset({"train"})
+    distance = False
     extractor = "run"
 
     def __init__(

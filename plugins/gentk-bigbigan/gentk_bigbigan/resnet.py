@@ -7,7 +7,7 @@ from typing import Final, Literal
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gentk.errors import Incompatible
+from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import Encoder, Features, ImageShape
 
 from .code import CodeHead
@@ -32,6 +32,9 @@ STAGES: Final[dict[int, tuple[int, ...]]] = {
 BASE: Final = 64
 """Channels of the first convolution of a network of width 1."""
 
+UNIT: Final = 16
+"""All channels are multiples of it."""
+
 LARGE: Final = 96
 """Images of this side or more are halved twice before the first stage."""
 
@@ -52,7 +55,7 @@ class ResNetEncoder(Encoder):
         image: Shape of the images: squares of a multiple of 16 px.
         latent: Dimension of z.
         depth: 10, 18 or 34 with units of two convolutions, 50, 101 or 152 of three.
-        width: Factor of all channels; the widest BigBiGAN has 4.
+        width: Factor of all channels, which are rounded to multiples of 16; the widest BigBiGAN has 4.
         size: Side of the images it reads, a multiple of the data's; the data's own by default.
         hidden: Units of the perceptron after pooling; BigBiGAN's 4096 is not confirmed.
         blocks: Its residual blocks, two layers each; 0 for none.
@@ -91,8 +94,11 @@ class ResNetEncoder(Encoder):
                 + (f" at size={size}" if size else "")
                 + f"; add size={nearest} to the data, or type --encoder mlp"
             )
-        base = 2 * round(BASE * width / 2)
-        at_least(2, f"{owner}: {BASE} channels times width", {"width": base})
+        if not width > 0:
+            raise BadOption(f"{owner}: width={width} leaves no channels; write width=0.25")
+        # oneDNN's 1x1 convolutions of stride 2 in channels_last with fewer than 16 channels can crash
+        # on the way back (torch 2.14: 8 to 16 channels at 64 px).
+        base = UNIT * max(round(BASE * width / UNIT), 1)
         at_least(1, owner, {"hidden": hidden})
         at_least(0, owner, {"blocks": blocks})
         self.image = ImageShape(image.channels, side, side)

@@ -27,7 +27,7 @@ class RevNetEncoder(ResNetEncoder):
         image: Shape of the images: squares of a multiple of 16 px.
         latent: Dimension of z.
         depth: As `resnet` takes it.
-        width: Factor of all channels; the widest BigBiGAN has 4.
+        width: Factor of all channels, which are rounded to multiples of 16; the widest BigBiGAN has 4.
         size: Side of the images it reads, as `resnet` takes it.
         hidden: Units of the perceptron after pooling.
         blocks: Its residual blocks, two layers each; 0 for none.

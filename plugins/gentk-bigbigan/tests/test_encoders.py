@@ -101,7 +101,7 @@ def test_memory_is_flat_in_depth():
 def test_the_reversible_encoder_is_the_same_function_either_way():
     """memory=flat and memory=graph: same code, same gradients."""
     torch.manual_seed(0)
-    options = {"image": SMALL, "latent": 4, "depth": 34, "width": 0.125, "stochastic": False}
+    options = {"image": SMALL, "latent": 4, "depth": 34, "width": 0.25, "stochastic": False}
     flat = RevNetEncoder(**options, hidden=8)
     graph = RevNetEncoder(**options, hidden=8, memory="graph")
     graph.load_state_dict(copy.deepcopy(flat.state_dict()))
@@ -128,7 +128,7 @@ def test_reversible_units_in_half_precision():
 def test_codes_are_drawn_in_training_and_means_otherwise(kind, depth):
     """Z = mean + softplus(raw) e; code is the last feature, avepool the pooled end of the trunk."""
     torch.manual_seed(0)
-    encoder = kind(image=SMALL, latent=5, depth=depth, width=0.125, hidden=8)
+    encoder = kind(image=SMALL, latent=5, depth=depth, width=0.25, hidden=8)
     images = torch.rand(6, 3, 32, 32) * 2 - 1
     assert not torch.equal(encoder(images), encoder(images))
     encoder.eval()
@@ -137,7 +137,7 @@ def test_codes_are_drawn_in_training_and_means_otherwise(kind, depth):
         found = encoder.features(images)
     assert torch.equal(found["code"], mean) and (scale > 0).all()
     assert list(found) == ["stage1", "stage2", "stage3", "stage4", "avepool", "code"]
-    wide = 8 * 8 * (1 if depth == 10 else 4)
+    wide = 8 * 16 * (1 if depth == 10 else 4)
     assert found["avepool"].shape == (6, wide) and (found["avepool"] >= 0).all()
     assert [found[f"stage{n}"].shape[-1] for n in (1, 2, 3, 4)] == [32, 16, 8, 4]
 
@@ -145,8 +145,8 @@ def test_codes_are_drawn_in_training_and_means_otherwise(kind, depth):
 def test_the_draws_have_the_distribution():
     """Mean and scale of many draws of one image."""
     torch.manual_seed(0)
-    encoder = ResNetEncoder(image=SMALL, latent=3, depth=10, width=0.125, hidden=8, blocks=0)
-    pooled = torch.rand(1, 64).expand(20_000, 64)
+    encoder = ResNetEncoder(image=SMALL, latent=3, depth=10, width=0.25, hidden=8, blocks=0)
+    pooled = torch.rand(1, 128).expand(20_000, 128)
     mean, scale = encoder.head.distribution(pooled[:1])
     z = encoder.head(pooled)
     torch.testing.assert_close(z.mean(0), mean[0], rtol=0, atol=0.03)
@@ -155,7 +155,7 @@ def test_the_draws_have_the_distribution():
 
 def test_a_deterministic_encoder_has_no_scale():
     """And half as many outputs."""
-    encoder = ResNetEncoder(image=SMALL, latent=5, depth=10, width=0.125, stochastic=False)
+    encoder = ResNetEncoder(image=SMALL, latent=5, depth=10, width=0.25, stochastic=False)
     images = torch.rand(6, 3, 32, 32)
     assert encoder.distribution(images)[1] is None
     assert torch.equal(encoder(images), encoder(images))
@@ -174,7 +174,7 @@ def test_resnet_50_has_resnet_50s_convolutions():
 
 def test_a_resolution_of_its_own():
     """size=64 for a generator of 32 px: `image` says so."""
-    encoder = ResNetEncoder(image=SMALL, latent=4, depth=10, width=0.125, size=64)
+    encoder = ResNetEncoder(image=SMALL, latent=4, depth=10, width=0.25, size=64)
     assert encoder.image == (3, 64, 64)
     assert encoder(torch.rand(2, 3, 64, 64)).shape == (2, 4)
 

@@ -35,6 +35,7 @@ class Memorised(Metric):
 
     summary = Samples
     also = frozenset({"train"})
+    distance = False
 
     def summarise(self, features: Features, like: Summary | None = None) -> Samples:
         """Return the pooled features themselves."""

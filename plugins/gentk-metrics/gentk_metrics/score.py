@@ -32,7 +32,9 @@ class InceptionScore(Metric):
         splits: Parts of the samples whose scores are averaged.
     """
 
+    needs = frozenset({"logits"})
     summary = Samples
+    distance = False
     extractor = "timm:tf_efficientnet_lite1,layers=classifier,resize=64"
 
     def __init__(self, *, splits: int = 10) -> None:
