@@ -12,6 +12,8 @@ __all__ = ["Pixels"]
 class Pixels(Extractor):
     """phi(x) = x, as one layer `pixels`.
 
+    Most metrics average features over positions, so that of pixels they see the mean colour only.
+
     Args:
         range: The range of values compared: `unit` [0, 1] or `signed` [-1, 1].
     """

@@ -16,9 +16,7 @@ __all__ = ["command"]
 @click.command(short_help="Compare samples with data.")
 @click.argument("subject", metavar="RUN|FOLDER|NPZ|DATA")
 @click.option("--data", help="The reference; a run's own data, test split, by default.")
-@click.option(
-    "--metric", "metrics", multiple=True, default=("fd",), show_default=True, help="Repeatable."
-)
+@click.option("--metric", "metrics", multiple=True, help="Repeatable; fd by default.")
 @click.option("--extractor", "extractors", multiple=True, help="In whose features; repeatable.")
 @click.option("--standard", is_flag=True, help="The published Inception FID, KID, IS and PRDC.")
 @click.option("--floor", is_flag=True, help="Also judge real images, noise, blur, one real image.")
@@ -61,6 +59,7 @@ def command(
     gentk evaluate RUN --extractor timm:tf_efficientnet_lite2,last=1 --json
     gentk evaluate RUN --standard -n 50000 --data cifar10
     """
+    from ..errors import UsageError
     from ..runs.evaluation import evaluate
     from ..runs.figures import keep_of_run
     from .meter import Meter
@@ -68,11 +67,13 @@ def command(
     def notice(message: str) -> None:
         click.echo(f"note: {message}", err=True)
 
+    if standard and metrics:
+        raise UsageError("--standard has metrics of its own; leave --metric or --standard away")
     with Meter(quiet=quiet) as meter:
         found = evaluate(
             subject,
             data=data,
-            metrics=metrics,
+            metrics=metrics or ("fd",),
             extractors=extractors,
             standard=standard,
             floor=floor,

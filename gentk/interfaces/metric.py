@@ -22,13 +22,13 @@ class Figure:
         name: What it is, such as `fd`.
         value: The number.
         error: Its standard error, or None where none is known.
-        better: Whether `lower` or `higher` values are better.
+        better: Whether `lower` or `higher` values are better; `none` where neither is.
     """
 
     name: str
     value: float
     error: float | None = None
-    better: Literal["lower", "higher"] = "lower"
+    better: Literal["lower", "higher", "none"] = "lower"
 
 
 class Metric(ABC):

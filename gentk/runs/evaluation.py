@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -78,7 +80,8 @@ def evaluate(
         seed: Seed of the latents.
         floor: Judge training images, noise, blurred images and one repeated image too.
         ratio: Tell the ratio of `fd` to that of as many training images, `fdr`.
-        standard: Take the published Inception figures instead of `metrics` and `extractors`.
+        standard: Take the published Inception figures instead of `metrics`; the only extractor that
+            may be named is `inception,weights=PATH`.
         beside: Whether figures in the features that a run was trained with stand beside the default's.
         device: Where to compute.
         threads: CPU threads.
@@ -109,17 +112,22 @@ def evaluate(
         )
     run = sample.run
     judges = (
-        standard_judges(registry, run)
+        standard_judges(registry, run, extractors)
         if standard
         else judges_of(measures, extractors, run, registry, beside=beside)
     )
-    splits = {
-        split for judge in judges for metric in judge.metrics.values() for split in metric.also
-    }
-    wanted = {split: _split(reference.name, split, registry, notice) for split in sorted(splits)}
+    wanted = _others(judges, data, sample, reference, registry, notice)
+    for judge in judges:
+        _refuse_unfit(judge, subject, sample, reference, wanted)
     ratio = ratio and any(_has_ratio(name) for judge in judges for name in judge.metrics)
     train = _train(reference, sample.count, seed, registry) if floor or ratio else None
-    if train is None and (floor or ratio):
+    if train is not None and train.count < sample.count:
+        notice(
+            f"{reference.name} has {train.count} other images and not {sample.count}, which fd depends "
+            f"on, so no fdr is told; type -n {train.count}"
+        )
+        train, ratio = (train, False) if floor else (None, False)
+    elif train is None and (floor or ratio):
         notice(
             f"{reference.name} has no other images, so there is no floor; type --data with a name that "
             "has a training and a test split"
@@ -139,7 +147,7 @@ def evaluate(
                 raise
             notice(f"no figures in the features it was trained on: {error}")
             continue
-        rows += _rows(judge, found, sample, train, floor)
+        rows += _rows(judge, found, sample, train if ratio else None, floor)
         spaces[judge.extractor] = describe_space(space)
     return Evaluation(rows, {**protocol_of(sample, reference, seed), "extractors": spaces})
 
@@ -246,11 +254,11 @@ def _rows(
         if subject != sample.name and not floor:
             continue
         real = found.get((train.name, metric), []) if train else []
-        least = {figure.name: figure.value for figure in real}
+        least = {figure.name: figure for figure in real}
         for figure in figures:
             shown = [figure]
-            if figure.name in RATIO and least.get(figure.name, 0) > 0:
-                shown.append(_share(figure, least[figure.name]))
+            if figure.name in RATIO and figure.name in least:
+                shown += _share(figure, least[figure.name])
             rows += [_row(subject, metric, judge, each, subject == sample.name) for each in shown]
     return rows
 
@@ -273,10 +281,50 @@ def _has_ratio(metric: str) -> bool:
     return Selection.parse(metric).name in RATIO
 
 
-def _share(figure: Figure, least: float) -> Figure:
-    """Return a figure as a multiple of the floor's."""
-    error = None if figure.error is None else figure.error / least
-    return Figure(RATIO[figure.name], figure.value / least, error, figure.better)
+def _share(figure: Figure, least: Figure) -> list[Figure]:
+    """Return a figure as a multiple of the floor's, whose error counts too; nothing of a floor of 0."""
+    if least.value <= 0:
+        return []
+    value, error = figure.value / least.value, None
+    if figure is not least and figure.error is not None and least.error is not None:
+        error = math.hypot(figure.error, value * least.error) / least.value
+    return [Figure(RATIO[figure.name], value, error, figure.better)]
+
+
+def _others(
+    judges: list[Judge],
+    data: str | None,
+    sample: Subject,
+    reference: ImageSet,
+    registry: Registry,
+    notice: Notice,
+) -> dict[str, ImageSet]:
+    """Return the further splits that metrics look at: of a run's own data what it was trained on."""
+    wanted = {}
+    for split in sorted({s for j in judges for m in j.metrics.values() for s in m.also}):
+        if split == "train" and data is None and sample.run is not None:
+            wanted[split] = open_data(sample.run.recipe.data, registry, notice)
+        else:
+            wanted[split] = _split(reference.name, split, registry, notice)
+    return wanted
+
+
+def _refuse_unfit(
+    judge: Judge, text: str, sample: Subject, reference: ImageSet, also: dict[str, ImageSet]
+) -> None:
+    """Refuse figures that would look at the same images twice, or at something else than asked."""
+    for name, metric in judge.metrics.items():
+        for split in metric.also:
+            if also[split].fingerprint() == reference.fingerprint():
+                raise Incompatible(
+                    f"metric {name!r} sets the reference beside the {split} split, and {reference.name} "
+                    "is that split; type --data NAME,split=test"
+                )
+        if "labels" in metric.needs and sample.run is None and Path(text).exists():
+            raise Incompatible(
+                f"metric {name!r} judges an extractor on labelled data and does not look at the images "
+                f"of {text}; type the name of the data in its place, such as cifar10"
+            )
 
 
 def _split(name: str, split: str, registry: Registry, notice: Notice) -> ImageSet:
@@ -304,5 +352,8 @@ def _reference(data: str | None, sample: Subject) -> str:
     if data is not None:
         return data
     if sample.run is None:
-        raise UsageError(f"{sample.name} has no data of its own to be compared with; add --data")
+        raise UsageError(
+            f"{sample.name} has no data of its own to be compared with; add --data, such as "
+            "--data cifar10,split=test"
+        )
     return test_split(sample.run.recipe.data)

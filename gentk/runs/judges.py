@@ -78,16 +78,25 @@ def _encoder_of(run: Run | None, metric: str) -> str:
     return f"run:{run.folder.path}"
 
 
-def standard_judges(registry: Registry, run: Run | None) -> list[Judge]:
-    """Return the judges of published figures."""
-    return [
-        Judge(
-            text,
-            {name: registry.build("metric", name)[0] for name in names},
-            trained_on=_trained(text, run),
-        )
-        for text, names in STANDARD.items()
-    ]
+def standard_judges(
+    registry: Registry, run: Run | None, extractors: Sequence[str] = ()
+) -> list[Judge]:
+    """Return the judges of published figures; an extractor `inception` says where its weights are."""
+    options: dict[str, str] = {}
+    for given in map(Selection.parse, extractors):
+        if given.name != "inception" or set(given.options) - {"weights"} or len(extractors) > 1:
+            raise UsageError(
+                f"--standard is the Inception network's figures, and --extractor {given} is not that; "
+                "leave one of them away, or type --extractor inception,weights=PATH"
+            )
+        options = given.options
+    judges = []
+    for text, names in STANDARD.items():
+        own = Selection.parse(text)
+        here = str(replace(own, options={**own.options, **options}))
+        metrics = {name: registry.build("metric", name)[0] for name in names}
+        judges.append(Judge(here, metrics, trained_on=_trained(here, run)))
+    return judges
 
 
 def _beside(run: Run, registry: Registry) -> list[str]:
@@ -113,6 +122,14 @@ def _trained(text: str, run: Run | None) -> bool:
         return False
     head = Selection.parse(text)
     return any(
-        (own.name, own.argument) == (head.name, head.argument)
+        own.name == head.name and _same(own.argument, head.argument)
         for own in map(Selection.parse, map(run.folder.locate, run.recipe.extractor))
     )
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    """Say whether two arguments may mean the same weights: `vgg19` may be `vgg19.tv_in1k`."""
+    if one is None or other is None or one == other:
+        return one == other
+    names = sorted((one, other), key=len)
+    return names[1].startswith(f"{names[0]}.")

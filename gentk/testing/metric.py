@@ -61,7 +61,7 @@ class MetricSuite(SummarisingSuite):
                 f"{figure.name} is a {type(figure.value).__name__}"
             )
             assert math.isfinite(figure.value), f"{figure.name} is {figure.value}"
-            assert figure.better in ("lower", "higher"), f"better is {figure.better!r}"
+            assert figure.better in ("lower", "higher", "none"), f"better is {figure.better!r}"
             assert figure.error is None or figure.error >= 0, f"an error of {figure.error}"
         names = [figure.name for figure in found]
         assert len(set(names)) == len(names), f"two figures are called alike: {', '.join(names)}"

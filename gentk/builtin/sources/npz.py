@@ -36,7 +36,9 @@ class Npz(Source):
         labels_array: Name of the array of labels; None to find it.
     """
 
-    def __init__(self, path: Path, *, images_array: str | None = None, labels_array: str | None = None) -> None:
+    def __init__(
+        self, path: Path, *, images_array: str | None = None, labels_array: str | None = None
+    ) -> None:
         self._path = path.expanduser()
         self._images = images_array
         self._labels = labels_array

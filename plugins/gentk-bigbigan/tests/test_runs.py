@@ -1,4 +1,4 @@
-"""Whole runs of the family, by the real commands: resume, labels, resolutions, truncation, what comes after."""
+"""Whole runs of the family, by the real commands: resume, labels, sizes, truncation, what follows."""
 
 from __future__ import annotations
 

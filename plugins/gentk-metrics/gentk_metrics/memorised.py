@@ -61,11 +61,11 @@ class Memorised(Metric):
         )
         if float((held == 0).double().mean()) > 0.5:
             raise DataError(
-                "metric 'memorised' needs images the run was not trained on, and the reference's are "
-                "training images; type --data NAME,split=test"
+                "metric 'memorised' finds most of the reference among the training images in these "
+                "features; type another --extractor, or --data NAME,split=test"
             )
         value, error = memorised(held, made)
-        return [Figure("memorised", value, error)]
+        return [Figure("memorised", value, error, "none")]
 
     def fingerprint(self) -> str:
         """Return what is summarised: pooled features."""

@@ -54,11 +54,11 @@ class PRDC(Metric):
     def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
         """Return the four; raise `DataError` for too few images to have a k-th neighbour."""
         assert isinstance(reference, Samples) and isinstance(sample, Samples)
-        least = min(reference.count, sample.count)
-        if least <= self.k:
+        if min(reference.count, sample.count) <= self.k:
             raise DataError(
                 f"metric 'prdc' with k={self.k} needs more than {self.k} images on each side, here "
-                f"are {least}; type -n 5000"
+                f"are {sample.count} samples and {reference.count} of the reference; type "
+                "--metric prdc,k=1, or compare more"
             )
         found = prdc(reference.rows, sample.rows, self.k)
         return [Figure(n, v, better="higher") for n, v in zip(NAMES, found, strict=True)]

@@ -15,6 +15,8 @@ the published one: --extractor inception,layer=logits_unbiased.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -56,19 +58,23 @@ class InceptionScore(Metric):
     def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
         """Return `is`, and `is/reference`; raise `DataError` for fewer samples than splits."""
         assert isinstance(reference, Samples) and isinstance(sample, Samples)
-        least = min(reference.count, sample.count)
-        if least < self.splits:
+        if min(reference.count, sample.count) < self.splits:
             raise DataError(
-                f"metric 'is' with splits={self.splits} needs as many images on each side, here are "
-                f"{least}; type -n 5000, or --metric is,splits=1"
+                f"metric 'is' with splits={self.splits} needs as many images on each side, here "
+                f"are {sample.count} samples and {reference.count} of the reference; type "
+                "--metric is,splits=1"
             )
-        sides = (("is", sample), ("is/reference", reference))
-        return [self._figure(name, side.rows) for name, side in sides]
+        # Data often lie sorted by class, and a split of one class scores nothing.
+        order = torch.randperm(reference.count, generator=torch.Generator().manual_seed(0))
+        return [
+            self._figure("is", sample.rows, "higher"),
+            self._figure("is/reference", reference.rows[order.to(reference.rows.device)], "none"),
+        ]
 
-    def _figure(self, name: str, logits: Tensor) -> Figure:
+    def _figure(self, name: str, logits: Tensor, better: Literal["higher", "none"]) -> Figure:
         scores = inception_score(logits, self.splits)
         error = float(scores.std() / self.splits**0.5) if self.splits > 1 else None
-        return Figure(name, float(scores.mean()), error, "higher")
+        return Figure(name, float(scores.mean()), error, better)
 
     def fingerprint(self) -> str:
         """Return what is summarised: features as they are."""

@@ -57,7 +57,7 @@ def test_the_score_is_one_and_the_number_of_classes():
     assert inception_score(sure, 10).tolist() == pytest.approx([10.0] * 10)
     score, real = InceptionScore(splits=2).figures(*rows(sure, same))
     assert (score.name, real.name, score.better) == ("is", "is/reference", "higher")
-    assert score.value == pytest.approx(1) and real.value == pytest.approx(10)
+    assert score.value == pytest.approx(1) and real.value == pytest.approx(10, rel=0.05)
 
 
 def test_the_score_takes_logits_only():

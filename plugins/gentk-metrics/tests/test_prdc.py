@@ -71,7 +71,7 @@ def test_names_and_refusals():
     found = PRDC().figures(*[Samples.of({"x": torch.randn(9, 2)})] * 2)
     assert tuple(figure.name for figure in found) == NAMES
     assert {figure.better for figure in found} == {"higher"}
-    with pytest.raises(DataError, match="-n 5000"):
+    with pytest.raises(DataError, match="9 samples and 9 of the reference; type --metric prdc,k=1"):
         PRDC(k=9).figures(*[Samples.of({"x": torch.randn(9, 2)})] * 2)
     with pytest.raises(BadOption, match="k=5"):
         PRDC(k=0)

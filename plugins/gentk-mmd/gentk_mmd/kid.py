@@ -69,8 +69,9 @@ class KernelDistance(Metric):
         size = 2 if self.subset_size == "all" else self.subset_size
         if least < size:
             raise DataError(
-                f"metric 'kid' needs at least {size} images on each side, here are {least}; type "
-                f"-n {size}, or --metric kid,subset_size=all"
+                f"metric 'kid' needs at least {size} images on each side, here are {sample.count} "
+                f"samples and {reference.count} of the reference; type "
+                "--metric kid,subset_size=all, or compare more"
             )
         draw = torch.Generator().manual_seed(0)
         sides = (reference, sample)
