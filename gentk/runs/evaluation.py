@@ -121,12 +121,13 @@ def evaluate(
         _refuse_unfit(judge, subject, sample, reference, wanted)
     ratio = ratio and any(_has_ratio(name) for judge in judges for name in judge.metrics)
     train = _train(reference, sample.count, seed, registry) if floor or ratio else None
-    if train is not None and train.count < sample.count:
+    fewer = train is not None and train.count < sample.count
+    if train is not None and fewer:
         notice(
             f"{reference.name} has {train.count} other images and not {sample.count}, which fd depends "
             f"on, so no fdr is told; type -n {train.count}"
         )
-        train, ratio = (train, False) if floor else (None, False)
+        train = train if floor else None
     elif train is None and (floor or ratio):
         notice(
             f"{reference.name} has no other images, so there is no floor; type --data with a name that "
@@ -147,7 +148,7 @@ def evaluate(
                 raise
             notice(f"no figures in the features it was trained on: {error}")
             continue
-        rows += _rows(judge, found, sample, train if ratio else None, floor)
+        rows += _rows(judge, found, sample, None if fewer else train, floor)
         spaces[judge.extractor] = describe_space(space)
     return Evaluation(rows, {**protocol_of(sample, reference, seed), "extractors": spaces})
 

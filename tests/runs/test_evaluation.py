@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gentk.errors import DataError, Incompatible, UsageError
+from gentk.errors import DataError, GentkError, Incompatible, UsageError
 from gentk.feature_space import FeatureSpace
 from gentk.runs.evaluation import DEFAULT_JUDGE, evaluate
 from gentk.runs.sheets import FORMS, default_path, export
@@ -203,3 +203,49 @@ def test_the_protocol_holds_all_that_decides_a_figure(small):
     assert (protocol["values"], protocol["rounding"]) == ("[0, 1]", "8 bits")
     assert (protocol["weights"], protocol["batch_norm"]) == ("averaged", "eval")
     assert protocol["reference_fingerprint"] and protocol["extractors"]["pixels"]["fingerprint"]
+
+
+def test_no_ratio_to_fewer_images(small):
+    """Fd depends on the number of images: with fewer real ones there is no fdr, and people are told."""
+    told = []
+    found = evaluate(
+        str(small().folder.path),
+        extractors=("pixels",),
+        count=3000,
+        ratio=True,
+        notice=told.append,
+    )
+    assert "fdr" not in [row["figure"] for row in found.rows]
+    assert any("so no fdr is told; type -n" in message for message in told)
+
+
+def test_a_metric_is_not_fitted_to_what_it_is_measured_on(small, tmp_path):
+    """`probe` on the training split, or under a subject that it does not look at, is refused."""
+    with pytest.raises(Incompatible, match="is that split; type --data NAME"):
+        evaluate("digits", data="digits", metrics=("probe",), extractors=("pixels",), count=100)
+    with pytest.raises(Incompatible, match="does not look at the images"):
+        np.savez(tmp_path / "some.npz", images=np.zeros((9, 8, 8), np.uint8))
+        place = str(tmp_path / "some.npz")
+        options = {"metrics": ("probe",), "extractors": ("pixels",)}
+        evaluate(place, data="digits,split=test", count=9, **options)
+    found = evaluate(
+        "digits", data="digits,split=test", metrics=("probe",), extractors=("pixels",), count=100
+    )
+    assert 0 < found.rows[0]["value"] < 1
+
+
+def test_an_alias_of_the_weights_is_no_judge():
+    """`vgg19` may be `vgg19.tv_in1k`; another network is another."""
+    from gentk.runs.judges import _same
+
+    assert _same("vgg19", "vgg19.tv_in1k") and _same("vgg19.tv_in1k", "vgg19") and _same(None, None)
+    assert not _same("vgg19", "vgg19_bn") and not _same("vgg19", None)
+
+
+def test_the_published_figures_take_no_other_extractor(small):
+    """`standard` is one network; where its weights are may be said."""
+    with pytest.raises(UsageError, match="--extractor inception,weights=PATH"):
+        evaluate(str(small().folder.path), standard=True, extractors=("pixels",), count=16)
+    with pytest.raises(GentkError, match=r"nowhere\.pth"):
+        where = ("inception,weights=nowhere.pth",)
+        evaluate(str(small().folder.path), standard=True, extractors=where, count=16)
