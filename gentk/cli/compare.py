@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from ..runs.compare import Comparison
+    from ..runs.compare import Column, Comparison
 
-__all__ = ["command", "show"]
+__all__ = ["check_form", "command", "show"]
 
 
 @click.command(short_help="Compare runs by their figures.")
@@ -26,9 +28,9 @@ def command(
     """Compare finished runs by the figures that `gentk evaluate` left in their folders.
 
     Runs that differ in their seed only are one row, mean and standard deviation. Nothing is called
-    best on one seed or within the noise: twice the deviation of the difference of two runs. Figures
-    of different protocols (samples, reference, extractor, ...) are refused in one table, unless
-    --mixed.
+    best on one seed or within the noise: Welch's t-test tells the best from every other at 95 %.
+    Each way of measuring (samples, reference, extractor, ...) is a column of its own, if all runs
+    have it; --mixed puts unlike figures into one column, of which none is called best.
 
     \b
     gentk compare runs/a-seed* runs/b-seed*
@@ -36,52 +38,118 @@ def command(
     """
     from ..runs.compare import compare
 
+    check_form(markdown=markdown, as_json=as_json, png=png)
     show(compare(runs, mixed=mixed), markdown=markdown, as_json=as_json, png=png)
 
 
-def show(found: Comparison, *, markdown: bool, as_json: bool, png: Path | None) -> None:
-    """Print a comparison as asked for, and draw it into a file."""
-    if png is not None:
-        _draw(found, png)
+def check_form(*, markdown: bool, as_json: bool, png: Path | None) -> None:
+    """Refuse what cannot be printed or drawn, before any work."""
+    if markdown and as_json:
+        raise click.UsageError("--markdown and --json are two forms; leave one away")
+    if png is None:
+        return
+    if png.suffix.lower() != ".png":
+        raise click.UsageError(f"--png draws PNG files, not {png.name!r}; write --png table.png")
+    if not png.parent.is_dir() or png.is_dir():
+        raise click.UsageError(
+            f"--png {png} is no file in a folder that exists; write --png table.png"
+        )
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise click.UsageError(
+            f"--png needs matplotlib ({error}); pip install matplotlib, or leave --png away"
+        ) from error
+
+
+def show(
+    found: Comparison,
+    *,
+    markdown: bool,
+    as_json: bool,
+    png: Path | None,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """Print a comparison as asked for, and draw it into a file.
+
+    Args:
+        found: The comparison; without columns only JSON is printed.
+        markdown: Print Markdown.
+        as_json: Print JSON.
+        png: Where to draw it.
+        more: What JSON holds besides.
+    """
     if as_json:
-        click.echo(json.dumps(_table(found), indent=2))
-    elif markdown:
-        click.echo(_markdown(found))
-    else:
-        _echo(found)
+        click.echo(json.dumps({**_table(found), **(more or {})}, indent=2))
+    elif found.columns:
+        if markdown:
+            click.echo(_markdown(found))
+        else:
+            _echo(found)
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
+    if png is not None and found.columns:
+        _draw(found, png)
 
 
 def _echo(found: Comparison) -> None:
     from .table import echo_table
 
-    for extractor in _extractors(found):
-        columns = [c for c in found.columns if c.extractor == extractor]
-        rows = [
-            [group, *(_cell(found, group, column) for column in columns), _seeds(found, group)]
-            for group in found.groups
-        ]
-        click.echo(f"in {extractor}")
-        arrows = [f"{c.figure} ({c.better} is better)" for c in columns]
-        echo_table(("run", *arrows, "seeds"), rows)
-        for line in _verdicts(found, extractor):
+    for place, columns in _sections(found).items():
+        click.echo(f"in {place}")
+        echo_table(*_lines(found, columns))
+        for line in _verdicts(found, columns):
             click.echo(line)
         click.echo()
-    click.echo(_protocol(found))
+    for line in _protocols(found):
+        click.echo(line)
 
 
 def _markdown(found: Comparison) -> str:
     lines = []
-    for extractor in _extractors(found):
-        columns = [c for c in found.columns if c.extractor == extractor]
-        head = ["run", *(f"{c.figure} ({c.better} is better)" for c in columns), "seeds"]
-        lines += [f"In {extractor}:", "", f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
-        for group in found.groups:
-            cells = [_cell(found, group, column) for column in columns]
-            lines.append(f"| {' | '.join([group, *cells, _seeds(found, group)])} |")
-        lines += ["", *(f"- {line}" for line in _verdicts(found, extractor)), ""]
-    return "\n".join([*lines, _protocol(found)])
+    for place, columns in _sections(found).items():
+        head, rows = _lines(found, columns)
+        lines += [f"In {place}:", "", f"| {' | '.join(head)} |"]
+        lines += ["|" + " --- |" * len(head), *(f"| {' | '.join(row)} |" for row in rows)]
+        lines += ["", *(f"- {line}" for line in _verdicts(found, columns)), ""]
+    return "\n\n".join(["\n".join(lines).rstrip("\n"), *_protocols(found)])
+
+
+def _sections(found: Comparison) -> dict[str, list[Column]]:
+    """Return the tables: where and how it was measured -> the columns."""
+    sections: dict[str, list[Column]] = {}
+    for column in found.columns:
+        sections.setdefault(_place(column), []).append(column)
+    return sections
+
+
+def _place(column: Column) -> str:
+    own = column.extractor.partition(",")[0] == "run"
+    place = f"{column.extractor} (each run's own encoder)" if own else column.extractor
+    return f"{place}, {column.label}" if column.label else place
+
+
+def _lines(found: Comparison, columns: list[Column]) -> tuple[list[str], list[list[str]]]:
+    """Return the headers and the rows of a table."""
+    rows = []
+    for group in found.groups:
+        cells = [found.cells.get((group, column)) for column in columns]
+        counts = [len(cell.values) for cell in cells if cell is not None]
+        most = max(counts, default=0)
+        texts = []
+        for cell in cells:
+            fewer = cell is not None and 1 < len(cell.values) < most
+            texts.append("-" if cell is None else str(cell))
+            texts[-1] += f" ({len(cell.values)} seeds)" if cell is not None and fewer else ""
+        failed = len(found.failed.get(group, ()))
+        seeds = str(most) + (f" (+{failed} failed)" if failed else "")
+        rows.append([group, *texts, seeds])
+    return ["run", *map(_title, columns), "seeds"], rows
+
+
+def _title(column: Column) -> str:
+    known = column.better in ("lower", "higher")
+    return f"{column.figure} ({column.better} is better)" if known else column.figure
 
 
 def _table(found: Comparison) -> dict[str, Any]:
@@ -89,8 +157,8 @@ def _table(found: Comparison) -> dict[str, Any]:
         "rows": [
             {
                 "run": group,
-                "seeds": found.groups[group],
                 **vars(column),
+                "seeds": list(cell.seeds),
                 "values": list(cell.values),
                 "mean": cell.mean,
                 "deviation": cell.deviation,
@@ -102,21 +170,21 @@ def _table(found: Comparison) -> dict[str, Any]:
             if (cell := found.cells.get((group, column))) is not None
         ],
         "verdicts": [
-            {**vars(column), "verdict": found.verdict(column)} for column in found.columns
+            {
+                **vars(column),
+                "verdict": found.verdict(column),
+                "protocol": found.protocols[column],
+            }
+            for column in found.columns
         ],
-        "protocol": found.protocol,
         "notes": found.notes,
     }
 
 
 def _draw(found: Comparison, path: Path) -> None:
-    """Draw means and deviations, a panel a figure."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise click.ClickException(
-            f"--png needs matplotlib ({error}); type: pip install matplotlib"
-        ) from error
+    """Draw means and deviations, a panel a figure; the file is there whole or not at all."""
+    from matplotlib.figure import Figure
+
     groups = list(found.groups)
     size = (3.2 * len(found.columns) + 2, 0.5 * len(groups) + 1.4)
     figure = Figure(figsize=size, layout="constrained")
@@ -128,44 +196,44 @@ def _draw(found: Comparison, path: Path) -> None:
                 spread = cell.deviation or cell.error or 0.0
                 panel.errorbar(cell.mean, place, xerr=spread, fmt="o", color="#1f4e79", capsize=3)
                 panel.plot(cell.values, [place] * len(cell.values), "|", color="#888888")
-        panel.set_title(f"{column.figure}\n{column.better} is better", fontsize=9)
-        panel.set_xlabel(column.extractor, fontsize=6)
+        panel.set_title(_title(column).replace(" (", "\n("), fontsize=9)
+        panel.set_xlabel(_place(column), fontsize=6)
         panel.grid(axis="x", linewidth=0.3)
     panels[0].set_yticks(range(len(groups)), groups, fontsize=8)
     panels[0].invert_yaxis()
-    figure.savefig(path, dpi=150, format=path.suffix.lstrip(".") or "png")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        figure.savefig(part, dpi=150, format="png")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def _extractors(found: Comparison) -> list[str]:
-    return list(dict.fromkeys(column.extractor for column in found.columns))
-
-
-def _cell(found: Comparison, group: str, column: Any) -> str:
-    cell = found.cells.get((group, column))
-    return "-" if cell is None else str(cell)
-
-
-def _seeds(found: Comparison, group: str) -> str:
-    return str(len(found.groups[group]))
-
-
-def _verdicts(found: Comparison, extractor: str) -> list[str]:
-    told = [
-        (column.figure, found.verdict(column))
-        for column in found.columns
-        if column.extractor == extractor
-    ]
-    marked = any(c.trained_on for (_, col), c in found.cells.items() if col.extractor == extractor)
+def _verdicts(found: Comparison, columns: list[Column]) -> list[str]:
+    told = [(column.figure, found.verdict(column)) for column in columns]
+    marked = any(cell.trained_on for (_, column), cell in found.cells.items() if column in columns)
     note = ["*: trained in these features"] if marked else []
     return [*(f"{figure}: {verdict}" for figure, verdict in told if verdict), *note]
 
 
-def _protocol(found: Comparison) -> str:
-    """Return how the figures were measured, in a sentence."""
-    p = found.protocol
-    reference = p["reference"]
+def _protocols(found: Comparison) -> list[str]:
+    """Return how the figures were measured: a sentence, or one for each way."""
+    ways: dict[str, list[str]] = {}
+    for column in found.columns:
+        ways.setdefault(_protocol(found.protocols[column]), []).append(column.title)
+    end = "± is the standard deviation over seeds, or s.e. the standard error of one."
+    if len(ways) == 1:
+        return [f"{next(iter(ways))}; {end}"]
+    told = [f"{', '.join(dict.fromkeys(titles))}: {way}." for way, titles in ways.items()]
+    return [*told, end]
+
+
+def _protocol(protocol: Mapping[str, Any] | None) -> str:
+    if protocol is None:
+        return "the runs were measured differently"
+    reference = protocol["reference"]
+    seed = f" of seed {protocol['seed']}" if protocol["seed"] else ""
     return (
-        f"{p['samples']:,} samples, values rounded to {p['rounding']}, against the "
-        f"{reference['count']:,} images of {reference['name']} (split {reference['split']}); ± is the "
-        "standard deviation over seeds, or s.e. the standard error of one."
+        f"{protocol['samples']:,} samples{seed}, values rounded to {protocol['rounding']}, against the "
+        f"{reference['count']:,} images of {reference['name']} (split {reference['split']})"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,21 +80,25 @@ def command(
     """Run every combination of the values of --over, from RECIPE and its flags, and judge all alike.
 
     The same command again goes on where it stopped: each finished run has a row in a file.
-    Combinations that do not fit are shown as refused. All runs have one budget. What --print prints
-    may run anywhere; the command itself then finds the finished runs and makes the table.
+    Combinations that do not fit are shown as refused; a run that fails does not stop the others, and
+    is tried again unless it diverged. All runs have one budget. Before the first is trained, real
+    images are judged as it will be. What --print prints may run anywhere; the command itself then
+    finds the finished runs and makes the table.
 
     \b
     gentk grid --over loss=moments --over loss=mmd --over batch=64 --over batch=256 --minutes 4 --seeds 3
     gentk grid RECIPE --over estimator=ma --over estimator=ama --print
     """
     from ..registry import Registry
-    from ..runs.grid import Measure, lay_out
+    from ..runs.grid import budget_note, lay_out
+    from ..runs.measure import Measure
+    from .compare import check_form
 
     printed, as_json = flags.pop("print"), flags.pop("json")
     given = {key: value for key, value in flags.items() if value not in (None, ())}
+    picture = Path(png) if png else None
+    check_form(markdown=markdown, as_json=as_json, png=picture)
     registry = Registry()
-    for text in metric:
-        registry.check("metric", text)
     measure = Measure(against, metric or ("fd",), judge, n)
     plan = lay_out(
         recipe,
@@ -104,16 +109,20 @@ def command(
         rows=Path(rows) if rows else None,
         measure=measure,
     )
+    note = budget_note(plan)
+    if note is not None:
+        click.echo(f"note: {note}", err=True)
     if printed or dry_run:
-        for plot in plan.plots:
-            if plot.resolved is not None:
-                line = _commands(plan, plot) if printed else str(plot.resolved.folder())
-                click.echo(line)
-        _echo_refused(plan)
-        return
-    _finish(plan, registry, quiet)
-    _echo(plan, markdown, as_json, Path(png) if png else None)
+        _echo_plan(plan, printed, as_json)
+        finished = failed = 0
+    else:
+        _finish(plan, registry, quiet)
+        finished, failed = _echo(plan, markdown, as_json, picture)
     _echo_refused(plan)
+    if all(plot.resolved is None for plot in plan.plots):
+        click.get_current_context().exit(2)
+    if failed and not finished:
+        click.get_current_context().exit(1)
 
 
 def _levels(over: Sequence[str]) -> dict[str, list[str]]:
@@ -122,10 +131,10 @@ def _levels(over: Sequence[str]) -> dict[str, list[str]]:
     for text in over:
         key, equals, value = text.partition("=")
         if not equals or not value:
-            raise click.ClickException(f"--over {text!r} has no value; write --over loss=moments")
+            raise click.UsageError(f"--over {text!r} has no value; write --over loss=moments")
         levels.setdefault(key.strip().replace("-", "_"), []).append(value)
     if not levels:
-        raise click.ClickException(
+        raise click.UsageError(
             "a grid is over something; write --over loss=moments --over loss=mmd"
         )
     return levels
@@ -137,8 +146,10 @@ def _commands(grid: Grid, plot: Plot) -> str:
     for key, value in plot.flags.items():
         for item in value if isinstance(value, list | tuple) else [value]:
             words += [f"--{key.replace('_', '-')}", str(item)]
-    folder = str(plot.resolved.folder()) if plot.resolved else ""
-    judge = ["gentk", "evaluate", folder, *grid.measure.words()]
+    assert plot.resolved is not None
+    r = plot.resolved.recipe
+    options = grid.measure.words(r.device, r.threads)
+    judge = ["gentk", "evaluate", str(plot.resolved.folder()), *options]
     return f"{shlex.join(words)} && {shlex.join(judge)}"
 
 
@@ -163,20 +174,52 @@ def _finish(grid: Grid, registry: Registry, quiet: bool) -> None:
         finish(grid, registry, silent=quiet, begin=begin, advance=advance)
 
 
-def _echo(grid: Grid, markdown: bool, as_json: bool, png: Path | None) -> None:
+def _echo_plan(grid: Grid, printed: bool, as_json: bool) -> None:
+    """Print what would be run."""
+    runs = [plot for plot in grid.plots if plot.resolved is not None]
+    lines = [_commands(grid, p) if printed else str(p.flags["out"]) for p in runs]
+    if as_json:
+        what = "command" if printed else "folder"
+        told = [
+            {"run": plot.name, "seed": plot.seed, what: line}
+            for plot, line in zip(runs, lines, strict=True)
+        ]
+        click.echo(json.dumps({"runs": told, "refused": _refused(grid)}, indent=2))
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def _echo(grid: Grid, markdown: bool, as_json: bool, png: Path | None) -> tuple[int, int]:
+    """Print the table and what failed; return how many runs have figures and how many failed."""
     from ..runs.compare import tabulate
-    from ..runs.grid import entries_of, read_rows
+    from ..runs.grid import entries_of, failures_of, read_rows
     from .compare import show
 
-    entries = entries_of(grid)
-    if entries:
-        show(tabulate(entries), markdown=markdown, as_json=as_json, png=png)
-    for row in read_rows(grid.rows):
-        if "failed" in row:
-            click.echo(f"failed: {row['row']}, seed {row['seed']}: {row['failed']}", err=True)
+    notes: list[str] = []
+    read_rows(grid.rows, notes.append)
+    entries, failures = entries_of(grid), failures_of(grid)
+    failed: dict[str, list[int]] = {}
+    for plot, _ in failures:
+        failed.setdefault(plot.name, []).append(plot.seed)
+    more = {
+        "refused": _refused(grid),
+        "failed": [{"run": p.name, "seed": p.seed, "reason": why} for p, why in failures],
+    }
+    # A grid over data has no reference that is common to all of its runs.
+    found = tabulate(entries, mixed=True, notes=notes, failed=failed)
+    show(found, markdown=markdown, as_json=as_json, png=png, more=more)
+    for plot, why in failures:
+        click.echo(f"failed: {plot.name}, seed {plot.seed}: {why}", err=True)
+    return len(entries), len(failures)
+
+
+def _refused(grid: Grid) -> list[dict[str, str]]:
+    """Return the combinations that do not fit, each once, and why."""
+    told = dict.fromkeys((plot.name, plot.refused) for plot in grid.plots if plot.refused)
+    return [{"run": name, "reason": str(reason)} for name, reason in told]
 
 
 def _echo_refused(grid: Grid) -> None:
-    told = dict.fromkeys((plot.name, plot.refused) for plot in grid.plots if plot.refused)
-    for name, reason in told:
-        click.echo(f"refused: {name}: {reason}", err=True)
+    for row in _refused(grid):
+        click.echo(f"refused: {row['run']}: {row['reason']}", err=True)

@@ -112,11 +112,21 @@ def command(
     if evaluate_every is not None:
         given["observer"] = _evaluating(recipe, given, registry, evaluate_every, quiet)
     if seeds is not None:
-        _run_seeds(recipe, given, registry, seeds, dry_run, quiet)
+        _run_seeds(recipe, given, registry, seeds, dry_run, quiet, evaluate_every)
     elif dry_run:
         _dry_run(recipe, given, registry)
     else:
-        _echo_result(_train(recipe, given, registry, quiet))
+        made = _train(recipe, given, registry, quiet)
+        _settle(made, evaluate_every, quiet)
+        _echo_result(made)
+
+
+def _settle(run: Run, every: int | None, quiet: bool) -> None:
+    """Judge the end of a run that was finished before anybody asked for figures."""
+    from ..runs.evaluator import Evaluator
+
+    if every is not None:
+        Evaluator(every=every, quiet=quiet).settle(run.folder.path, run.recipe.device)
 
 
 def _evaluating(
@@ -136,6 +146,7 @@ def _run_seeds(
     count: int,
     dry_run: bool,
     quiet: bool,
+    every: int | None,
 ) -> None:
     """Make several runs, or say which they would be."""
     from ..runs.composition import check, resolve_recipe
@@ -150,6 +161,7 @@ def _run_seeds(
             click.echo(f"{each['out']} (seed {each['seed']})")
         else:
             made = _train(recipe, each, registry, quiet)
+            _settle(made, every, quiet)
             click.echo(f"{made.folder.path}: loss {_written((made.result or {}).get('loss'))}")
     if not dry_run:
         places = " ".join(shlex.quote(each["out"]) for each in runs)

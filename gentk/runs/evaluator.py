@@ -8,9 +8,11 @@ from pathlib import Path
 from ..errors import BadOption
 from ..events import Checkpointed, Event, RunEnded, RunStarted
 from ..interfaces import Observer
-from .evaluation import Evaluation, evaluate
-from .figures import keep, read, rewind
+from ..registry import Registry
+from .evaluation import Evaluation
+from .figures import rewind
 from .folder import RunFolder
+from .measure import Measure
 
 __all__ = ["Evaluator"]
 
@@ -48,10 +50,12 @@ class Evaluator(Observer):
         if count < 2:
             raise BadOption(f"observer 'evaluate': count={count} is too few; write count=1000")
         self.every = self.checkpoint_steps = every
-        self.metrics = tuple(map(_commas, metric))
-        self.extractors = tuple(map(_commas, extractor))
-        self.data = None if data is None else _commas(data)
-        self.count = count
+        self.measure = Measure(
+            None if data is None else _commas(data),
+            tuple(map(_commas, metric)),
+            tuple(map(_commas, extractor)),
+            count,
+        )
         self.quiet = quiet
         self._folder = Path()
         self._device = "auto"
@@ -68,25 +72,25 @@ class Evaluator(Observer):
         elif isinstance(event, RunEnded):
             self._judge(event.progress.steps)
 
+    def settle(self, folder: Path, device: str = "auto") -> None:
+        """Judge the last checkpoint of a run that is finished already, unless that has been done.
+
+        Args:
+            folder: The run's.
+            device: Where to compute.
+        """
+        self._folder, self._device = folder, device
+        steps = RunFolder(folder).checkpoints.steps()
+        if steps:
+            self._judge(steps[-1])
+
     def _judge(self, steps: int) -> None:
         """Judge the latest checkpoint, unless that has been done."""
-        folder = RunFolder(self._folder)
-        if not folder.checkpoints.steps() or any(
-            row["protocol"]["samples"] == self.count for row in read(self._folder, steps)
-        ):
+        if not RunFolder(self._folder).checkpoints.steps():
             return
-        found = evaluate(
-            str(self._folder),
-            data=self.data,
-            metrics=self.metrics,
-            extractors=self.extractors,
-            count=self.count,
-            beside=False,
-            device=self._device,
-        )
-        keep(self._folder, found, steps)
-        if not self.quiet:
-            print(f"step {steps:,}: {_told(found)}", file=sys.stderr, flush=True)
+        _, made = self.measure.figures(self._folder, steps, Registry(), device=self._device)
+        if made is not None and not self.quiet:
+            print(f"step {steps:,}: {_told(made)}", file=sys.stderr, flush=True)
 
 
 def _told(found: Evaluation) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..errors import RunError
+from . import journal
 from .evaluation import Evaluation
 from .folder import RunFolder
 
@@ -37,9 +39,7 @@ def keep(folder: Path, found: Evaluation, steps: int) -> None:
         found: The figures.
         steps: How many steps the run had taken.
     """
-    text = "".join(json.dumps({"steps": steps, **row}) + "\n" for row in rows_of(found))
-    with (folder / FILE).open("a", encoding="utf-8") as file:
-        file.write(text)
+    journal.append(folder / FILE, [{"steps": steps, **row} for row in rows_of(found)])
 
 
 def keep_of_run(subject: str, found: Evaluation) -> None:
@@ -49,16 +49,26 @@ def keep_of_run(subject: str, found: Evaluation) -> None:
         keep(folder.path, found, folder.checkpoints.steps()[-1])
 
 
-def read(folder: Path, steps: int | None = None) -> list[dict[str, Any]]:
+def read(
+    folder: Path, steps: int | None = None, notice: Callable[[str], None] = lambda message: None
+) -> list[dict[str, Any]]:
     """Return a run's figures, oldest first; of a number of steps only, if one is given.
 
-    Lines that are cut off are passed over.
+    Args:
+        folder: The run's.
+        steps: How many steps the run had taken; any by default.
+        notice: Called with a sentence if lines were cut off, which are passed over.
+
+    Raises:
+        RunError: The file holds something else.
     """
-    path = folder / FILE
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        with contextlib.suppress(ValueError):
-            rows.append(json.loads(line))
+    try:
+        rows = journal.read(folder / FILE, notice)
+    except ValueError as error:
+        raise RunError(
+            f"{folder / FILE} does not hold figures ({error}); move it away and type: "
+            f"gentk evaluate {folder}"
+        ) from error
     return [row for row in rows if steps is None or row["steps"] == steps]
 
 

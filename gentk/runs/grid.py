@@ -16,41 +16,37 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from ..errors import GentkError, NonFinite, UsageError
+from ..errors import GentkError, UsageError
 from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
 from ..selection import Selection
+from . import journal
 from .compare import Entry
 from .composition import check, resolve_recipe
-from .evaluation import evaluate
 from .family import Advance
-from .figures import keep, read
+from .measure import Measure
 from .stages import plan
-from .training import make
+from .training import finished_run, make
 
-__all__ = ["Grid", "Measure", "Plot", "entries_of", "finish", "lay_out", "read_rows"]
+__all__ = [
+    "Grid",
+    "Plot",
+    "budget_note",
+    "entries_of",
+    "failures_of",
+    "finish",
+    "lay_out",
+    "read_rows",
+]
 
 BUDGET = frozenset({"steps", "minutes"})
 OWN = frozenset({"seed", "out", *BUDGET})
 """Keys that a grid sets itself, or that must be equal in all its runs."""
 
 
-@dataclass(frozen=True)
-class Measure:
-    """How the runs of a grid are judged, as `gentk evaluate` does."""
-
-    data: str | None = None
-    metrics: tuple[str, ...] = ("fd",)
-    extractors: tuple[str, ...] = ()
-    count: int = 5000
-
-    def words(self) -> list[str]:
-        """Return the options of `gentk evaluate`."""
-        words = [word for metric in self.metrics for word in ("--metric", metric)]
-        words += [word for text in self.extractors for word in ("--extractor", text)]
-        words += ["--data", self.data] if self.data is not None else []
-        return [*words, "-n", str(self.count)]
+FINAL = "NonFinite"
+"""The error after which a run is not tried again: the same seed diverges again."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,8 @@ def lay_out(
         measure: How they are judged.
 
     Raises:
-        UsageError: A key is none of a recipe, or budgets would differ.
+        UsageError: A key is none of a recipe, budgets would differ, or rows cannot be kept there.
+        GentkError: The measure asks for something that there is not.
     """
     for key in over:
         if key in BUDGET:
@@ -122,19 +119,33 @@ def lay_out(
             raise UsageError(f"--over {key}=...: {_instead(key)}")
     if seeds < 1:
         raise UsageError(f"{seeds} seeds make no run; type --seeds 3")
+    measure = measure or Measure()
+    measure.check(registry)
+    over = {key: list(dict.fromkeys(values)) for key, values in over.items()}
     text = json.dumps([recipe, sorted(flags.items()), list(over.items())], default=list)
     digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
     out = Path(flags.get("out") or f"runs/grid-{digest}")
+    if rows is not None and (rows.is_dir() or not (rows.parent.is_dir() or rows.parent == out)):
+        raise UsageError(
+            f"--rows {rows} is no file in a folder that exists; type --rows rows.jsonl"
+        )
     first = int(flags.get("seed") or 0)
-    plots = []
+    plots: list[Plot] = []
+    known: dict[str, str] = {}
     for seed in range(first, first + seeds):
         for number, values in enumerate(itertools.product(*over.values())):
             levels = dict(zip(over, values, strict=True))
             name = " ".join(f"{key}={value}" for key, value in levels.items()) or "the recipe"
             slug = "-".join(re.findall(r"\w+", "-".join(values)))[:60] or "run"
             place = {"seed": seed, "out": str(out / f"{number:02d}-{slug}-seed{seed}")}
-            plots.append(_plot(name, seed, recipe, {**flags, **levels, **place}, registry))
-    return Grid(recipe, plots, rows or out / "rows.jsonl", measure or Measure())
+            plot = _plot(name, seed, recipe, {**flags, **levels, **place}, registry)
+            key = _key(plot.resolved, measure) if plot.resolved is not None else name
+            twin = known.setdefault(key, name)
+            if twin != name:
+                reason = f"it is the run {twin!r} under another name; leave one of the two away"
+                plot = Plot(name, seed, plot.flags, refused=reason)
+            plots.append(plot)
+    return Grid(recipe, plots, rows or out / "rows.jsonl", measure)
 
 
 def _instead(key: str) -> str:
@@ -158,6 +169,18 @@ def _plot(
     return Plot(name, seed, flags, resolved)
 
 
+def budget_note(grid: Grid) -> str | None:
+    """Return a sentence if runs of equal steps do not see equally many images; None if they do."""
+    recipes = [plot.resolved.recipe for plot in grid.plots if plot.resolved is not None]
+    batches = sorted({r.batch for r in recipes if r.steps is not None})
+    if len(batches) < 2:
+        return None
+    return (
+        f"in as many steps, runs with batch={batches[-1]} make {batches[-1] / batches[0]:.3g} times as "
+        f"many images as those with batch={batches[0]}; for a budget of time, type --minutes 5"
+    )
+
+
 def finish(
     grid: Grid,
     registry: Registry,
@@ -166,7 +189,9 @@ def finish(
     begin: Callable[[Plot], None] = lambda plot: None,
     advance: Advance | None = None,
 ) -> None:
-    """Make and judge every run that has no row yet; one that diverges has a row that says so.
+    """Make and judge every run that has no row yet; one that fails has a row that says why.
+
+    Before the first one is trained, real images are judged as the runs will be.
 
     Args:
         grid: The grid.
@@ -174,16 +199,60 @@ def finish(
         silent: Leave out the observer that prints.
         begin: Called before each run.
         advance: Called with what is being done, the number done, the total.
+
+    Raises:
+        GentkError: No run could be judged so.
     """
-    done = {row["key"] for row in read_rows(grid.rows)}
-    for plot in grid.plots:
-        if plot.resolved is None or _key(plot.resolved, grid.measure) in done:
+    pending = [plot for plot in grid.plots if not _settled(grid, plot)]
+    if pending and not any(_is_judged(plot, grid.measure, registry) for plot in pending):
+        _rehearse(grid, pending, registry, advance)
+    if pending:
+        # What cannot be written shows before hours of training.
+        grid.rows.parent.mkdir(parents=True, exist_ok=True)
+        journal.append(grid.rows, [])
+    for plot in pending:
+        # Another process may have made it meanwhile.
+        if plot.resolved is None or _settled(grid, plot):
             continue
         begin(plot)
         row = _made(plot, plot.resolved, grid, registry, silent, advance)
-        grid.rows.parent.mkdir(parents=True, exist_ok=True)
-        with grid.rows.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        journal.append(grid.rows, [row])
+
+
+def _settled(grid: Grid, plot: Plot) -> bool:
+    """Say whether there is nothing more to do for a run."""
+    if plot.resolved is None:
+        return True
+    row = _latest(grid.rows).get(_key(plot.resolved, grid.measure))
+    return row is not None and ("figures" in row or row.get("kind", FINAL) == FINAL)
+
+
+def _is_judged(plot: Plot, measure: Measure, registry: Registry) -> bool:
+    """Say whether a run was made and judged elsewhere."""
+    try:
+        run = finished_run(plot.resolved, registry) if plot.resolved is not None else None
+        if run is None or run.result is None:
+            return False
+        return measure.found(run.folder.path, run.result["steps"], registry) is not None
+    except GentkError:
+        return False
+
+
+def _rehearse(
+    grid: Grid, plots: Sequence[Plot], registry: Registry, advance: Advance | None
+) -> None:
+    """Judge the data of the runs that are to be made; refuse if that is possible for none."""
+    recipes = {p.resolved.recipe.data: p.resolved.recipe for p in plots if p.resolved is not None}
+    errors = []
+    for data, r in recipes.items():
+        try:
+            grid.measure.rehearse(
+                data, registry, device=r.device, threads=r.threads, advance=advance
+            )
+        except GentkError as error:
+            errors.append(error)
+    if len(errors) == len(recipes):
+        raise errors[0]
 
 
 def _made(
@@ -195,6 +264,7 @@ def _made(
     advance: Advance | None,
 ) -> dict[str, Any]:
     """Make and judge one run, and return its row."""
+    r = resolved.recipe
     kept = {key: value for key, value in plot.flags.items() if key not in ("seed", "out")}
     row: dict[str, Any] = {
         "key": _key(resolved, grid.measure),
@@ -206,60 +276,24 @@ def _made(
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
     observers = None
-    if silent:
-        names = [n for n in resolved.recipe.observer if Selection.parse(n).name != "progress"]
-        observers = [cast(Observer, registry.build("observer", name)[0]) for name in names]
     try:
+        if silent:
+            names = [n for n in r.observer if Selection.parse(n).name != "progress"]
+            observers = [cast(Observer, registry.build("observer", name)[0]) for name in names]
         run = make(resolved, registry, observers, advance)
-    except NonFinite as error:
-        return {**row, "failed": str(error)}
-    assert run.result is not None
-    figures = _figures(run.folder.path, run.result["steps"], grid.measure, resolved, advance)
-    return {**row, "result": run.result, "figures": figures}
-
-
-def _figures(
-    folder: Path, steps: int, measure: Measure, resolved: Resolved, advance: Advance | None
-) -> list[dict[str, Any]]:
-    """Return a run's figures, judging it if it has not been judged in this way."""
-    for again in (False, True):
-        rows = [row for row in read(folder, steps) if _fits(row, measure)]
-        judged = {row["metric"] for row in rows if not row["trained_on"]}
-        found = {
-            (row["metric"], row["extractor"], row["figure"]): row
-            for row in rows
-            # Figures that stood beside the judge's are left where they are.
-            if measure.extractors or not (row["trained_on"] and row["metric"] in judged)
-        }
-        if {metric for metric, _, _ in found} == set(measure.metrics):
-            return [{k: v for k, v in row.items() if k != "steps"} for row in found.values()]
-        if again:
-            break
-        made = evaluate(
-            str(folder),
-            data=measure.data,
-            metrics=measure.metrics,
-            extractors=measure.extractors,
-            count=measure.count,
-            beside=False,
-            device=resolved.recipe.device,
-            threads=resolved.recipe.threads,
+        assert run.result is not None
+        found, _ = grid.measure.figures(
+            run.folder.path,
+            run.result["steps"],
+            registry,
+            device=r.device,
+            threads=r.threads,
             advance=advance,
         )
-        keep(folder, made, steps)
-    raise UsageError(f"the figures in {folder} cannot be read; delete its figures.jsonl")
-
-
-def _fits(row: Mapping[str, Any], measure: Measure) -> bool:
-    """Say whether a figure was measured as this grid measures."""
-    protocol = row["protocol"]
-    return (
-        row["metric"] in measure.metrics
-        and protocol["samples"] == measure.count
-        and protocol["seed"] == 0
-        and (not measure.extractors or row["extractor"] in measure.extractors)
-        and measure.data in (None, protocol["reference"]["name"])
-    )
+    except GentkError as error:
+        return {**row, "failed": str(error), "kind": type(error).__name__}
+    figures = [{k: v for k, v in figure.items() if k != "steps"} for figure in found]
+    return {**row, "result": run.result, "figures": figures}
 
 
 def _key(resolved: Resolved, measure: Measure) -> str:
@@ -269,17 +303,20 @@ def _key(resolved: Resolved, measure: Measure) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows written down so far.
+def read_rows(
+    path: Path, notice: Callable[[str], None] = lambda message: None
+) -> list[dict[str, Any]]:
+    """Return the rows written down so far; what was cut off in writing is passed over.
+
+    Args:
+        path: The file.
+        notice: Called with a sentence about what was passed over.
 
     Raises:
         UsageError: The file holds something else.
     """
-    if not path.exists():
-        return []
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return [row for row in rows if row["key"] and row["row"]]
+        return [row for row in journal.read(path, notice) if row["key"] and row["row"]]
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} does not hold a grid's rows ({type(error).__name__}); type another file with "
@@ -287,11 +324,27 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         ) from error
 
 
+def _latest(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the last row of each key."""
+    return {row["key"]: row for row in read_rows(path)}
+
+
+def _told(grid: Grid) -> list[tuple[Plot, dict[str, Any]]]:
+    """Return the runs of a grid that have a row, with it."""
+    rows = _latest(grid.rows)
+    keys = [(plot, _key(plot.resolved, grid.measure)) for plot in grid.plots if plot.resolved]
+    return [(plot, rows[key]) for plot, key in keys if key in rows]
+
+
 def entries_of(grid: Grid) -> list[Entry]:
     """Return the runs of a grid that have figures."""
-    keys = {_key(plot.resolved, grid.measure) for plot in grid.plots if plot.resolved is not None}
     return [
-        Entry(row["row"], row["seed"], row["figures"], row["folder"])
-        for row in read_rows(grid.rows)
-        if row["key"] in keys and "figures" in row
+        Entry(plot.name, plot.seed, row["figures"], row["folder"])
+        for plot, row in _told(grid)
+        if "figures" in row
     ]
+
+
+def failures_of(grid: Grid) -> list[tuple[Plot, str]]:
+    """Return the runs of a grid that failed, and why."""
+    return [(plot, row["failed"]) for plot, row in _told(grid) if "failed" in row]

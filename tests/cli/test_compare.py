@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -50,6 +51,49 @@ def test_figures_of_other_protocols_are_refused(two, gentk, place):
     assert len(refused.stderr.splitlines()) == 1 and "--mixed" in refused.stderr
     mixed = gentk("compare", "a-seed0", "a-seed1", "--mixed")
     assert mixed.exit_code == 0 and "samples: 40 or 30" in mixed.stderr
+    assert "the runs were measured differently" in mixed.stdout and "40 samples" not in mixed.stdout
+
+
+def test_every_way_of_measuring_is_a_column(two, gentk):
+    """What one run was judged by in several ways is no spread of seeds."""
+    for more in (("-n", "30"), ("-n", "40", "--seed", "7")):
+        gentk("evaluate", "a-seed0", "--extractor", "pixels", *more, "--quiet")
+    plain = gentk("compare", "a-seed0").stdout
+    found = json.loads(gentk("compare", "a-seed0", "--json").stdout)
+    cells = [row for row in found["rows"] if row["figure"] == "fd"]
+    labels = {"samples 40, seed 0", "samples 30, seed 0", "samples 40, seed 7"}
+    assert {row["label"] for row in cells} == labels
+    assert all(len(row["values"]) == 1 and row["deviation"] is None for row in cells)
+    assert {row["protocol"]["samples"] for row in found["verdicts"]} == {30, 40}
+    assert "40 samples of seed 7" in plain and "30 samples, values" in plain
+    # The other run has one of them.
+    both = json.loads(gentk("compare", "a-seed0", "a-seed1", "--json").stdout)
+    assert {row["label"] for row in both["rows"]} == {""}
+
+
+def test_a_run_counts_once(two, gentk, place):
+    """However it is written, and however often it was copied."""
+    shutil.copytree(place / "a-seed0", place / "copy")
+    found = gentk("compare", "a-seed0", "a-seed0/", "./a-seed0", "copy", "--json")
+    assert {tuple(row["seeds"]) for row in json.loads(found.stdout)["rows"]} == {(0,)}
+    assert "copy is the run a-seed0 once more" in found.stderr
+
+
+def test_forms_are_checked_before_any_work(refused):
+    """One form, one kind of picture, in a folder that there is."""
+    assert "leave one away" in refused("compare", "a", "--json", "--markdown", code=2)
+    assert "write --png table.png" in refused("compare", "a", "--png", "x.foo", code=2)
+    assert "write --png table.png" in refused("compare", "a", "--png", "no/x.png", code=2)
+
+
+def test_a_line_that_was_cut_off_is_told(two, gentk, place):
+    """The figures after it count."""
+    path = place / "a-seed0/figures.jsonl"
+    path.write_text(path.read_text()[:-20], encoding="utf-8")
+    gentk("evaluate", "a-seed0", "--extractor", "pixels", "-n", "30", "--quiet")
+    found = gentk("compare", "a-seed0", "--json")
+    assert "cannot be read" in found.stderr
+    assert 30 in {row["protocol"]["samples"] for row in json.loads(found.stdout)["verdicts"]}
 
 
 def test_sanity_rows_are_a_table_by_subject(two, gentk):
@@ -100,3 +144,19 @@ def test_evaluation_during_training(gentk, place):
     quiet = [word for word in SMALL if word != "--quiet"]
     result = gentk("run", *quiet, "--evaluate-every", "4", "--out", "b", "--dry-run")
     assert "evaluate,every=4" in result.stdout
+
+
+def test_a_finished_run_is_judged_if_figures_are_asked_for(gentk, place, monkeypatch):
+    """`--evaluate-every` on a run that has none; once."""
+    monkeypatch.setattr("gentk.runs.judges.DEFAULT_JUDGE", ("pixels",))
+    loud = [word for word in SMALL if word != "--quiet"]
+    assert gentk("run", *SMALL, "--out", "b").exit_code == 0
+    first = gentk("run", *loud, "--out", "b", "--evaluate-every", "4")
+    figures = (place / "b/figures.jsonl").read_text()
+    again = gentk("run", *loud, "--out", "b", "--evaluate-every", "4")
+    assert "step 5: fd " in first.stderr and "step 5: fd " not in again.stderr
+    assert (place / "b/figures.jsonl").read_text() == figures
+    seeds = (*SMALL, "--seeds", "2", "--out", "c")
+    gentk("run", *seeds)
+    gentk("run", *seeds, "--evaluate-every", "4")
+    assert all((place / f"c-seed{s}/figures.jsonl").exists() for s in (0, 1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 
 from gentk.errors import RunError, UsageError
 from gentk.runs.compare import Entry, compare, tabulate
@@ -44,7 +46,7 @@ def test_a_row_is_mean_and_deviation_over_seeds():
 
 
 def test_no_winner_is_called_within_the_noise_or_on_one_seed():
-    """Twice the deviation of the difference; the better way is the figure's own."""
+    """Welch's t-test at 95 %; the better way is the figure's own."""
     clear = table(a=[1.0, 1.1, 0.9], b=[2.0, 2.1, 1.9])
     near = table(a=[1.0, 1.5, 0.5], b=[2.0, 2.5, 1.5])
     one = table(a=[1.0], b=[9.0])
@@ -57,6 +59,83 @@ def test_no_winner_is_called_within_the_noise_or_on_one_seed():
     # A third, noisy one that the best does not beat clearly.
     three = table(a=[1.0, 1.1, 0.9], b=[2.0, 2.1, 1.9], c=[0.0, 6.0, 9.0])
     assert "within the noise" in three.verdict(three.columns[0])
+
+
+def test_means_are_told_apart_as_by_scipy():
+    """An independent Welch test; two seeds a side are rarely enough."""
+    draw = np.random.default_rng(0)
+    calls = 0
+    for _ in range(400):
+        one, other = draw.normal(size=(2, 2)).tolist()
+        found = table(a=one, b=other)
+        called = found.verdict(found.columns[0]).startswith("best")
+        assert called == (ttest_ind(one, other, equal_var=False).pvalue < 0.05)
+        calls += called
+    assert calls < 0.05 * 400
+    # Figures that do not vary say nothing of the noise.
+    still = table(a=[1.0, 1.0], b=[2.0, 2.0])
+    assert "noise" in still.verdict(still.columns[0])
+
+
+def test_a_figure_without_direction_has_no_verdict():
+    """It is shown only."""
+    found = table("none", a=[1.0, 1.1], b=[9.0, 9.1])
+    assert found.verdict(found.columns[0]) is None
+
+
+def test_ways_of_measuring_are_columns_of_their_own():
+    """Three evaluations of one run are no three seeds."""
+    ways = [PROTOCOL, {**PROTOCOL, "samples": 200}, {**PROTOCOL, "samples": 300}]
+    rows = [figure(float(n), protocol=way) for n, way in enumerate(ways)]
+    found = tabulate([Entry("a", seed, [*rows, rows[0]], "a") for seed in (0, 1)])
+
+    assert [column.label for column in found.columns] == [f"samples {n}" for n in (100, 200, 300)]
+    assert [found.cells["a", column].values for column in found.columns] == [(0, 0), (1, 1), (2, 2)]
+    assert [found.protocols[column]["samples"] for column in found.columns] == [100, 200, 300]
+
+
+def test_mixed_figures_call_no_winner():
+    """Two runs of 100 samples, two of 1,000."""
+    other = {**PROTOCOL, "samples": 1000}
+    entries = [Entry("a", s, [figure(1.0 + s / 99)], "a") for s in (0, 1)] + [
+        Entry("b", s, [figure(9.0 + s / 99, protocol=other)], "b") for s in (0, 1)
+    ]
+    found = tabulate(entries, mixed=True)
+    (column,) = found.columns
+
+    assert "measured differently" in found.verdict(column) and found.protocols[column] is None
+    assert found.cells["a", column].deviation is not None
+    # One group of both kinds has no spread of seeds either.
+    one = tabulate([Entry("a", e.seed, e.figures, "a") for e in entries[1:3]], mixed=True)
+    assert one.cells["a", one.columns[0]].deviation is None
+
+
+def test_a_cell_counts_its_own_seeds():
+    """Where not all runs have a figure, and where runs failed."""
+    entries = [Entry("a", 0, [figure(1.0), figure(2.0, figure="k")], "a")]
+    entries += [Entry("a", 1, [figure(1.0)], "a"), Entry("b", 0, [figure(2.0)], "b")]
+    found = tabulate(entries, mixed=True, failed={"b": [1], "c": [0]})
+    first, second = found.columns
+
+    assert found.cells["a", first].seeds == (0, 1) and found.cells["a", second].seeds == (0,)
+    assert found.groups == {"a": [0, 1], "b": [0], "c": []} and found.failed["b"] == [1]
+
+
+def test_the_encoder_of_the_judged_run_is_one_extractor():
+    """Wherever the run lies; its weights are what is judged. Another run's encoder is itself."""
+
+    def probed(name, extractor, mark, **more):
+        own = {**PROTOCOL, "subject": name, "extractor": {"fingerprint": mark}}
+        return Entry(name, 0, [figure(1.0, extractor=extractor, protocol=own, **more)], name)
+
+    own = [probed(name, f"run:./{name}", name) for name in ("a", "b")]
+    assert [column.extractor for column in tabulate(own).columns] == ["run"]
+    layers = [probed(name, f"run:{name},layers=code", name) for name in ("a", "b")]
+    assert [column.extractor for column in tabulate(layers).columns] == ["run,layers=code"]
+    with pytest.raises(UsageError):
+        tabulate([own[0], layers[1]])
+    with pytest.raises(UsageError):
+        tabulate([probed(name, "run:c", name) for name in ("a", "b")])
 
 
 def test_a_judge_the_run_was_trained_with_calls_no_winner():

@@ -8,7 +8,7 @@ import torch
 from gentk.errors import BadOption
 from gentk.runs.evaluation import evaluate
 from gentk.runs.evaluator import Evaluator
-from gentk.runs.figures import read
+from gentk.runs.figures import keep_of_run, read
 
 
 def weights(run):
@@ -54,6 +54,30 @@ def test_a_run_that_goes_on_does_not_repeat_figures(small):
     steps = [row["steps"] for row in read(run.folder.path) if row["figure"] == "fd"]
 
     assert steps == [3, 6, 9]
+
+
+def test_only_figures_of_the_same_kind_stand_in_for_its_own(small):
+    """Another metric, extractor, number, seed or reference is another evaluation."""
+    run = small(steps=6)
+    place = run.folder.path
+    ours = {"every": 3, "extractor": ("pixels",), "count": 20, "quiet": True}
+    others = [
+        {"metrics": ("mmd",)},
+        {"extractors": ("pixels,range=signed",)},
+        {"count": 30},
+        {"seed": 1},
+        {"data": "digits,split=train"},
+    ]
+    for other in others:
+        asked = {"extractors": ("pixels",), "count": 20, **other}
+        keep_of_run(str(place), evaluate(str(place), **asked))
+    before = len(read(place))
+    Evaluator(**ours).settle(place, "cpu")
+    after = len(read(place))
+    Evaluator(**ours).settle(place, "cpu")
+    Evaluator(**ours, data="digits,split=test").settle(place, "cpu")
+
+    assert before < after == len(read(place))
 
 
 def test_options_out_of_range_are_refused():

@@ -6,12 +6,14 @@ import json
 
 import pytest
 
-from gentk.errors import UsageError
+from gentk.errors import DataError, UsageError
 from gentk.registry import Registry
 from gentk.runs.compare import tabulate
 from gentk.runs.evaluation import evaluate
-from gentk.runs.figures import keep_of_run
-from gentk.runs.grid import Measure, entries_of, finish, lay_out, read_rows
+from gentk.runs.figures import keep_of_run, read
+from gentk.runs.grid import entries_of, failures_of, finish, lay_out, read_rows
+from gentk.runs.journal import append
+from gentk.runs.measure import Measure
 from gentk.runs.training import make
 
 OVER = {"loss": ["moments", "mmd"], "estimator": ["batch", "ama"]}
@@ -67,7 +69,7 @@ def test_runs_made_elsewhere_are_found(grid, monkeypatch):
     )
     calls = []
     monkeypatch.setattr(
-        "gentk.runs.grid.evaluate", lambda *a, **k: calls.append(a) or evaluate(*a, **k)
+        "gentk.runs.measure.evaluate", lambda *a, **k: calls.append(a) or evaluate(*a, **k)
     )
     finish(plan, Registry(), silent=True)
 
@@ -85,6 +87,83 @@ def test_a_run_that_diverges_is_a_row(grid, flags, tmp_path):
     assert ["failed" in row for row in rows] == [False, True]
     finish(plan, Registry(), silent=True)
     assert len(read_rows(plan.rows)) == 2
+
+
+def test_figures_against_another_reference_are_not_taken(grid):
+    """Without --against the reference is the test split of the run's own data."""
+    plan = grid(seeds=1)
+    run = make(plan.plots[0].resolved, Registry(), [])
+    place, asked = str(run.folder.path), {"extractors": ("pixels",), "count": 30}
+    keep_of_run(place, evaluate(place, data="digits,split=train", **asked))
+    finish(plan, Registry(), silent=True)
+
+    references = {
+        figure["protocol"]["reference"]["split"]
+        for row in read_rows(plan.rows)
+        for figure in row["figures"]
+    }
+    assert references == {"test"} and len(tabulate(entries_of(plan)).columns) > 0
+
+
+def test_figures_of_a_metric_are_of_one_evaluation(small):
+    """Those of the last one; what an earlier one had besides is not mixed in."""
+    run = small()
+    place = str(run.folder.path)
+    ask = {"metrics": ("prdc",), "extractors": ("pixels",), "count": 30}
+    keep_of_run(place, evaluate(place, **ask))
+    rows = read(run.folder.path)
+    stray = {**rows[0], "figure": "stray"}
+    (run.folder.path / "figures.jsonl").unlink()
+    append(run.folder.path / "figures.jsonl", [stray, *rows[:2], *rows])
+    found = Measure(metrics=("prdc",), extractors=("pixels",), count=30).found(
+        run.folder.path, 6, Registry()
+    )
+
+    assert [row["figure"] for row in found] == [row["figure"] for row in rows]
+
+
+def test_a_run_that_cannot_be_judged_is_a_row_and_tried_again(grid, monkeypatch):
+    """The others go on; what diverges is final, what was refused is not."""
+    plan = grid(seeds=1)
+
+    def fails(subject, **asked):
+        if "batch" in subject:
+            raise DataError("no room; type it again")
+        return evaluate(subject, **asked)
+
+    monkeypatch.setattr("gentk.runs.measure.evaluate", fails)
+    finish(plan, Registry(), silent=True)
+    assert [why for _, why in failures_of(plan)] == ["no room; type it again"] * 2
+    assert len(entries_of(plan)) == 1
+    monkeypatch.undo()
+    finish(plan, Registry(), silent=True)
+    assert not failures_of(plan) and len(entries_of(plan)) == 3
+
+
+def test_a_row_that_was_cut_off_is_passed_over(grid):
+    """Its run is found in its folder, and nothing is glued to the rest of the line."""
+    plan = grid(seeds=1)
+    finish(plan, Registry(), silent=True)
+    whole = plan.rows.read_text(encoding="utf-8")
+    plan.rows.write_text(whole[:-30], encoding="utf-8")
+    notes = []
+    assert len(read_rows(plan.rows, notes.append)) == 2 and "1 line of" in notes[0]
+    finish(plan, Registry(), silent=True)
+    assert len(read_rows(plan.rows)) == len(entries_of(plan)) == 3
+
+
+def test_rows_are_read_again_before_each_run(grid):
+    """Another process may have made a run meanwhile."""
+    plan = grid(seeds=1)
+    begun = []
+
+    def begin(plot):
+        if not begun:
+            finish(plan, Registry(), silent=True, begin=lambda other: None)
+        begun.append(plot)
+
+    finish(plan, Registry(), silent=True, begin=begin)
+    assert len(begun) == 1 and len(entries_of(plan)) == 3
 
 
 @pytest.mark.parametrize("key", ["steps", "minutes", "seed", "out", "los"])

@@ -27,10 +27,10 @@ from .kernels import Kernel
 
 __all__ = ["Influences", "Pairs"]
 
-STRIP = 96
+STRIP = 64
 """Rows of a set's own matrix that are made at a time: of its two halves, mostly one."""
 
-BLOCK = 2**18
+BLOCK = 2**20
 """Kernel values that are worked on at a time."""
 
 

@@ -74,19 +74,29 @@ class KernelDistance(Metric):
                 "--metric kid,subset_size=all, or compare more"
             )
         draw = torch.Generator().manual_seed(0)
-        sides = (reference, sample)
+        sides = (reference.rows, sample.rows)
         counts = (reference.count, sample.count)
         influences = Influences(counts)
         turns = 1 if self.subset_size == "all" else self.subsets
+        # One place for all subsets: a new one each time costs more than filling it.
+        places = [
+            side.new_empty(0 if self.subset_size == "all" else size, side.shape[1])
+            for side in sides
+        ]
         values = []
         for _ in range(turns):
             if self.subset_size == "all":
                 chosen = (torch.arange(counts[0]), torch.arange(counts[1]))
-                rows = (reference.rows, sample.rows)
+                rows = sides
             else:
-                left, right = (torch.randperm(n, generator=draw)[:size] for n in counts)
+                left, right = (
+                    torch.randperm(n, generator=draw)[:size].sort().values for n in counts
+                )
                 chosen = (left, right)
-                rows = (sides[0].take(left).rows, sides[1].take(right).rows)
+                rows = (
+                    torch.index_select(sides[0], 0, left.to(sides[0].device), out=places[0]),
+                    torch.index_select(sides[1], 0, right.to(sides[1].device), out=places[1]),
+                )
             pairs = Pairs.of(*rows, kernel)
             influences.add(pairs, chosen)
             values.append(pairs.mmd2())
