@@ -1,7 +1,8 @@
 """A known joint: what G and E of a joint game learn where the answer is known.
 
 Points in the plane stand for images, two channels of one pixel. At the optimum of the game G(z) has the
-data's law and E is G's inverse; on a Gaussian E(G(z)) is therefore z.
+data's law and E is G's inverse; on a Gaussian E(G(z)) is therefore z. Networks are BiGAN's fully connected
+ones with their batch norms, weights are averaged and the rate falls to nothing, as in real runs.
 """
 
 from __future__ import annotations
@@ -10,22 +11,23 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from gentk.data import ImageSet, MemoryPixels, Minibatches
-from gentk.engine import Adversarial
+from gentk.engine import Adversarial, WeightAverage
 from gentk.interfaces import ImageShape
 from gentk.registry import Registry
 
 POINT = ImageShape(2, 1, 1)
-COUNT, BATCH, STEPS = 20_000, 256, 1200
+COUNT, BATCH, STEPS = 20_000, 256, 1800
 SIGMA, RADIUS, WIDTH = 0.3, 0.6, 0.05
 
 CRITICS = {
-    "bigan": ("bigan,widths=64+64,norm=false", "logistic,weight=0.5"),
-    "bigbigan": ("fhj,trunk=mlp,hidden=64,blocks=1,spectral=false", "hinge"),
+    "bigan": ("bigan,widths=64+64", "logistic,weight=0.5"),
+    "bigbigan": ("fhj,trunk=mlp,hidden=64,blocks=1", "hinge"),
 }
-GENERATOR = "bigan,latent=2,prior=normal,widths=64+64,output=linear,norm=false"
-ENCODER = "bigan,widths=64+64,norm=false"
+GENERATOR = "bigan,latent=2,prior=normal,widths=64+64,output=tanh"
+ENCODER = "bigan,widths=64+64"
 
 
 def gaussian(draw: torch.Generator) -> torch.Tensor:
@@ -61,11 +63,11 @@ def trained(composition: str, points: torch.Tensor, seed: int) -> Adversarial:
         made["encoder"],
         batch=BATCH,
     )
-    players = [made["generator"], made["encoder"]]
-    weights = [parameter for player in players for parameter in player.parameters()]
+    players = nn.ModuleDict({name: made[name] for name in ("generator", "encoder")})
+    average = WeightAverage(players, 0.99)
     turns = [
-        (torch.optim.Adam(made["critic"].parameters(), 2e-3, (0.5, 0.999)), game.critic_step),
-        (torch.optim.Adam(weights, 1e-3, (0.5, 0.999)), game.generator_step),
+        (torch.optim.Adam(made["critic"].parameters(), 1e-3, (0.5, 0.999)), game.critic_step),
+        (torch.optim.Adam(players.parameters(), 1e-3, (0.5, 0.999)), game.generator_step),
     ]
     falls = [
         torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / STEPS)
@@ -78,6 +80,8 @@ def trained(composition: str, points: torch.Tensor, seed: int) -> Adversarial:
             optimizer.step()
         for fall in falls:
             fall.step()
+        average.update()
+    game.generator, game.encoder = average.module["generator"], average.module["encoder"]
     return game
 
 
@@ -97,8 +101,8 @@ def test_on_a_gaussian_the_encoder_inverts_the_generator(composition, seed):
     with torch.no_grad():
         codes = game.encoder.eval()(points[:, :, None, None])
 
-    assert points.mean(0).abs().max() < 0.25 * SIGMA
-    torch.testing.assert_close(points.T.cov() / SIGMA**2, torch.eye(2), atol=0.35, rtol=0)
+    assert points.mean(0).abs().max() < 0.4 * SIGMA
+    torch.testing.assert_close(points.T.cov() / SIGMA**2, torch.eye(2), atol=0.4, rtol=0)
     for coordinate in range(2):
         pair = torch.stack([codes[:, coordinate], z[:, coordinate]])
         assert torch.corrcoef(pair)[0, 1] > 0.9
@@ -115,5 +119,5 @@ def test_on_a_ring_samples_lie_on_it_all_round(composition, seed):
     shares = torch.bincount(eighths.clamp(0, 7), minlength=8) / len(points)
 
     assert abs(radii.median() - RADIUS) < 2 * WIDTH
-    assert ((radii - RADIUS).abs() < 4 * WIDTH).float().mean() > 0.8
+    assert ((radii - RADIUS).abs() < 4 * WIDTH).float().mean() > 0.75
     assert shares.min() > 0.04 and shares.max() < 0.25
