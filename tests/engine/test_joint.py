@@ -1,8 +1,8 @@
 """A known joint: what G and E of a joint game learn where the answer is known.
 
 Points in the plane stand for images, two channels of one pixel. At the optimum of the game G(z) has the
-data's law and E is G's inverse; on a Gaussian E(G(z)) is therefore z. Networks are BiGAN's fully connected
-ones with their batch norms, weights are averaged and the rate falls to nothing, as in real runs.
+data's law and E is G's inverse; on a Gaussian E(G(z)) is therefore z. Networks are BiGAN's, fully
+connected, with batch norms; weights are averaged and the rate falls to nothing, as in real runs.
 """
 
 from __future__ import annotations
