@@ -30,6 +30,7 @@ LAYERS: dict[str, set[str]] = {
         "summary",
         "data",
         "ranges",
+        "limits",
         "codec",
         "feature_space",
         "cache",

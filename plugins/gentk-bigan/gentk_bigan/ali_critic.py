@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from gentk.errors import BadOption
 from gentk.interfaces import Critic, ImageShape, Scores
+from gentk.limits import square_of
 
-from .limits import square_of
 from .maxout import Maxout
 from .start import small
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from gentk.interfaces import Encoder, Features, ImageShape
+from gentk.limits import square_of
 
-from .limits import square_of
 from .start import small
 
 __all__ = ["ALIEncoder"]

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from gentk.interfaces import Generator, ImageShape
+from gentk.limits import at_least, square_of
 from gentk.prior import Law, Prior
 
-from .limits import at_least, square_of
 from .start import small
 
 __all__ = ["ALIGenerator"]

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from gentk.errors import BadOption
 from gentk.interfaces import Critic, ImageShape, Scores
+from gentk.limits import at_least, square_of
 
 from .layers import STD, Layers
-from .limits import at_least, square_of
 
 __all__ = ["BiGANCritic"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from gentk.interfaces import Encoder, Features, ImageShape
+from gentk.limits import at_least
 
 from .layers import Layers
-from .limits import at_least
 
 __all__ = ["BiGANEncoder"]
 

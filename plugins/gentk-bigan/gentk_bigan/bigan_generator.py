@@ -7,10 +7,10 @@ from typing import Literal
 from torch import Tensor
 
 from gentk.interfaces import Generator, ImageShape
+from gentk.limits import at_least
 from gentk.prior import Law, Prior
 
 from .layers import Layers
-from .limits import at_least
 
 __all__ = ["BiGANGenerator"]
 

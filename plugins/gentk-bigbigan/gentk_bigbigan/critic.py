@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from gentk.interfaces import Critic, ImageShape, Scores
+from gentk.limits import at_least, square_of
 
-from .limits import at_least, square_of
 from .orthogonal import Start, initialise, penalty_of
 from .plans import SIDES
 from .spectral import normalised

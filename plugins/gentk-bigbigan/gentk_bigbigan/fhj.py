@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from gentk.errors import BadOption
 from gentk.interfaces import Critic, ImageShape, Scores
+from gentk.limits import at_least, share, square_of
 
-from .limits import at_least, share, square_of
 from .orthogonal import Start, initialise, penalty_of
 from .perceptron import ResidualMLP
 from .plans import SIDES

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gentk.interfaces import Generator, ImageShape
+from gentk.limits import at_least, square_of
 from gentk.prior import BOUND, Law, Prior
 
 from .attention import SelfAttention
-from .limits import at_least, square_of
 from .norm import ConditionalNorm
 from .orthogonal import Start, initialise, penalty_of
 from .plans import GENERATOR, SIDES

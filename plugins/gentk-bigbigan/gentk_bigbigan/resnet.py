@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import Encoder, Features, ImageShape
+from gentk.limits import at_least
 
 from .code import CodeHead
-from .limits import at_least
 from .units import Unit
 
 __all__ = ["Depth", "ResNetEncoder"]

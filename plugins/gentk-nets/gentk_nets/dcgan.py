@@ -8,9 +8,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gentk.interfaces import Generator, ImageShape
+from gentk.limits import at_least
 from gentk.prior import Prior
 
-from .limits import DCGAN_SIDES, at_least, makes_dcgan, wrong_size
+from .sizes import DCGAN_SIDES, makes_dcgan, wrong_size
 
 __all__ = ["DCGANGenerator", "initialise", "normed"]
 
@@ -54,8 +55,8 @@ class DCGANGenerator(Generator):
             nearest = min(DCGAN_SIDES, key=lambda known: abs(known - side))
             makes = "square images of 32, 48, 64 or 128 px"
             raise wrong_size("dcgan", makes, image, nearest)
-        at_least(1, "dcgan", {"latent": latent, "width": width})
-        at_least(0, "dcgan", {"extra": extra})
+        at_least(1, "generator 'dcgan'", {"latent": latent, "width": width})
+        at_least(0, "generator 'dcgan'", {"extra": extra})
         self.image = image
         self.prior = Prior(prior, latent)
         self.range = "signed"

@@ -8,10 +8,11 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gentk.interfaces import Encoder, Features, ImageShape
+from gentk.limits import at_least
 
 from .activations import ACTIVATIONS, RANGES
 from .dcgan import initialise, normed
-from .limits import DCGAN_SIDES, at_least, makes_dcgan, wrong_size
+from .sizes import DCGAN_SIDES, makes_dcgan, wrong_size
 
 __all__ = ["DCGANEncoder"]
 
@@ -55,8 +56,8 @@ class DCGANEncoder(Encoder):
             nearest = min(DCGAN_SIDES, key=lambda known: abs(known - side))
             reads = "square images of 32, 48, 64 or 128 px"
             raise wrong_size("dcgan", reads, image, nearest, kind="encoder")
-        at_least(1, "dcgan", {"width": width}, kind="encoder")
-        at_least(0, "dcgan", {"extra": extra}, kind="encoder")
+        at_least(1, "encoder 'dcgan'", {"width": width})
+        at_least(0, "encoder 'dcgan'", {"extra": extra})
         self.image = image
         self.latent = latent
         self.range = "signed"

@@ -8,10 +8,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gentk.interfaces import Generator, ImageShape
+from gentk.limits import at_least
 from gentk.prior import Prior
 
 from .activations import ACTIVATIONS
-from .limits import at_least
 
 __all__ = ["MLPGenerator"]
 
@@ -47,7 +47,7 @@ class MLPGenerator(Generator):
         output: Literal["sigmoid", "tanh"] = "sigmoid",
     ) -> None:
         super().__init__()
-        at_least(1, "mlp", {"latent": latent, "widths": min(widths, default=1)})
+        at_least(1, "generator 'mlp'", {"latent": latent, "widths": min(widths, default=1)})
         self.image = image
         self.prior = Prior(prior, latent)
         self.range = "unit" if output == "sigmoid" else "signed"

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from gentk.errors import BadOption
 from gentk.interfaces import Encoder, Features, ImageShape, Range
+from gentk.limits import at_least
 
 from .activations import ACTIVATIONS, RANGES
-from .limits import at_least
 
 __all__ = ["MLPEncoder"]
 
@@ -52,7 +52,7 @@ class MLPEncoder(Encoder):
         dropout: tuple[float, ...] = (),
     ) -> None:
         super().__init__()
-        at_least(1, "mlp", {"widths": min(widths, default=1)}, kind="encoder")
+        at_least(1, "encoder 'mlp'", {"widths": min(widths, default=1)})
         layers = len(widths) + 1
         if dropout and (len(dropout) != layers or not all(0 <= p < 1 for p in dropout)):
             example = "+".join(["0.2", *["0.5"] * (layers - 1)])

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gentk.interfaces import Generator, ImageShape
+from gentk.limits import at_least
 from gentk.prior import Prior
 
-from .limits import at_least, makes_resnet, wrong_size
+from .sizes import makes_resnet, wrong_size
 
 __all__ = ["ResNetGenerator", "ResUp"]
 
@@ -84,7 +85,7 @@ class ResNetGenerator(Generator):
             nearest = 2 ** max(3, round(log2(max(image.height, image.width))))
             makes = "square images of 8, 16, 32, ... px (powers of two)"
             raise wrong_size("resnet", makes, image, nearest)
-        at_least(1, "resnet", {"latent": latent, "width": width})
+        at_least(1, "generator 'resnet'", {"latent": latent, "width": width})
         self.image = image
         self.prior = Prior(prior, latent)
         self.range = "signed"

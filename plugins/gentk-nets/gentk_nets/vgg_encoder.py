@@ -7,9 +7,10 @@ from typing import Final, Literal
 from torch import Tensor, nn
 
 from gentk.interfaces import Encoder, Features, ImageShape
+from gentk.limits import at_least
 
 from .activations import ACTIVATIONS, RANGES
-from .limits import at_least, reads_vgg, wrong_size
+from .sizes import reads_vgg, wrong_size
 
 __all__ = ["VGGEncoder"]
 
@@ -52,7 +53,7 @@ class VGGEncoder(Encoder):
             nearest = 32 * max(1, round(max(image.height, image.width) / 32))
             reads = "square images of 32, 64, 96, ... px"
             raise wrong_size("vgg", reads, image, nearest, kind="encoder")
-        at_least(1, "vgg", {"width": width}, kind="encoder")
+        at_least(1, "encoder 'vgg'", {"width": width})
         self.image = image
         self.latent = latent
         self.range = "signed"

@@ -1,14 +1,13 @@
-"""Limits: the sizes and option values the networks can work with, and how they refuse others."""
+"""Sizes: the images that the networks can work with, and what to take for others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-from gentk.errors import BadOption, Incompatible
+from gentk.errors import Incompatible
 from gentk.interfaces import ImageShape
 
-__all__ = ["DCGAN_SIDES", "at_least", "makes_dcgan", "makes_resnet", "reads_vgg", "wrong_size"]
+__all__ = ["DCGAN_SIDES", "makes_dcgan", "makes_resnet", "reads_vgg", "wrong_size"]
 
 DCGAN_SIDES: Final = (32, 48, 64, 128)
 """The square sizes that `dcgan`, generator and encoder, works with, in pixels."""
@@ -50,15 +49,3 @@ def wrong_size(
         f"{kind} {name!r} {does} {sizes}, not {image.height}x{image.width}; "
         f"add size={nearest} to the data, or type --{kind} {able}"
     )
-
-
-def at_least(
-    minimum: int, network: str, options: Mapping[str, int], kind: str = "generator"
-) -> None:
-    """Raise `BadOption` for the first of a network's options that is below `minimum`."""
-    for name, value in options.items():
-        if value < minimum:
-            raise BadOption(
-                f"{kind} {network!r}: option {name!r} must be at least {minimum}, "
-                f"not {value}; write {name}={minimum} or more"
-            )
