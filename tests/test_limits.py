@@ -19,7 +19,7 @@ def test_a_square_of_a_known_side_is_taken():
             f"generator 'x' knows square images of 32 or 64 px, not {image.height}x{image.width}; "
             f"add size={nearest} to the data, or type --generator mlp"
         )
-    with pytest.raises(Incompatible, match="images of 32 px, not 8x8"):
+    with pytest.raises(Incompatible, match=r"images of 32 px, not 8x8"):
         square_of("critic 'x'", ImageShape(1, 8, 8), (32,), "--critic y")
 
 
@@ -30,5 +30,5 @@ def test_numbers_have_a_least_value_and_shares_are_shares():
         at_least(1, "encoder 'x'", {"width": 1, "depth": 0})
     share("critic 'x'", {"dropout": 0.0})
     for value in (1.0, -0.1, float("nan")):
-        with pytest.raises(BadOption, match="write dropout=0.2"):
+        with pytest.raises(BadOption, match=r"write dropout=0.2"):
             share("critic 'x'", {"dropout": value})
