@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 import shlex
 import statistics
@@ -42,6 +41,7 @@ from typing import Any
 import gentk
 from gentk.grid import tile
 from gentk.observers.metrics import MetricsFile
+from gentk.runs.compare import Cell
 from gentk.runs.evaluation import evaluate
 from gentk.selection import Selection
 
@@ -276,8 +276,8 @@ def render(name: str, table: dict[str, Any]) -> None:
 def claims(table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     """Say of each claim whether the rows bear it out, by the first judge, or by the one it names.
 
-    A claim holds if the better row's mean is better by more than twice the standard deviation of the
-    difference's seeds; with one seed a side nothing is said of noise.
+    A claim holds if the better row's mean is better by Welch's t-test at 95 %, as in `gentk compare`; with
+    one seed a side nothing is said of noise.
     """
     lines = []
     for claim in table.get("claim", []):
@@ -293,8 +293,8 @@ def claims(table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
             "holds" if (better < worse) == (direction(rows, judge) == "lower") else "does not hold"
         )
         if min(map(len, sides)) > 1:
-            noise = 2 * math.hypot(*map(statistics.stdev, sides))
-            verdict = verdict if abs(worse - better) > noise else "is within the noise"
+            cells = [Cell(tuple(side), None, False) for side in sides]
+            verdict = verdict if cells[0].differs(cells[1]) else "is within the noise"
         seeds = min(map(len, sides))
         numbers = f"{better:.4g} against {worse:.4g}, {seeds} seed{'s' * (seeds > 1)}"
         lines.append(f"- {claim['says']}: **{verdict}** ({numbers}).")

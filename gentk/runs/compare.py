@@ -114,7 +114,7 @@ class Cell:
         if noise == 0:
             return False
         freedom = noise**2 / sum(part**2 / (count - 1) for part, count in sides)
-        from scipy.special import stdtrit  # type: ignore[import-untyped]
+        from scipy.special import stdtrit
 
         bound = float(stdtrit(freedom, (1 + LEVEL) / 2))
         return abs(self.mean - other.mean) > bound * math.sqrt(noise)
