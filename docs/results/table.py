@@ -276,8 +276,8 @@ def render(name: str, table: dict[str, Any]) -> None:
 def claims(table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     """Say of each claim whether the rows bear it out, by the first judge, or by the one it names.
 
-    A claim holds if the better row's mean is better by Welch's t-test at 95 %, as in `gentk compare`; with
-    one seed a side nothing is said of noise.
+    A claim holds if the better row's mean is better by Welch's t-test at 95 %, as in `gentk compare`;
+    with one seed a side nothing is said of noise.
     """
     lines = []
     for claim in table.get("claim", []):
