@@ -112,11 +112,15 @@ class Adversarial:
         loss: Callable[[Scores, Scores], dict[str, Tensor]],
     ) -> dict[str, Tensor]:
         """Accumulate over chunks."""
-        batch, labels = self.minibatches.labelled()
+        labels: Labels = None
+        if self.critic.classes:
+            batch, labels = self.minibatches.labelled()
+        else:
+            batch = next(self.minibatches)
         label = f"loss/{name}" if name else "loss"
         shown: dict[str, Tensor] = {}
-        for part in torch.arange(len(batch)).split(self.chunk):
-            rows = slice(int(part[0]), int(part[-1]) + 1)
+        for start in range(0, len(batch), self.chunk):
+            rows = slice(start, start + self.chunk)
             x, y = batch[rows], None if labels is None else labels[rows]
             share = len(x) / len(batch)
             data, model, more = seen(x, y, self.generator.prior.draw(len(x), self.device))

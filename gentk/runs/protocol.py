@@ -49,7 +49,8 @@ def protocol_of(subject: Subject, reference: ImageSet, seed: int) -> dict[str, A
     }
     if subject.run is not None:
         protocol["weights"] = "averaged" if subject.run.recipe.ema else "last"
-        protocol["batch_norm"] = "eval"
+        standing = subject.run.generator.standing
+        protocol["batch_norm"] = f"eval, of {standing} batches" if standing else "eval"
         protocol["identity"] = subject.run.record["identity"]
     return protocol
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,6 +201,46 @@ def test_unlabelled_images_have_no_labels() -> None:
     assert some.histogram() == {"a": 1, "b": 1}
     with pytest.raises(DataError, match="label 2 and only 1 classes"):
         ImageSet(pixels, name="x", labels=[0, 1, 2], classes=["a"])
+
+
+def test_labels_may_come_from_a_file(tmp_path: Path, make_source: MakeSource, noise: Noise) -> None:
+    """One a training image of the source, in its order, whatever the view takes of it."""
+    images = [noise(seed, 8, 8) for seed in range(6)]
+    where = tmp_path / "labels.npy"
+    np.save(where, np.array([3, 0, -1, 1, 2, 3]))
+    source = make_source(images, [0] * 6)
+
+    taken = open_images(source, "x", View(labels=where, validation=2, split_seed=1))
+    held = open_images(
+        source, "x", View(labels=where, validation=2, split_seed=1, split="validation")
+    )
+    both = {
+        int(p): int(y)
+        for s in (taken, held)
+        for p, y in zip(s.pixels.positions, s.labels, strict=True)
+    }
+    assert both == {0: 3, 1: 0, 2: -1, 3: 1, 4: 2, 5: 3}
+    assert taken.classes == ["0", "1", "2", "3"]
+    own = open_images(source, "x", View(validation=2, split_seed=1))
+    assert own.fingerprint() != taken.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "labels", [np.zeros(5, int), np.zeros(6), np.zeros((6, 1), int), np.full(6, -2), None]
+)
+def test_a_file_of_something_else_is_refused(
+    tmp_path: Path, make_source: MakeSource, noise: Noise, labels: np.ndarray | None
+) -> None:
+    """Another number, no whole numbers, another form, below -1, not a NumPy file: one sentence."""
+    where = tmp_path / "labels.npy"
+    if labels is None:
+        where.write_text("0 1 2 3 4 5")
+    else:
+        np.save(where, labels)
+    with pytest.raises(
+        DataError, match=r"labels=.*(must be \(6,\) whole numbers|with numpy\.save)"
+    ):
+        open_images(make_source([noise(s, 8, 8) for s in range(6)]), "x", View(labels=where))
 
 
 def test_to_unit_is_exact() -> None:

@@ -116,6 +116,36 @@ def test_truncated_latents_stay_inside(joint, tmp_path):
     assert refused.exit_code == 2 and "leave --truncation away" in refused.stderr
 
 
+def test_standing_statistics_are_the_weights_own(tmp_path):
+    """Batch norms are measured anew, as plain means over passes; nothing else of the run changes."""
+    plain = run(tmp_path / "plain")
+    standing = run(tmp_path / "standing", generator="biggan,width=4,latent=8,standing=6")
+    one, two = plain.generator, standing.generator
+    assert not two.training
+    norms = [m for m in two.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms and all(m.momentum == 0.1 and int(m.num_batches_tracked) == 6 for m in norms)
+    kept = two.state_dict()
+    for name, value in one.state_dict().items():
+        own = name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+        assert own or torch.equal(value, kept[name]), name
+
+    # The first norm sees a linear map of z: its statistics can be had by hand.
+    seen = []
+    hook = norms[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        for _ in range(400):
+            two(two.prior.draw(8))
+    hook.remove()
+    mean = torch.cat(seen).mean((0, 2, 3))
+    assert (norms[0].running_mean - mean).abs().max() < 0.5 * torch.cat(seen).std()
+
+    again = gentk.load(tmp_path / "standing", device="cpu")
+    assert torch.equal(again.sample(3), standing.sample(3))
+    judged = command("evaluate", tmp_path / "standing", "--extractor", "pixels", "-n", 9, "--json")
+    assert json.loads(judged.stdout)["protocol"]["batch_norm"] == "eval, of 6 batches"
+
+
 def test_the_encoder_is_an_extractor_afterwards(joint, tmp_path):
     """For a matching run, for `probe`, and for reconstructions of test images."""
     place = joint.folder.path
