@@ -44,6 +44,11 @@ class Prior:
         if not self.bound > 0:
             raise BadOption(f"a bound of {self.bound} leaves no latents; write {BOUND}")
 
+    @property
+    def reach(self) -> float:
+        """Return the largest |z| of a coordinate."""
+        return {"normal": math.inf, "uniform": 1.0, "truncated": self.bound}[self.law]
+
     def draw(
         self, count: int, device: torch.device | str = "cpu", label: int | None = None
     ) -> Tensor:

@@ -6,7 +6,7 @@ appends its row as soon as it is judged, and renders `NAME.md` from the rows. No
     title = "..."                 what the table shows
     text = "..."                  how to read it
     seeds = [0, 1, 2]
-    pictures = true               whether a grid of the first seed's samples is kept
+    pictures = ["grid"]           what is kept of the first seed, as `gentk sample --as`; [] for nothing
     [run]                         keys of a recipe, common to all rows (`recipe` names one to start from)
     [judge]                       data, metric, extractors, count: as `gentk evaluate`; `figures`, which
                                   are shown (the first). `run` among the extractors is the run's own
@@ -39,14 +39,17 @@ from pathlib import Path
 from typing import Any
 
 import gentk
-from gentk.grid import tile
 from gentk.observers.metrics import MetricsFile
 from gentk.runs.compare import Cell
 from gentk.runs.evaluation import evaluate
+from gentk.runs.sheets import export
 from gentk.selection import Selection
 
 OWN = frozenset({"name", "published", "seeds", "alone"})
 """Keys of a row that are not a recipe's."""
+
+SHOWN = {"grid": 64, "reconstruction": 24}
+"""How many samples a picture shows."""
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -96,10 +99,10 @@ def measure(
     out = ROOT / "runs" / "results" / name / f"{slug}-{seed}"
     logged = {"threads": threads, "out": str(out), "observers": [MetricsFile()]}
     run = gentk.run(recipe, **flags, seed=seed, **logged)
-    if seed == table["seeds"][0] and table.get("pictures", True):
-        pictures = HERE / name
-        pictures.mkdir(exist_ok=True)
-        tile(run.sample(64)).save(pictures / f"{slug}.png", optimize=True)
+    if seed == table["seeds"][0]:
+        for form in table.get("pictures", ["grid"]):
+            suffix = "" if form == "grid" else f"-{form}"
+            export(run, form, SHOWN[form], HERE / name / f"{slug}{suffix}.png")
     assert run.result is not None
     made |= {"result": run.result, "threads": threads}
     return {"row": row["name"], "seed": seed, **judged(str(out), table, threads), **made}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from ..data.minibatches import Minibatches
 from ..engine import Adversarial, Collapse, randomness
 from ..errors import Incompatible
-from ..interfaces import AdversarialLoss, Critic, Loss
+from ..interfaces import AdversarialLoss, Critic, Encoder, Loss
 from ..recipe import Recipe
 from ..registry import Registry
 from .family import Advance, Family, Program, Turn, samples
@@ -46,6 +47,8 @@ class AdversarialFamily(Family):
         assert c.critic is not None and isinstance(c.loss, AdversarialLoss)
         if c.encoder is None:
             _refuse_without_encoder(c.critic, c.loss, r)
+        else:
+            _check_reach(c.encoder, c)
         if c.critic.classes:
             _check_classes(c.critic.classes, c)
         seed = randomness.derive(r.seed, "data")
@@ -70,6 +73,20 @@ class AdversarialFamily(Family):
             Turn("generator", networks, game.generator_step, r.batch),
         ]
         return Program(turns, samples(c), {"data": batches}, Collapse())
+
+
+def _check_reach(encoder: Encoder, c: Composition) -> None:
+    """Refuse an encoder whose bounded latents can never have the law of the prior."""
+    r, prior = c.recipe, c.generator.prior
+    low, high = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0), None: (-math.inf, math.inf)}[
+        encoder.code_range
+    ]
+    if low > -prior.reach or high < prior.reach:
+        raise Incompatible(
+            f"encoder {r.encoder!r} keeps its latents within ({low:g}, {high:g}) and the prior "
+            f"{prior.law!r} of generator {r.generator!r} does not: no such encoder inverts it; choose an "
+            "output without bounds (--encoder NAME,output=linear) or --generator NAME,prior=uniform"
+        )
 
 
 def _check_classes(classes: int, c: Composition) -> None:

@@ -27,7 +27,7 @@ CRITICS = {
     "bigbigan": ("fhj,trunk=mlp,hidden=64,blocks=1", "hinge"),
 }
 GENERATOR = "bigan,latent=2,prior=normal,widths=64+64,output=tanh"
-ENCODER = "bigan,widths=64+64"
+ENCODER = "bigan,widths=64+64,output=linear"
 
 
 def gaussian(draw: torch.Generator) -> torch.Tensor:

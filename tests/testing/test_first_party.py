@@ -41,7 +41,7 @@ COMPONENTS = [
     ("encoder", "ali", {"image": ImageShape(3, 32, 32)}),
     ("encoder", "resnet,depth=10,width=0.25,hidden=16", SMALL),
     ("encoder", "revnet,depth=18,width=0.25,hidden=16", SMALL),
-    ("critic", "bigan,widths=16", SMALL),
+    ("critic", "bigan,widths=16+16", SMALL),
     ("critic", "bigan,widths=16,injected=false", SMALL),
     ("critic", "ali", {"image": ImageShape(3, 32, 32)}),
     ("critic", "biggan,width=4", {"image": ImageShape(3, 32, 32)}),

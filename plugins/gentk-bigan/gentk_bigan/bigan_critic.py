@@ -47,10 +47,12 @@ class Halving(nn.Module):
 
 
 class BiGANCritic(Critic):
-    """s_xz(x, z): a network of x to whose every layer, but the first, a linear map of z is added.
+    """s_xz(x, z): a network of x to whose hidden layers, but the first, a linear map of z is added.
 
-    h_1 = leaky(W_1 x + b),  h_l = leaky(norm(W_l h_{l-1} + V_l z)),  s = w^T h + v^T z + b, leaky of
-    slope 0.2, norm a batch norm without gain and bias. Weights start as N(0, 0.02^2).
+    h_1 = leaky(W_1 x + b),  h_l = leaky(norm(W_l h_{l-1} + V_l z)),  s = w^T h + b, leaky of slope 0.2,
+    norm a batch norm without gain and bias. Weights start as N(0, 0.02^2). The score itself has no term
+    in z, as in the released code: against v^T z the mean of the encoder's latents circles around the
+    prior's and does not come to rest.
 
     Args:
         image: Shape of the images: any, or squares of 32, 64 or 128 px with `network=conv`.
@@ -63,7 +65,7 @@ class BiGANCritic(Critic):
 
     Raises:
         Incompatible: If the convolutions do not know images of this size.
-        BadOption: If a width is below 1, or there is no hidden layer behind which z could enter.
+        BadOption: If a width is below 1, or there is no hidden layer but the first, where z could enter.
 
     Source: Donahue, Krahenbuhl and Darrell, Adversarial Feature Learning, 2017, arXiv:1605.09782, and
     its released code.
@@ -83,10 +85,10 @@ class BiGANCritic(Critic):
         super().__init__()
         owner = "critic 'bigan'"
         at_least(1, owner, {"width": width, "widths": min(widths, default=1)})
-        if injected and network == "mlp" and not widths:
+        if injected and network == "mlp" and len(widths) < 2:
             raise BadOption(
-                f"{owner}: z enters behind the first layer, and widths= leaves no layer there; write "
-                "widths=1024+1024, or injected=false"
+                f"{owner}: z enters behind the first hidden layer, and widths="
+                f"{'+'.join(map(str, widths))} leaves none there; write widths=1024+1024, or injected=false"
             )
         self.image = image
         self.pairs = injected
@@ -101,10 +103,9 @@ class BiGANCritic(Critic):
                 for k, (before, after) in enumerate(pairwise(sizes))
             )
             size, widths = 16 * sizes[-1], ()
-        self.layers = Layers(size, widths, 1, latent=given, activation="leaky", norm=norm)
-        # Behind convolutions the only linear layer is not the first.
-        late = given if self.halvings else 0
-        self.beside = nn.Linear(late, 1, bias=False) if late else None
+        self.layers = Layers(
+            size, widths, 1, latent=given, activation="leaky", last=False, norm=norm
+        )
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.normal_(module.weight, std=STD)
@@ -117,6 +118,4 @@ class BiGANCritic(Critic):
         for halving in self.halvings:
             hidden = halving(hidden, latents)
         score = self.layers.outputs(hidden.flatten(1), latents)[-1][:, 0]
-        if self.beside is not None:
-            score = score + self.beside(latents)[:, 0]
         return {"xz" if self.pairs else "x": score}

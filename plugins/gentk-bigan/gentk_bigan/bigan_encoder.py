@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor
 
 from gentk.interfaces import Encoder, Features, ImageShape
@@ -13,21 +15,25 @@ __all__ = ["BiGANEncoder"]
 
 
 class BiGANEncoder(Encoder):
-    """h_1 = leaky(W_1 x + b),  h_l = leaky(norm(W_l h_{l-1})),  z = W h: deterministic, unbounded.
+    """h_1 = leaky(W_1 x + b),  h_l = leaky(norm(W_l h_{l-1})),  t = W h,  z = tanh(t / 2): deterministic.
 
     leaky has the slope 0.2, norm is a batch norm without gain and bias. Weights start as N(0, 0.02^2).
+    z keeps to (-1, 1), as a uniform prior does. Nothing else would hold it there: a shift and a scale
+    that all latents of a batch share are taken out again by the batch norms of critic and generator.
 
     Args:
         image: Shape of the images, any.
         latent: Dimension of z.
         widths: Units of the hidden layers.
         norm: Whether there are batch norms.
+        output: `tanh`, or `linear`: z = t, unbounded, for a normal prior.
 
     Raises:
         BadOption: If a width is below 1.
 
     Source: Donahue, Krahenbuhl and Darrell, Adversarial Feature Learning, 2017, arXiv:1605.09782, and
-    its released code, whose last layer has no bias.
+    its released code, whose last layer has no bias, whose z for a uniform prior is 2 sigmoid(t) - 1, and
+    whose nearest neighbours are those of t.
     """
 
     def __init__(
@@ -37,13 +43,14 @@ class BiGANEncoder(Encoder):
         latent: int,
         widths: tuple[int, ...] = (1024, 1024),
         norm: bool = True,
+        output: Literal["tanh", "linear"] = "tanh",
     ) -> None:
         super().__init__()
         at_least(1, "encoder 'bigan'", {"widths": min(widths, default=1)})
         self.image = image
         self.latent = latent
         self.range = "signed"
-        self.code_range = None
+        self.code_range = "signed" if output == "tanh" else None
         size = image.channels * image.height * image.width
         self.layers = Layers(size, widths, latent, activation="leaky", norm=norm)
         self.layers[-1].main.register_parameter("bias", None)  # type: ignore[union-attr]
@@ -53,6 +60,12 @@ class BiGANEncoder(Encoder):
         return self.features(images)["code"]
 
     def features(self, images: Tensor) -> Features:
-        """Return the hidden layers, `layer1`, `layer2`, ..., (N, units), and `code`, (N, latent)."""
-        *hidden, code = self.layers.outputs(images.flatten(1))
-        return {f"layer{number}": rows for number, rows in enumerate(hidden, 1)} | {"code": code}
+        """Return the hidden layers, `layer1`, `layer2`, ..., (N, units), and `code`, (N, latent).
+
+        With `tanh`, the t before it is `linear`, (N, latent).
+        """
+        *hidden, linear = self.layers.outputs(images.flatten(1))
+        found = {f"layer{number}": rows for number, rows in enumerate(hidden, 1)}
+        if self.code_range is None:
+            return found | {"code": linear}
+        return found | {"linear": linear, "code": (linear / 2).tanh()}

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+import gentk
 from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import ImageShape
 from gentk_bigan.bigan_critic import BiGANCritic
@@ -52,6 +53,7 @@ def test_the_published_networks():
     assert {name: tuple(rows.shape) for name, rows in found.items()} == {
         "layer1": (4, 1024),
         "layer2": (4, 1024),
+        "linear": (4, 50),
         "code": (4, 50),
     }
     scores = critic(images, latents)
@@ -74,7 +76,7 @@ def test_the_readmes_parameters():
         (BiGANEncoder(image=mnist, latent=50), 784 * 1024 + 1024 + hidden + 1024 * 50),
         (
             BiGANCritic(image=mnist, latent=50),
-            784 * 1024 + 1024 + hidden + 50 * 1024 + 1024 + 50 + 1,
+            784 * 1024 + 1024 + hidden + 50 * 1024 + 1024 + 1,
         ),
     ):
         assert sum(p.numel() for p in network.parameters()) == count
@@ -113,14 +115,25 @@ def test_norms_have_no_gain_and_no_bias():
 
 
 def test_the_encoders_last_layer_has_no_bias():
-    """The code is W h, whatever W: nothing bounds z; the same image has the same z."""
-    encoder = BiGANEncoder(image=TINY, latent=3, widths=(8, 7))
+    """The code is W h, whatever W; the same image has the same z."""
+    encoder = BiGANEncoder(image=TINY, latent=3, widths=(8, 7), output="linear")
     assert encoder.layers[-1].main.bias is None and encoder.code_range is None
     assert not any(name.startswith("layers.2") and "bias" in name for name in encoder.state_dict())
     images, _ = drawn()
     found = encoder.features(images)
     torch.testing.assert_close(found["code"], found["layer2"] @ encoder.layers[-1].main.weight.T)
     assert torch.equal(encoder(images), encoder(images))
+
+
+def test_the_encoders_latents_keep_to_a_uniform_prior():
+    """z = 2 sigmoid(t) - 1, with t = W h the layer `linear`."""
+    encoder = BiGANEncoder(image=TINY, latent=3, widths=(8, 7)).double()
+    images, _ = drawn()
+    found = encoder.features(images.double())
+    expected = found["layer2"] @ encoder.layers[-1].main.weight.T
+    torch.testing.assert_close(found["linear"], expected)
+    torch.testing.assert_close(found["code"], 2 * torch.sigmoid(expected) - 1)
+    assert encoder.code_range == "signed"
 
 
 def test_first_weights():
@@ -142,7 +155,7 @@ def test_first_weights():
 
 
 def test_the_critic_is_its_formula_in_double():
-    """h_1 = leaky(W x + b), h_l = leaky(norm(W h + V z)), s = w h + v z + b, norm over the batch."""
+    """h_1 = leaky(W x + b), h_l = leaky(norm(W h + V z)), s = w h + b, norm over the batch."""
     critic = judge().double()
     for values in critic.parameters():
         nn.init.normal_(values)  # biases too, that none is forgotten
@@ -153,21 +166,20 @@ def test_the_critic_is_its_formula_in_double():
     for number in (1, 2):
         main, beside = (w[f"layers.{number}.{name}.weight"] for name in ("main", "beside"))
         h = leaky(standardised(h @ main.T + latents @ beside.T))
-    main, beside = (w[f"layers.3.{name}.weight"][0] for name in ("main", "beside"))
-    score = h @ main + latents @ beside + w["layers.3.main.bias"]
+    score = h @ w["layers.3.main.weight"][0] + w["layers.3.main.bias"]
 
     assert (critic(images, latents)["xz"] - score).abs().max() < 1e-10
-    assert len(w) == 2 + 2 * 2 + 3
+    assert len(w) == 2 + 2 * 2 + 2
 
 
-def test_z_enters_every_layer_of_the_critic_but_the_first():
-    """With what comes from below held fixed, another z changes every other layer's output."""
+def test_z_enters_the_hidden_layers_of_the_critic_but_the_first():
+    """With what comes from below held fixed, another z changes their output, but not the score's."""
     critic = judge()
     images, latents = drawn()
     below = images.flatten(1)
     for number, layer in enumerate(critic.layers):
         here, there = layer(below, latents), layer(below, latents + torch.randn_like(latents))
-        assert torch.equal(here, there) == (number == 0)
+        assert torch.equal(here, there) == (number in (0, len(critic.layers) - 1))
         # A norm takes a shift of all z alike out again, but not one sample's.
         below = here.detach()
 
@@ -304,7 +316,18 @@ def test_what_they_cannot_do_is_one_sentence():
 
 
 def test_a_critic_of_pairs_looks_at_latents():
-    """Without a hidden layer z would not enter: that is refused, and fine for images alone."""
-    text = refusal(BadOption, lambda: judge(widths=()))
-    assert "write widths=1024+1024, or injected=false" in text
+    """Without a second hidden layer z would not enter: that is refused, and fine for images alone."""
+    for widths in ((), (8,)):
+        text = refusal(BadOption, lambda widths=widths: judge(widths=widths))
+        assert "write widths=1024+1024, or injected=false" in text
     assert not judge(widths=(), injected=False).pairs
+
+
+def test_a_bounded_encoder_and_a_normal_prior_are_refused(tmp_path):
+    """No such encoder inverts the generator; without bounds, or with a uniform prior, it may."""
+    settings = {"data": "digits,limit=100", "batch": 10, "steps": 1, "observers": []}
+    settings |= {"generator": "bigan,latent=4,prior=normal", "out": str(tmp_path / "run")}
+    with pytest.raises(Incompatible, match=r"within \(-1, 1\).*'normal'.*output=linear"):
+        gentk.run("bigan-mnist", **settings)
+    gentk.run("bigan-mnist", **settings, encoder="bigan,output=linear")
+    gentk.run("bigan-mnist", **{**settings, "generator": "bigan,latent=4", "out": str(tmp_path / "b")})
