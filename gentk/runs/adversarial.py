@@ -84,8 +84,8 @@ def _check_reach(encoder: Encoder, c: Composition) -> None:
     if low > -prior.reach or high < prior.reach:
         raise Incompatible(
             f"encoder {r.encoder!r} keeps its latents within ({low:g}, {high:g}) and the prior "
-            f"{prior.law!r} of generator {r.generator!r} does not: no such encoder inverts it; choose an "
-            "output without bounds (--encoder NAME,output=linear) or --generator NAME,prior=uniform"
+            f"{prior.law!r} of generator {r.generator!r} does not: no such encoder inverts it; choose "
+            "an output without bounds (--encoder NAME,output=linear) or --generator NAME,prior=uniform"
         )
 
 

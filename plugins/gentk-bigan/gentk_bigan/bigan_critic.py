@@ -87,8 +87,9 @@ class BiGANCritic(Critic):
         at_least(1, owner, {"width": width, "widths": min(widths, default=1)})
         if injected and network == "mlp" and len(widths) < 2:
             raise BadOption(
-                f"{owner}: z enters behind the first hidden layer, and widths="
-                f"{'+'.join(map(str, widths))} leaves none there; write widths=1024+1024, or injected=false"
+                f"{owner}: z enters behind the first hidden layer, and "
+                f"widths={'+'.join(map(str, widths))} leaves none there; write widths=1024+1024, "
+                "or injected=false"
             )
         self.image = image
         self.pairs = injected

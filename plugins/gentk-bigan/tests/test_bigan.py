@@ -126,7 +126,7 @@ def test_the_encoders_last_layer_has_no_bias():
 
 
 def test_the_encoders_latents_keep_to_a_uniform_prior():
-    """z = 2 sigmoid(t) - 1, with t = W h the layer `linear`."""
+    """That is z = 2 sigmoid(t) - 1, with t = W h the layer `linear`."""
     encoder = BiGANEncoder(image=TINY, latent=3, widths=(8, 7)).double()
     images, _ = drawn()
     found = encoder.features(images.double())
@@ -227,7 +227,7 @@ def test_the_convolutions_halve_the_side_down_to_four(side, halvings):
         sizes.append(tuple(maps.shape[1:]))
     assert sizes == [(2**k, side // 2**k, side // 2**k) for k in range(1, halvings + 1)]
     assert sizes[-1][1:] == (4, 4)
-    score = critic.layers[-1](maps.flatten(1)) + latents @ critic.beside.weight.T
+    score = critic.layers[-1](maps.flatten(1))
     torch.testing.assert_close(critic(images, latents)["xz"], score[:, 0])
 
 
@@ -330,4 +330,6 @@ def test_a_bounded_encoder_and_a_normal_prior_are_refused(tmp_path):
     with pytest.raises(Incompatible, match=r"within \(-1, 1\).*'normal'.*output=linear"):
         gentk.run("bigan-mnist", **settings)
     gentk.run("bigan-mnist", **settings, encoder="bigan,output=linear")
-    gentk.run("bigan-mnist", **{**settings, "generator": "bigan,latent=4", "out": str(tmp_path / "b")})
+    gentk.run(
+        "bigan-mnist", **{**settings, "generator": "bigan,latent=4", "out": str(tmp_path / "b")}
+    )
