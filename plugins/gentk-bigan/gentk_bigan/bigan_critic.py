@@ -51,8 +51,7 @@ class BiGANCritic(Critic):
 
     h_1 = leaky(W_1 x + b),  h_l = leaky(norm(W_l h_{l-1} + V_l z)),  s = w^T h + b, leaky of slope 0.2,
     norm a batch norm without gain and bias. Weights start as N(0, 0.02^2). The score itself has no term
-    in z, as in the released code: against v^T z the mean of the encoder's latents circles around the
-    prior's and does not come to rest.
+    in z, as in the released code.
 
     Args:
         image: Shape of the images: any, or squares of 32, 64 or 128 px with `network=conv`.
