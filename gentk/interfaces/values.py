@@ -26,6 +26,9 @@ Scores = dict[str, Tensor]
 Range = Literal["signed", "unit"]
 """The range of image values: `signed` is [-1, 1], `unit` is [0, 1]."""
 
+BOUNDS: dict[Range, tuple[float, float]] = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
+"""The least and the largest value of a range."""
+
 
 class ImageShape(NamedTuple):
     """The shape of one image, in pixels."""

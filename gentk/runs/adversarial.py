@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -12,6 +11,7 @@ from ..data.minibatches import Minibatches
 from ..engine import Adversarial, Collapse, randomness
 from ..errors import Incompatible
 from ..interfaces import AdversarialLoss, Critic, Encoder, Loss
+from ..interfaces.values import BOUNDS
 from ..recipe import Recipe
 from ..registry import Registry
 from .family import Advance, Family, Program, Turn, samples
@@ -78,9 +78,9 @@ class AdversarialFamily(Family):
 def _check_reach(encoder: Encoder, c: Composition) -> None:
     """Refuse an encoder whose bounded latents can never have the law of the prior."""
     r, prior = c.recipe, c.generator.prior
-    low, high = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0), None: (-math.inf, math.inf)}[
-        encoder.code_range
-    ]
+    if encoder.code_range is None:
+        return
+    low, high = BOUNDS[encoder.code_range]
     if low > -prior.reach or high < prior.reach:
         raise Incompatible(
             f"encoder {r.encoder!r} keeps its latents within ({low:g}, {high:g}) and the prior "

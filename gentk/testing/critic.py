@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..interfaces import Critic, ImageShape
+from ..interfaces.values import BOUNDS
 from ..runs import Composition
 from .encoder import LATENT
-from .generator import BOUNDS
 from .network import COUNT, random_images
 from .partner import GAME, NAME
 from .trainable import TrainableSuite

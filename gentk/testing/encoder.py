@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..interfaces import Encoder, ImageShape
+from ..interfaces.values import BOUNDS
 from ..runs import Composition
-from .generator import BOUNDS
 from .likeness import same
 from .network import COUNT, random_images
 from .trainable import TrainableSuite

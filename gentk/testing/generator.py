@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..interfaces import Generator, ImageShape
+from ..interfaces.values import BOUNDS
 from ..prior import Prior
 from ..runs import Composition
 from .network import COUNT
@@ -16,8 +17,6 @@ from .trainable import TrainableSuite
 from .trial import composed
 
 __all__ = ["GeneratorSuite"]
-
-BOUNDS = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
 
 
 class GeneratorSuite(TrainableSuite):

@@ -11,7 +11,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import torch
 
 from gentk.cli.run import FLAGS
 from gentk.recipe import Recipe, resolve
@@ -28,13 +27,7 @@ FAST = (
 """A run of milliseconds a step."""
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Small steps are faster on one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -30,13 +30,7 @@ GENERATOR = "bigan,latent=2,prior=normal,widths=64+64,output=tanh"
 ENCODER = "bigan,widths=64+64,output=linear"
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Networks this small lose time with more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def gaussian(draw: torch.Generator) -> torch.Tensor:

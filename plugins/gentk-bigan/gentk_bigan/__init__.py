@@ -15,7 +15,7 @@ def gentk_components() -> list[gentk.Component]:
             kind="critic",
             name="bigan",
             target="gentk_bigan.bigan_critic:BiGANCritic",
-            summary="BiGAN's: z enters every layer but the first; any shape, or 32 px and above",
+            summary="BiGAN's: z enters hidden layers but the first; any shape, or 32 px and above",
         ),
         gentk.Component(
             kind="critic",

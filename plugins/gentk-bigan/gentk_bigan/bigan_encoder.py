@@ -18,9 +18,8 @@ class BiGANEncoder(Encoder):
     """h_1 = leaky(W_1 x + b),  h_l = leaky(norm(W_l h_{l-1})),  t = W h,  z = tanh(t / 2).
 
     It is deterministic; leaky has the slope 0.2, norm is a batch norm without gain and bias.
-    Weights start as N(0, 0.02^2).
-    z keeps to (-1, 1), as a uniform prior does. Nothing else would hold it there: a shift and a scale
-    that all latents of a batch share are taken out again by the batch norms of critic and generator.
+    Weights start as N(0, 0.02^2). z keeps to (-1, 1), as a uniform prior does; a shift that all latents
+    of a batch share would not be seen behind the batch norms of critic and generator.
 
     Args:
         image: Shape of the images, any.
