@@ -165,7 +165,7 @@ def components(kind: str, maps: str, parts: Sequence[Any], registry: Any) -> str
         text.append(_options(registry.options(provided), about.arguments))
     if kind == "data":
         from gentk.data.view import View
-        from gentk.runs.composition import data_options
+        from gentk.runs.images import data_options
 
         about = Docstring.parse(View.__doc__)
         text.append(f"## Options of all data\n\n{_options(data_options(), about.arguments)}")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__
+
 if TYPE_CHECKING:
-    from .runs import Composition as Composition
+    from .families import Composition as Composition
     from .runs import Run as Run
     from .runs import compose as compose
     from .runs import load as load
@@ -17,13 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Composition", "Run", "__version__", "compose", "load", "run"]
 
-__version__ = "0.1.0"
-
 
 def __getattr__(name: str) -> Any:
-    """Import the public names of `gentk.runs` when they are first asked for."""
-    if name in {"Composition", "Run", "compose", "load", "run"}:
+    """Import the public names when they are first asked for."""
+    if name in {"Run", "compose", "load", "run"}:
         from . import runs
 
         return getattr(runs, name)
+    if name == "Composition":
+        from .families import Composition
+
+        return Composition
     raise AttributeError(f"module 'gentk' has no attribute {name!r}")

@@ -28,7 +28,6 @@ from types import ModuleType
 
 import pluggy
 
-from . import __version__
 from .errors import GentkError
 from .installed import (
     BLOCK_VARIABLE,
@@ -41,6 +40,7 @@ from .installed import (
     strict,
 )
 from .spec import API, KINDS, PROJECT, Component, Hooks
+from .version import __version__
 
 __all__ = [
     "Broken",

@@ -9,8 +9,47 @@ from pathlib import Path
 import pytest
 import torch
 
+import gentk
+
 # Helpers beside the tests (`judge.py`, `engine/parts.py`) are imported by name.
 sys.path.extend([str(Path(__file__).parent), str(Path(__file__).parent / "engine")])
+
+
+# A recipe that trains in a second: digits in pixels, a small generator.
+SMALL = {
+    "data": "digits,limit=200",
+    "extractor": ["pixels"],
+    "generator": "mlp,latent=8,widths=16+32",
+    "batch": 16,
+    "optimizer": "adam,lr=1e-3",
+    "decay": "none",
+    "estimator": "ama",
+    "device": "cpu",
+    "observers": [],
+}
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """Keep statistics of tests out of the user's cache."""
+    monkeypatch.setenv("GENTK_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def flags():
+    """The keys of the small recipe."""
+    return {key: value for key, value in SMALL.items() if key != "observers"}
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Run the small recipe with changes, into a folder of the test's own."""
+
+    def run(**changes):
+        settings = {**SMALL, "steps": 6, "out": str(tmp_path / "run"), **changes}
+        return gentk.run("quickstart", **settings)
+
+    return run
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d
 
 from gentk.data import to_unit
 from gentk.registry import Registry
-from gentk.runs.composition import open_data
+from gentk.runs.images import open_data
 
 __all__ = ["DigitJudge", "Verdict", "digits"]
 

@@ -39,11 +39,11 @@ from pathlib import Path
 from typing import Any
 
 import gentk
+from gentk.evaluation.evaluate import evaluate
 from gentk.observers.metrics import MetricsFile
-from gentk.runs.compare import Cell
-from gentk.runs.evaluation import evaluate
 from gentk.runs.sheets import export
 from gentk.selection import Selection
+from gentk.sweep.compare import Cell
 
 OWN = frozenset({"name", "published", "seeds", "alone"})
 """Keys of a row that are not a recipe's."""

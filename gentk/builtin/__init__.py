@@ -54,5 +54,5 @@ def gentk_components() -> list[gentk.Component]:
             "observer", "metrics", "observers.metrics:MetricsFile", "metrics.jsonl, a row a step"
         ),
         _part("observer", "grids", "observers.grids:SampleGrids", "samples/*.png during training"),
-        _part("observer", "evaluate", "runs.evaluator:Evaluator", "figures every N steps"),
+        _part("observer", "evaluate", "evaluation.observer:Evaluator", "figures every N steps"),
     ]

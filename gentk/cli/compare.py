@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..runs.compare import Column, Comparison
+    from ..sweep.compare import Column, Comparison
 
 __all__ = ["check_form", "command", "show"]
 
@@ -36,7 +36,7 @@ def command(
     gentk compare runs/a-seed* runs/b-seed*
     gentk compare RUN RUN --markdown > table.md
     """
-    from ..runs.compare import compare
+    from ..sweep.compare import compare
 
     check_form(markdown=markdown, as_json=as_json, png=png)
     show(compare(runs, mixed=mixed), markdown=markdown, as_json=as_json, png=png)

@@ -146,7 +146,7 @@ def _devices(broken: list[Broken]) -> dict[str, Any] | None:
 
     try:
         with muted():
-            from ..runs.device import describe_devices
+            from ..engine.device import describe_devices
     except Exception as error:
         mend = "pip install --force-reinstall torch"
         broken.append(Broken("torch", "torch", "import", reason_of(error), mend))

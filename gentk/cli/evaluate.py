@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ..runs.evaluation import Evaluation
+    from ..evaluation.evaluate import Evaluation
 
 __all__ = ["command"]
 
@@ -60,8 +60,8 @@ def command(
     gentk evaluate RUN --standard -n 50000 --data cifar10
     """
     from ..errors import UsageError
-    from ..runs.evaluation import evaluate
-    from ..runs.figures import keep_of_run
+    from ..evaluation.evaluate import evaluate
+    from ..evaluation.figures import keep_of_run
     from .meter import Meter
 
     def notice(message: str) -> None:

@@ -15,7 +15,7 @@ from .sections import SectionedCommand, SectionedOption
 
 if TYPE_CHECKING:
     from ..registry import Registry
-    from ..runs.grid import Grid, Plot
+    from ..sweep.grid import Grid, Plot
 
 __all__ = ["command"]
 
@@ -89,9 +89,9 @@ def command(
     gentk grid --over loss=moments --over loss=mmd --over batch=64 --over batch=256 --minutes 4 --seeds 3
     gentk grid RECIPE --over estimator=ma --over estimator=ama --print
     """
+    from ..evaluation.measure import Measure
     from ..registry import Registry
-    from ..runs.grid import budget_note, lay_out
-    from ..runs.measure import Measure
+    from ..sweep.grid import budget_note, lay_out
     from .compare import check_form
 
     printed, as_json = flags.pop("print"), flags.pop("json")
@@ -154,7 +154,7 @@ def _commands(grid: Grid, plot: Plot) -> str:
 
 
 def _finish(grid: Grid, registry: Registry, quiet: bool) -> None:
-    from ..runs.grid import finish
+    from ..sweep.grid import finish
     from .meter import Meter
 
     count = sum(plot.resolved is not None for plot in grid.plots)
@@ -192,8 +192,8 @@ def _echo_plan(grid: Grid, printed: bool, as_json: bool) -> None:
 
 def _echo(grid: Grid, markdown: bool, as_json: bool, png: Path | None) -> tuple[int, int]:
     """Print the table and what failed; return how many runs have figures and how many failed."""
-    from ..runs.compare import tabulate
-    from ..runs.grid import entries_of, failures_of, read_rows
+    from ..sweep.compare import tabulate
+    from ..sweep.grid import entries_of, failures_of, read_rows
     from .compare import show
 
     notes: list[str] = []

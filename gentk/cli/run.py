@@ -123,7 +123,7 @@ def command(
 
 def _settle(run: Run, every: int | None, quiet: bool) -> None:
     """Judge the end of a run that was finished before anybody asked for figures."""
-    from ..runs.evaluator import Evaluator
+    from ..evaluation.observer import Evaluator
 
     if every is not None:
         Evaluator(every=every, quiet=quiet).settle(run.folder.path, run.recipe.device)
@@ -133,7 +133,7 @@ def _evaluating(
     recipe: str | None, flags: dict[str, Any], registry: Registry, every: int, quiet: bool
 ) -> list[str]:
     """Return the recipe's observers and the one that evaluates."""
-    from ..runs.composition import resolve_recipe
+    from ..runs.composing import resolve_recipe
 
     observers = resolve_recipe(recipe, flags, registry=registry).recipe.observer
     return [*observers, f"evaluate,every={every}" + (",quiet=true" if quiet else "")]
@@ -149,7 +149,7 @@ def _run_seeds(
     every: int | None,
 ) -> None:
     """Make several runs, or say which they would be."""
-    from ..runs.composition import check, resolve_recipe
+    from ..runs.composing import check, resolve_recipe
     from ..runs.seeds import seeded
 
     runs = seeded(recipe, flags, count, registry)
@@ -170,7 +170,7 @@ def _run_seeds(
 
 
 def _dry_run(recipe: str | None, flags: dict[str, Any], registry: Registry) -> None:
-    from ..runs.composition import check, resolve_recipe
+    from ..runs.composing import check, resolve_recipe
     from .resolved import echo
 
     resolved = resolve_recipe(recipe, flags, registry=registry)
@@ -196,7 +196,7 @@ def _train(recipe: str | None, flags: dict[str, Any], registry: Registry, quiet:
 
 def _silent(recipe: str | None, flags: dict[str, Any], registry: Registry) -> list[str]:
     """Return the recipe's observers but the one that prints."""
-    from ..runs.composition import resolve_recipe
+    from ..runs.composing import resolve_recipe
     from ..selection import Selection
 
     observers = resolve_recipe(recipe, flags, registry=registry).recipe.observer

@@ -111,7 +111,7 @@ def _echo_component(provided: Provided, registry: Registry) -> None:
     _echo_options("options", own, about.arguments)
     if part.kind == "data":
         from ..data.view import View
-        from ..runs.composition import data_options
+        from ..runs.images import data_options
 
         taken = {option.name for option in own}
         shared = [option for option in data_options() if option.name not in taken]

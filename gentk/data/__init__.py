@@ -6,13 +6,13 @@ memory there is `ArrayRecords`, for encoded files `read_image`.
 
 from __future__ import annotations
 
+from ..interfaces import Records
 from .arrays import ArrayRecords
 from .imageset import ImageSet, to_unit
 from .minibatches import Minibatches
 from .open import open_images
 from .picture import read_image
 from .pixels import LazyPixels, MemoryPixels, Pixels
-from .records import Records
 from .sampler import Sampler
 from .view import View
 

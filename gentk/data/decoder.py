@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..interfaces import ImageShape
+from ..interfaces import ImageShape, Records
 from .picture import picture
-from .records import Records
 from .view import View
 
 __all__ = ["Decoder", "UnexpectedColour"]

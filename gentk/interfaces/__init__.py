@@ -16,7 +16,9 @@ from .losses import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss, tot
 from .metric import Figure, Metric
 from .networks import Critic, Encoder, Extractor, Generator
 from .observer import Observer
+from .records import Records
 from .source import Source
+from .summary import Summary
 from .values import Features, ImageShape, Range, Scores, StatisticKind, Statistics
 
 __all__ = [
@@ -35,9 +37,11 @@ __all__ = [
     "Observer",
     "Range",
     "ReconstructionLoss",
+    "Records",
     "Scores",
     "Source",
     "StatisticKind",
     "Statistics",
+    "Summary",
     "total",
 ]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from .summary import Summary
 from .values import Features, Range, Scores, StatisticKind, Statistics
-
-if TYPE_CHECKING:
-    from ..summary import Summary
 
 __all__ = ["AdversarialLoss", "Loss", "MatchingLoss", "ReconstructionLoss", "total"]
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from .summary import Summary
 from .values import Features
-
-if TYPE_CHECKING:
-    from ..summary import Summary
 
 __all__ = ["Figure", "Metric"]
 

@@ -1,8 +1,8 @@
-"""Runs: from a recipe to trained weights in a folder, and what can be done with them afterwards."""
+"""Runs: from a recipe to trained weights in a folder, opened again afterwards."""
 
-from .composition import Composition, compose
+from .composing import compose
 from .folder import RunFolder
 from .trained import Run, load
 from .training import run
 
-__all__ = ["Composition", "Run", "RunFolder", "compose", "load", "run"]
+__all__ = ["Run", "RunFolder", "compose", "load", "run"]

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import Incompatible, RunError, UsageError
+from ..families.composition import Composition
 from ..recipe import Recipe
 from ..registry import Registry
 from .folder import RunFolder
 from .trained import Run, load
-
-if TYPE_CHECKING:
-    from .composition import Composition
 
 __all__ = ["check_runs", "finished", "warm_start"]
 

@@ -9,9 +9,9 @@ from typing import Any
 from ..engine import Budget
 from ..errors import RunError
 from ..events import Progress
+from ..families.composition import Composition
 from ..recipe import Recipe
 from ..registry import Registry
-from .composition import Composition
 
 __all__ = ["describe", "result_of", "same_inputs", "spent", "stretched"]
 

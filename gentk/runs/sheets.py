@@ -24,7 +24,8 @@ from ..data.imageset import to_unit
 from ..data.permutation import permutation
 from ..errors import RunError, UsageError
 from ..grid import tile
-from .composition import extractor_space, open_data, test_split
+from .features import extractor_space
+from .images import open_data, test_split
 from .trained import Run
 
 __all__ = ["FORMS", "default_path", "export"]

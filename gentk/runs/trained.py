@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 from ..codec import Codec
 from ..engine import randomness
+from ..engine.device import choose_device
+from ..engine.sampling import generate, stand
 from ..errors import CheckpointError, Incompatible, RunError, UsageError
 from ..interfaces import Encoder, Generator, ImageShape, Range
 from ..ranges import resized, to_range
 from ..recipe import Recipe
 from ..registry import Registry
-from ..statistics import CHUNK
-from .device import choose_device
 from .folder import RunFolder
 
-__all__ = ["Run", "generate", "load", "stand"]
+__all__ = ["Run", "load"]
 
 
 class Run:
@@ -228,38 +228,6 @@ class Run:
         index = None if label is None else self._class(label)
         with randomness.lent(self.device, seed=randomness.derive(seed, "sample")):
             return prior.draw(count, self.device, index)
-
-
-@torch.no_grad()
-def generate(generator: Generator, latents: Tensor, codec: Codec | None = None) -> Iterator[Tensor]:
-    """Yield the images of latents in chunks, [0, 1], on the CPU; codes are decoded."""
-    for chunk in latents.split(CHUNK):
-        made = generator(chunk)
-        if codec is None:
-            images = to_range(made, generator.range, "unit")
-        else:
-            images = codec.decode(to_range(made, generator.range, codec.range))
-        yield images.clamp(0, 1).float().cpu()
-
-
-@torch.no_grad()
-def stand(generator: Generator, batch: int, device: torch.device) -> None:
-    """Take the statistics of a generator's batch norms anew: their means over `standing` batches.
-
-    Running statistics trail behind the weights, and behind averaged weights in another way: these are
-    the weights' own. It ends in eval mode.
-    """
-    norms = [m for m in generator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    kept = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over batches
-        norm.train()
-    for _ in range(generator.standing):
-        generator(generator.prior.draw(batch, device))
-    for norm, momentum in zip(norms, kept, strict=True):
-        norm.momentum = momentum
-    generator.eval()
 
 
 def load(folder: str | Path, *, registry: Registry | None = None, device: str = "auto") -> Run:

@@ -9,17 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from ..engine import Budget, Loop, Phase, Schedule, WeightAverage, randomness
+from ..engine.device import keep_memory
 from ..errors import RunError
 from ..events import Noticed, RunEnded, RunFailed, RunStarted
+from ..families.base import Advance, Program, Turn
+from ..families.composition import Composition
+from ..families.lookup import family_of
 from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
-from .composition import Composition, build, check, damaged, resolve_recipe, settings_of
-from .device import keep_memory
+from .composing import build, check, resolve_recipe, settings_of
 from .earlier import warm_start
-from .families import family_of
-from .family import Advance, Program, Turn
 from .folder import RunFolder
+from .images import damaged
 from .optimizers import build_optimizer
 from .record import describe, result_of, same_inputs, spent, stretched
 from .stages import plan

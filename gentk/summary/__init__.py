@@ -1,7 +1,8 @@
 """Summaries: what is kept of a set of samples, so that parts of the set can be added up."""
 
-from .base import Summary, pooled
+from ..interfaces import Summary
 from .moments import MomentSums
+from .pooling import pooled
 from .samples import Samples
 
 __all__ = ["MomentSums", "Samples", "Summary", "pooled"]

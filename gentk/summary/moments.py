@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from ..interfaces import Features
-from .base import Summary
+from ..interfaces import Features, Summary
 
 __all__ = ["MomentSums"]
 

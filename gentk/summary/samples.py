@@ -13,8 +13,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from ..interfaces import Features
-from .base import Summary
+from ..interfaces import Features, Summary
 
 __all__ = ["Samples"]
 

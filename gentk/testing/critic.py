@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..families import Composition
 from ..interfaces import Critic, ImageShape
 from ..interfaces.values import BOUNDS
-from ..runs import Composition
 from .encoder import LATENT
 from .network import COUNT, random_images
 from .partner import GAME, NAME

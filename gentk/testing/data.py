@@ -10,12 +10,11 @@ import torch
 from PIL import Image
 
 from ..data.open import open_images
-from ..data.records import Records
 from ..data.view import View
 from ..engine import randomness
 from ..errors import DataError, GentkError
-from ..interfaces import Source
-from ..runs.composition import data_options
+from ..interfaces import Records, Source
+from ..runs.images import data_options
 from ..selection import Selection
 from .suite import Suite
 from .trial import composed, trained

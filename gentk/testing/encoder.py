@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..families import Composition
 from ..interfaces import Encoder, ImageShape
 from ..interfaces.values import BOUNDS
-from ..runs import Composition
 from .likeness import same
 from .network import COUNT, random_images
 from .trainable import TrainableSuite

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..families import Composition
 from ..interfaces import Generator, ImageShape
 from ..interfaces.values import BOUNDS
 from ..prior import Prior
-from ..runs import Composition
 from .network import COUNT
 from .trainable import TrainableSuite
 from .trial import composed

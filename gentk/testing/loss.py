@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from ..families import Composition
 from ..interfaces import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss
-from ..runs import Composition
 from .adversarial import AdversarialChecks, random_scores
 from .likeness import same
 from .matching import MatchingChecks

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import torch
 
+from ..evaluation.evaluate import evaluate
 from ..interfaces import Features, Figure, Metric
-from ..runs.evaluation import evaluate
 from ..summary import Samples, Summary
 from .partner import LOGITS, NAME
 from .suite import skip

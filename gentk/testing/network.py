@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..engine.device import describe_devices
 from ..interfaces import ImageShape, Range
-from ..runs.device import describe_devices
 from .likeness import difference, same
 from .suite import Suite
 

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..data.arrays import ArrayRecords
-from ..data.records import Records
 from ..interfaces import (
     AdversarialLoss,
     Critic,
@@ -20,6 +19,7 @@ from ..interfaces import (
     Generator,
     ImageShape,
     MatchingLoss,
+    Records,
     Scores,
     Source,
     StatisticKind,

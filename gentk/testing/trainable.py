@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..errors import Incompatible
+from ..families import Composition
 from ..interfaces import ImageShape
-from ..runs import Composition
 from .likeness import same
 from .network import NetworkSuite, bits
 from .trial import trained

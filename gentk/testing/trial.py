@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
+from ..families import Composition
 from ..interfaces import Observer
 from ..registry import Registry
-from ..runs import Composition, Run, compose
+from ..runs import Run, compose
 from ..runs.training import train
 from .partner import NAME
 

@@ -16,10 +16,10 @@ from report import report
 
 from gentk.data import ImageSet, MemoryPixels, Minibatches
 from gentk.engine import Adversarial, Budget, Checkpoints, Loop, Phase, WeightAverage
+from gentk.engine.device import keep_memory
 from gentk.engine.schedule import Schedule
 from gentk.interfaces import Critic, Generator, ImageShape
 from gentk.registry import Registry
-from gentk.runs.device import keep_memory
 from gentk.runs.optimizers import build_optimizer
 
 IMAGE, BATCH, WIDTH = ImageShape(3, 32, 32), 64, 8

@@ -23,9 +23,9 @@ from ratios import Row, clock
 from report import report
 from torch import Tensor, nn
 
+from gentk.engine.device import keep_memory
 from gentk.interfaces import Metric
 from gentk.registry import Registry
-from gentk.runs.device import keep_memory
 from gentk.statistics import CHUNK
 from gentk.summary import Samples, Summary
 

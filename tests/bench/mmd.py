@@ -19,7 +19,7 @@ from ratios import Row, clock, ratio
 from report import report
 from torch import Tensor
 
-from gentk.runs.device import keep_memory
+from gentk.engine.device import keep_memory
 from gentk_mmd.discrepancy import mmd2
 from gentk_mmd.kernels import BANDWIDTHS, Gaussian
 

@@ -26,12 +26,12 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from gentk.engine import Budget, Checkpoints, Loop, Matching, Phase, Schedule, WeightAverage
+from gentk.engine.device import keep_memory
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import Extractor, Generator, ImageShape
 from gentk.library import Library
 from gentk.recipe import Recipe, resolve
 from gentk.registry import Registry
-from gentk.runs.device import keep_memory
 from gentk.statistics import summarise_stream
 
 ROOT = Path(__file__).parent.parent.parent

@@ -148,7 +148,7 @@ def test_evaluation_during_training(gentk, place):
 
 def test_a_finished_run_is_judged_if_figures_are_asked_for(gentk, place, monkeypatch):
     """`--evaluate-every` on a run that has none; once."""
-    monkeypatch.setattr("gentk.runs.judges.DEFAULT_JUDGE", ("pixels",))
+    monkeypatch.setattr("gentk.evaluation.judges.DEFAULT_JUDGE", ("pixels",))
     loud = [word for word in SMALL if word != "--quiet"]
     assert gentk("run", *SMALL, "--out", "b").exit_code == 0
     first = gentk("run", *loud, "--out", "b", "--evaluate-every", "4")

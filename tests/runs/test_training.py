@@ -192,7 +192,7 @@ def test_a_loss_and_an_estimator_that_do_not_fit_are_refused_before_weights(smal
 
     monkeypatch.setattr(MomentsLoss, "kinds", lambda self: {"cloud": "samples"})
     monkeypatch.setattr(
-        "gentk.runs.composition.extractor_space", lambda *_, **__: pytest.fail("weights loaded")
+        "gentk.runs.composing.extractor_space", lambda *_, **__: pytest.fail("weights loaded")
     )
     with pytest.raises(Incompatible, match=r"'cloud' \(samples\).*--estimator batch"):
         small()

@@ -8,8 +8,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from ...data.arrays import ArrayRecords
-from ...data.records import Records
-from ...interfaces import Source
+from ...interfaces import Records, Source
 
 __all__ = ["Digits"]
 

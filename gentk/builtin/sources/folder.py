@@ -9,9 +9,8 @@ from typing import Final, Literal
 from PIL import Image
 
 from ...data.picture import read_image
-from ...data.records import Records
 from ...errors import DataError
-from ...interfaces import Source
+from ...interfaces import Records, Source
 
 __all__ = ["Folder"]
 

@@ -9,9 +9,8 @@ from typing import Any, Literal
 from PIL import Image
 
 from ...data.picture import read_image
-from ...data.records import Records
 from ...errors import BadOption, DataError
-from ...interfaces import Source
+from ...interfaces import Records, Source
 from .named import data_folder
 
 __all__ = ["Lsun"]

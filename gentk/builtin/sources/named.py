@@ -10,9 +10,8 @@ from typing import Any, ClassVar, Literal
 from PIL import Image
 from torchvision import datasets
 
-from ...data.records import Records
 from ...errors import DataError
-from ...interfaces import Source
+from ...interfaces import Records, Source
 
 __all__ = ["STL10", "SVHN", "CelebA", "Cifar10", "FashionMnist", "Mnist", "data_folder"]
 

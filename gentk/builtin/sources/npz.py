@@ -11,9 +11,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from ...data.arrays import ArrayRecords
-from ...data.records import Records
 from ...errors import DataError
-from ...interfaces import Source
+from ...interfaces import Records, Source
 from .siblings import split_file
 
 __all__ = ["Npz"]

@@ -14,9 +14,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from ...data.picture import read_image
-from ...data.records import Records
 from ...errors import DataError
-from ...interfaces import Source
+from ...interfaces import Records, Source
 from .siblings import split_file
 
 __all__ = ["Parquet"]

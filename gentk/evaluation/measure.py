@@ -10,14 +10,14 @@ from typing import Any, cast
 
 from ..data.view import View
 from ..errors import RunError
+from ..families.base import Advance
 from ..interfaces import Metric
 from ..options import convert
 from ..registry import Registry
-from .composition import data_options, open_data, test_split
-from .evaluation import RATIO, Evaluation, evaluate
-from .family import Advance
+from ..runs.folder import RunFolder
+from ..runs.images import data_options, open_data, test_split
+from .evaluate import RATIO, Evaluation, evaluate
 from .figures import keep, read, rows_of
-from .folder import RunFolder
 from .judges import judges_of
 from .protocol import OWN, extractor_of, own_extractor
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from gentk.errors import DataError, GentkError, Incompatible, UsageError
+from gentk.evaluation.evaluate import DEFAULT_JUDGE, evaluate
 from gentk.feature_space import FeatureSpace
-from gentk.runs.evaluation import DEFAULT_JUDGE, evaluate
 from gentk.runs.sheets import FORMS, default_path, export
 
 
@@ -236,7 +236,7 @@ def test_a_metric_is_not_fitted_to_what_it_is_measured_on(small, tmp_path):
 
 def test_an_alias_of_the_weights_is_no_judge():
     """`vgg19` may be `vgg19.tv_in1k`; another network is another."""
-    from gentk.runs.judges import _same
+    from gentk.evaluation.judges import _same
 
     assert _same("vgg19", "vgg19.tv_in1k") and _same("vgg19.tv_in1k", "vgg19") and _same(None, None)
     assert not _same("vgg19", "vgg19_bn") and not _same("vgg19", None)

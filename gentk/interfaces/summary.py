@@ -14,9 +14,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from ..interfaces import Features
-
-__all__ = ["Summary", "pooled"]
+__all__ = ["Summary"]
 
 
 class Summary(ABC):
@@ -79,12 +77,3 @@ class Summary(ABC):
     def detach(self) -> Self:
         """Return the summary without its graph."""
         return self.with_tensors({k: v.detach() for k, v in self.to_tensors().items()})
-
-
-def pooled(features: Features) -> Features:
-    """Average maps over space and tokens over positions: every feature becomes (N, D)."""
-    axes = {4: (2, 3), 3: (1,)}
-    return {
-        name: value.mean(axes[value.dim()]) if value.dim() in axes else value
-        for name, value in features.items()
-    }

@@ -13,16 +13,17 @@ from torch import Tensor
 
 from ..cache import Cache
 from ..data.imageset import ImageSet, to_unit
+from ..engine.device import choose_device, set_threads
 from ..errors import GentkError, Incompatible, UsageError
+from ..families.base import Advance
 from ..feature_space import FeatureSpace
 from ..interfaces import Figure, Metric
 from ..registry import Registry
+from ..runs.features import extractor_space
+from ..runs.images import open_data, test_split
 from ..selection import Selection
 from ..statistics import CHUNK, summarise_all
 from ..summary import Samples, Summary
-from .composition import extractor_space, open_data, test_split
-from .device import choose_device, set_threads
-from .family import Advance
 from .judges import DEFAULT_JUDGE, Judge, judges_of, standard_judges
 from .protocol import describe_space, protocol_of
 from .subjects import Subject, open_subject, sanity, some_of

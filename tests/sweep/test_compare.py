@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import ttest_ind
 
 from gentk.errors import RunError, UsageError
-from gentk.runs.compare import Entry, compare, tabulate
-from gentk.runs.evaluation import evaluate
-from gentk.runs.figures import keep_of_run
+from gentk.evaluation.evaluate import evaluate
+from gentk.evaluation.figures import keep_of_run
+from gentk.sweep.compare import Entry, compare, tabulate
 
 PROTOCOL = {
     "samples": 100,

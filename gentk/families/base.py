@@ -9,20 +9,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from ..engine import randomness
 from ..engine.loop import Stateful, Watch
+from ..engine.sampling import generate
 from ..interfaces import Generator, Loss
 from ..recipe import Recipe
 from ..registry import Registry
-from .trained import generate
-
-if TYPE_CHECKING:
-    from .composition import Composition
+from .composition import Composition
 
 __all__ = ["Advance", "Family", "Program", "Turn", "samples"]
 

@@ -21,9 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError, UsageError
-from .figures import read
-from .folder import RunFolder
-from .protocol import OF_THE_SUBJECT, differing, extractor_of, head_of, key_of, labels_of
+from ..evaluation.figures import read
+from ..evaluation.protocol import (
+    OF_THE_SUBJECT,
+    differing,
+    extractor_of,
+    head_of,
+    key_of,
+    labels_of,
+)
+from ..runs.folder import RunFolder
 
 __all__ = ["Cell", "Column", "Comparison", "Entry", "compare", "entries_of", "tabulate"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from ..errors import GentkError, UsageError
 from ..interfaces import Metric
 from ..registry import Registry
+from ..runs.trained import Run
 from ..selection import Selection
-from .trained import Run
 
 __all__ = ["DEFAULT_JUDGE", "STANDARD", "Judge", "judges_of", "standard_judges"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -14,10 +14,8 @@ from ..interfaces import AdversarialLoss, Critic, Encoder, Loss
 from ..interfaces.values import BOUNDS
 from ..recipe import Recipe
 from ..registry import Registry
-from .family import Advance, Family, Program, Turn, samples
-
-if TYPE_CHECKING:
-    from .composition import Composition
+from .base import Advance, Family, Program, Turn, samples
+from .composition import Composition
 
 __all__ = ["AdversarialFamily"]
 

@@ -16,18 +16,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from .. import journal
 from ..errors import GentkError, UsageError
+from ..evaluation.measure import Measure
+from ..families.base import Advance
 from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
+from ..runs.composing import check, resolve_recipe
+from ..runs.stages import plan
+from ..runs.training import finished_run, make
 from ..selection import Selection
-from . import journal
 from .compare import Entry
-from .composition import check, resolve_recipe
-from .family import Advance
-from .measure import Measure
-from .stages import plan
-from .training import finished_run, make
 
 __all__ = [
     "Grid",

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .. import journal
 from ..errors import RunError
-from . import journal
-from .evaluation import Evaluation
-from .folder import RunFolder
+from ..runs.folder import RunFolder
+from .evaluate import Evaluation
 
 __all__ = ["FILE", "keep", "keep_of_run", "read", "rewind", "rows_of"]
 

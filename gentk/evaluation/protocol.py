@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..data.imageset import ImageSet
 from ..feature_space import FeatureSpace
 from ..selection import Selection
+from ..version import __version__
 from .subjects import Subject
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,8 @@ from ..interfaces import Encoder, Generator, Loss, ReconstructionLoss
 from ..ranges import to_range
 from ..recipe import Recipe
 from ..registry import Registry
-from .family import Advance, Family, Program, Turn
-
-if TYPE_CHECKING:
-    from .composition import Composition
+from .base import Advance, Family, Program, Turn
+from .composition import Composition
 
 __all__ = ["AutoencodingFamily"]
 

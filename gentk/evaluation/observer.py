@@ -9,9 +9,9 @@ from ..errors import BadOption
 from ..events import Checkpointed, Event, RunEnded, RunStarted
 from ..interfaces import Observer
 from ..registry import Registry
-from .evaluation import Evaluation
+from ..runs.folder import RunFolder
+from .evaluate import Evaluation
 from .figures import rewind
-from .folder import RunFolder
 from .measure import Measure
 
 __all__ = ["Evaluator"]

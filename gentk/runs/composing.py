@@ -1,4 +1,4 @@
-"""Composition: a resolved recipe becomes parts that fit together.
+"""Composing: a resolved recipe becomes parts that fit together.
 
 Names and fit are checked before anything is loaded: first every name, then loss against estimator, then
 the data, and weights last.
@@ -7,87 +7,35 @@ the data, and weights last.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Any, cast, get_type_hints
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 
 from ..codec import Codec
 from ..data.imageset import ImageSet
-from ..data.open import open_images
 from ..data.view import View
 from ..engine import randomness
+from ..engine.device import choose_device, set_threads
 from ..errors import Incompatible
-from ..feature_space import FeatureSpace
-from ..interfaces import Critic, Encoder, Estimator, Extractor, Generator, ImageShape, Loss, Source
+from ..families.base import Family
+from ..families.composition import Composition
+from ..families.lookup import family_of
+from ..interfaces import Encoder, Estimator, Generator, ImageShape, Loss
 from ..library import Library
-from ..options import Option, convert
+from ..options import convert
 from ..recipe import Change, Decay, Recipe, Resolved, resolve
 from ..registry import Registry
 from ..selection import Selection
-from .device import choose_device, set_threads
 from .earlier import check_runs, finished
-from .families import family_of
-from .family import Family
+from .features import extractor_space
 from .folder import RunFolder
+from .images import data_options, open_data
 from .optimizers import build_optimizer, check_change
 
-__all__ = [
-    "Composition",
-    "check",
-    "compose",
-    "damaged",
-    "data_options",
-    "extractor_space",
-    "open_data",
-    "resolve_recipe",
-    "test_split",
-]
+__all__ = ["check", "compose", "resolve_recipe", "settings_of"]
 
 Notice = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Composition:
-    """The parts of a run, built and fitting; those that the family of its loss does not use are None.
-
-    Attributes:
-        resolved: The recipe they were built from, its name, and the origin of each value.
-        registry: Where their names were looked up.
-        images: The data.
-        generator: G, on `device`.
-        loss: D.
-        device: Where the run computes.
-        space: phi, on `device`.
-        estimator: M, not yet started.
-        encoder: E, on `device`.
-        critic: The critic, on `device`.
-        codec: If the generator makes codes: what makes images of them, on `device`.
-        finer: The data as the encoder reads it, where that is larger than what the generator makes.
-    """
-
-    resolved: Resolved
-    registry: Registry
-    images: ImageSet
-    generator: Generator
-    loss: Loss
-    device: torch.device
-    space: FeatureSpace | None = None
-    estimator: Estimator | None = None
-    encoder: Encoder | None = None
-    critic: Critic | None = None
-    codec: Codec | None = None
-    finer: ImageSet | None = None
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe."""
-        return self.resolved.recipe
-
-    def folder(self) -> Path:
-        """Return where the run goes: `out`, or runs/RECIPE-HASH8."""
-        return self.resolved.folder()
 
 
 def resolve_recipe(
@@ -280,69 +228,3 @@ def settings_of(r: Recipe, phase: str, network: str) -> Settings:
                 own.decay or found.decay,
             )
     return found
-
-
-def data_options() -> list[Option]:
-    """Return the options that all data take."""
-    hints = get_type_hints(View)
-    return [Option(f.name, hints[f.name], f.default) for f in fields(View)]
-
-
-def open_data(text: str, registry: Registry, notice: Notice = lambda message: None) -> ImageSet:
-    """Open images by name, telling of those that were skipped."""
-    source, view = registry.build("data", text, shared=data_options())
-    images = open_images(cast(Source, source), str(Selection.parse(text)), View(**view))
-    message = damaged(images, text)
-    if message:
-        notice(message)
-    return images
-
-
-def test_split(text: str) -> str:
-    """Return the test split of data by name."""
-    own = Selection.parse(text)
-    kept = {k: v for k, v in own.options.items() if k not in ("split", "limit")}
-    return str(replace(own, options={**kept, "split": "test"}))
-
-
-def damaged(images: ImageSet, text: str) -> str | None:
-    """Return what to say of damaged images, or None; run.json lists them all."""
-    if not images.skipped:
-        return None
-    names = ", ".join(images.skipped[:3]) + (", ..." if len(images.skipped) > 3 else "")
-    return (
-        f"{len(images.skipped)} damaged images of {text} are skipped ({names}); "
-        "add strict=true to refuse them"
-    )
-
-
-def extractor_space(
-    texts: tuple[str, ...],
-    registry: Registry,
-    image: ImageShape,
-    device: torch.device,
-    notice: Notice = lambda message: None,
-) -> FeatureSpace:
-    """Build extractors and put them side by side, on `device`."""
-    extractors: dict[str, Extractor] = {}
-    for text in texts:
-        selection = Selection.parse(text)
-        head = str(Selection(selection.name, selection.argument))
-        same = sum(name.partition("#")[0] == head for name in extractors)
-        # Random weights (weights=none) are the same in every run, so that runs can be compared.
-        with randomness.lent(torch.device("cpu"), seed=0):
-            extractor = registry.build("extractor", text)[0]
-        extractors[head if not same else f"{head}#{same + 1}"] = cast(Extractor, extractor)
-    space = FeatureSpace(extractors, image.channels).to(device)
-    space.to(memory_format=torch.channels_last)
-    for name, extractor in extractors.items():
-        size = getattr(extractor, "image", None)
-        if size is not None and size != image:
-            raise Incompatible(
-                f"extractor {name!r} reads images of {tuple(size)}, these are {tuple(image)} "
-                f"(channels, height, width); add size={size.height},channels={size.channels} to "
-                "--data"
-            )
-    for name in space.repeated(image.channels):
-        notice(f"the images are greyscale; they are repeated to colour for {name}")
-    return space

@@ -16,9 +16,9 @@ from ..data.permutation import permutation
 from ..errors import DataError
 from ..interfaces import ImageShape
 from ..registry import Registry
+from ..runs.images import open_data
+from ..runs.trained import Run, load
 from ..statistics import CHUNK
-from .composition import open_data
-from .trained import Run, load
 
 __all__ = ["Subject", "open_subject", "sanity", "some_of"]
 

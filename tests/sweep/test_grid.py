@@ -7,14 +7,14 @@ import json
 import pytest
 
 from gentk.errors import DataError, UsageError
+from gentk.evaluation.evaluate import evaluate
+from gentk.evaluation.figures import keep_of_run, read
+from gentk.evaluation.measure import Measure
+from gentk.journal import append
 from gentk.registry import Registry
-from gentk.runs.compare import tabulate
-from gentk.runs.evaluation import evaluate
-from gentk.runs.figures import keep_of_run, read
-from gentk.runs.grid import entries_of, failures_of, finish, lay_out, read_rows
-from gentk.runs.journal import append
-from gentk.runs.measure import Measure
 from gentk.runs.training import make
+from gentk.sweep.compare import tabulate
+from gentk.sweep.grid import entries_of, failures_of, finish, lay_out, read_rows
 
 OVER = {"loss": ["moments", "mmd"], "estimator": ["batch", "ama"]}
 MEASURE = Measure(extractors=("pixels",), count=30)
@@ -69,7 +69,7 @@ def test_runs_made_elsewhere_are_found(grid, monkeypatch):
     )
     calls = []
     monkeypatch.setattr(
-        "gentk.runs.measure.evaluate", lambda *a, **k: calls.append(a) or evaluate(*a, **k)
+        "gentk.evaluation.measure.evaluate", lambda *a, **k: calls.append(a) or evaluate(*a, **k)
     )
     finish(plan, Registry(), silent=True)
 
@@ -131,7 +131,7 @@ def test_a_run_that_cannot_be_judged_is_a_row_and_tried_again(grid, monkeypatch)
             raise DataError("no room; type it again")
         return evaluate(subject, **asked)
 
-    monkeypatch.setattr("gentk.runs.measure.evaluate", fails)
+    monkeypatch.setattr("gentk.evaluation.measure.evaluate", fails)
     finish(plan, Registry(), silent=True)
     assert [why for _, why in failures_of(plan)] == ["no room; type it again"] * 2
     assert len(entries_of(plan)) == 1

@@ -6,7 +6,7 @@ from ..errors import Incompatible
 from ..interfaces import Loss
 from .adversarial import AdversarialFamily
 from .autoencoding import AutoencodingFamily
-from .family import Family
+from .base import Family
 from .matching import MatchingFamily
 
 __all__ = ["FAMILIES", "family_of"]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from gentk.errors import BadOption
-from gentk.runs.evaluation import evaluate
-from gentk.runs.evaluator import Evaluator
-from gentk.runs.figures import keep_of_run, read
+from gentk.evaluation.evaluate import evaluate
+from gentk.evaluation.figures import keep_of_run, read
+from gentk.evaluation.observer import Evaluator
 
 
 def weights(run):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -14,17 +14,15 @@ from ..data.minibatches import Minibatches
 from ..data.permutation import permutation
 from ..data.sampler import Sampler
 from ..engine import Matching, randomness
+from ..engine.loop import Stateful
 from ..errors import DataError, GentkError, Incompatible
 from ..interfaces import Estimator, Loss, MatchingLoss
 from ..recipe import Recipe
 from ..registry import Registry
 from ..statistics import CHUNK, summarise_images
 from ..summary import Samples, Summary
-from .family import Advance, Family, Program, Turn, samples
-
-if TYPE_CHECKING:
-    from ..engine.loop import Stateful
-    from .composition import Composition
+from .base import Advance, Family, Program, Turn, samples
+from .composition import Composition
 
 __all__ = ["MatchingFamily"]
 

@@ -9,10 +9,10 @@ import torch
 
 import gentk
 from gentk.errors import Incompatible, RunError, UnknownName, UsageError
+from gentk.evaluation.evaluate import evaluate
 from gentk.events import Stepped
 from gentk.interfaces import Observer
 from gentk.runs import training
-from gentk.runs.evaluation import evaluate
 from gentk.runs.sheets import export
 
 AE = {
@@ -119,7 +119,7 @@ def test_the_loss_on_samples_draws_fresh_data_each_step(tmp_path):
 
 def test_features_that_do_not_fit_in_memory_are_made_step_by_step(tmp_path, monkeypatch):
     """With and without holding all features the weights are the same."""
-    from gentk.runs import matching
+    from gentk.families import matching
 
     held = gentk.run("quickstart", **MMD, steps=12, out=str(tmp_path / "held"))
     monkeypatch.setattr(matching, "HELD", 0)

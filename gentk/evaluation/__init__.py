@@ -1,0 +1,1 @@
+"""Evaluation: samples are compared with data, and the protocol is kept with every figure."""

@@ -1,0 +1,59 @@
+"""The composition: the parts of a run, built and fitting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..codec import Codec
+from ..data.imageset import ImageSet
+from ..feature_space import FeatureSpace
+from ..interfaces import Critic, Encoder, Estimator, Generator, Loss
+from ..recipe import Recipe, Resolved
+from ..registry import Registry
+
+__all__ = ["Composition"]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The parts of a run, built and fitting; those that the family of its loss does not use are None.
+
+    Attributes:
+        resolved: The recipe they were built from, its name, and the origin of each value.
+        registry: Where their names were looked up.
+        images: The data.
+        generator: G, on `device`.
+        loss: D.
+        device: Where the run computes.
+        space: phi, on `device`.
+        estimator: M, not yet started.
+        encoder: E, on `device`.
+        critic: The critic, on `device`.
+        codec: If the generator makes codes: what makes images of them, on `device`.
+        finer: The data as the encoder reads it, where that is larger than what the generator makes.
+    """
+
+    resolved: Resolved
+    registry: Registry
+    images: ImageSet
+    generator: Generator
+    loss: Loss
+    device: torch.device
+    space: FeatureSpace | None = None
+    estimator: Estimator | None = None
+    encoder: Encoder | None = None
+    critic: Critic | None = None
+    codec: Codec | None = None
+    finer: ImageSet | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe."""
+        return self.resolved.recipe
+
+    def folder(self) -> Path:
+        """Return where the run goes: `out`, or runs/RECIPE-HASH8."""
+        return self.resolved.folder()

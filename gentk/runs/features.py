@@ -1,0 +1,51 @@
+"""Features: extractors built by name and put side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+
+from ..engine import randomness
+from ..errors import Incompatible
+from ..feature_space import FeatureSpace
+from ..interfaces import Extractor, ImageShape
+from ..registry import Registry
+from ..selection import Selection
+
+__all__ = ["extractor_space"]
+
+Notice = Callable[[str], None]
+
+
+def extractor_space(
+    texts: tuple[str, ...],
+    registry: Registry,
+    image: ImageShape,
+    device: torch.device,
+    notice: Notice = lambda message: None,
+) -> FeatureSpace:
+    """Build extractors and put them side by side, on `device`."""
+    extractors: dict[str, Extractor] = {}
+    for text in texts:
+        selection = Selection.parse(text)
+        head = str(Selection(selection.name, selection.argument))
+        same = sum(name.partition("#")[0] == head for name in extractors)
+        # Random weights (weights=none) are the same in every run, so that runs can be compared.
+        with randomness.lent(torch.device("cpu"), seed=0):
+            extractor = registry.build("extractor", text)[0]
+        extractors[head if not same else f"{head}#{same + 1}"] = cast(Extractor, extractor)
+    space = FeatureSpace(extractors, image.channels).to(device)
+    space.to(memory_format=torch.channels_last)
+    for name, extractor in extractors.items():
+        size = getattr(extractor, "image", None)
+        if size is not None and size != image:
+            raise Incompatible(
+                f"extractor {name!r} reads images of {tuple(size)}, these are {tuple(image)} "
+                f"(channels, height, width); add size={size.height},channels={size.channels} to "
+                "--data"
+            )
+    for name in space.repeated(image.channels):
+        notice(f"the images are greyscale; they are repeated to colour for {name}")
+    return space

@@ -1,0 +1,53 @@
+"""Images: data opened by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import cast, get_type_hints
+
+from ..data.imageset import ImageSet
+from ..data.open import open_images
+from ..data.view import View
+from ..interfaces import Source
+from ..options import Option
+from ..registry import Registry
+from ..selection import Selection
+
+__all__ = ["damaged", "data_options", "open_data", "test_split"]
+
+Notice = Callable[[str], None]
+
+
+def data_options() -> list[Option]:
+    """Return the options that all data take."""
+    hints = get_type_hints(View)
+    return [Option(f.name, hints[f.name], f.default) for f in fields(View)]
+
+
+def open_data(text: str, registry: Registry, notice: Notice = lambda message: None) -> ImageSet:
+    """Open images by name, telling of those that were skipped."""
+    source, view = registry.build("data", text, shared=data_options())
+    images = open_images(cast(Source, source), str(Selection.parse(text)), View(**view))
+    message = damaged(images, text)
+    if message:
+        notice(message)
+    return images
+
+
+def test_split(text: str) -> str:
+    """Return the test split of data by name."""
+    own = Selection.parse(text)
+    kept = {k: v for k, v in own.options.items() if k not in ("split", "limit")}
+    return str(replace(own, options={**kept, "split": "test"}))
+
+
+def damaged(images: ImageSet, text: str) -> str | None:
+    """Return what to say of damaged images, or None; run.json lists them all."""
+    if not images.skipped:
+        return None
+    names = ", ".join(images.skipped[:3]) + (", ..." if len(images.skipped) > 3 else "")
+    return (
+        f"{len(images.skipped)} damaged images of {text} are skipped ({names}); "
+        "add strict=true to refuse them"
+    )

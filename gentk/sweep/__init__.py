@@ -1,0 +1,1 @@
+"""Sweeps: several runs at one budget, judged alike and compared."""

@@ -1,0 +1,7 @@
+"""The version, of gentk and of all its own distributions."""
+
+from __future__ import annotations
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"
