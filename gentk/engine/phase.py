@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -18,22 +18,27 @@ __all__ = ["Phase"]
 class Phase:
     """One thing that is optimised in turn.
 
+    A family names everything up to `averaged`; what a recipe decides (optimisers, their schedules, the
+    clip) is filled in by training.
+
     Attributes:
-        name: `generator`, `critic`, ...
+        name: `generator`, `critic`, ...: as in `[phase.NAME]`.
         modules: Name -> the modules whose parameters this phase trains.
-        optimizers: Name -> optimiser and its settings over time; together they hold all parameters.
         objective: Adds one step's gradient to the modules and returns scalars to log, detached.
         images: Generated images one call of `objective` sees.
         repeat: Steps of this phase per turn.
+        averaged: Whether weight averaging covers it: samples are drawn with what it trains.
+        optimizers: Name -> optimiser and its settings over time; together they hold all parameters.
         clip: The largest norm of a step's gradient, all modules together; longer ones are scaled down.
     """
 
     name: str
-    modules: dict[str, nn.Module]
-    optimizers: dict[str, tuple[torch.optim.Optimizer, Schedule]]
+    modules: Mapping[str, nn.Module]
     objective: Callable[[], dict[str, Tensor]]
     images: int
     repeat: int = 1
+    averaged: bool = True
+    optimizers: Mapping[str, tuple[torch.optim.Optimizer, Schedule]] = field(default_factory=dict)
     clip: float | None = None
 
     def step(self, progress: Progress) -> dict[str, Tensor]:

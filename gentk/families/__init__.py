@@ -1,6 +1,7 @@
 """Families: what a run of one kind of loss consists of, and how it is trained."""
 
-from .base import Family, Program, Turn, samples
+from ..engine import Phase
+from .base import Family, Program, samples
 from .composition import Composition
 
-__all__ = ["Composition", "Family", "Program", "Turn", "samples"]
+__all__ = ["Composition", "Family", "Phase", "Program", "samples"]

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from ..data.minibatches import Minibatches
-from ..engine import Adversarial, Collapse, randomness
+from ..engine import Adversarial, Collapse, Phase, randomness
 from ..errors import Incompatible
 from ..interfaces import AdversarialLoss, Critic, Encoder, Loss
 from ..interfaces.values import BOUNDS
 from ..recipe import Recipe
 from ..registry import Registry
-from .base import Advance, Family, Program, Turn, samples
+from .base import Advance, Family, Program, samples
 from .composition import Composition
 
 __all__ = ["AdversarialFamily"]
@@ -66,11 +66,11 @@ class AdversarialFamily(Family):
         networks: dict[str, nn.Module] = {"generator": c.generator}
         if c.encoder is not None:
             networks["encoder"] = c.encoder
-        turns = [
-            Turn("critic", {"critic": c.critic}, game.critic_step, 0, averaged=False),
-            Turn("generator", networks, game.generator_step, r.batch),
+        phases = [
+            Phase("critic", {"critic": c.critic}, game.critic_step, 0, averaged=False),
+            Phase("generator", networks, game.generator_step, r.batch),
         ]
-        return Program(turns, samples(c), {"data": batches}, Collapse())
+        return Program(phases, samples(c), {"data": batches}, Collapse())
 
 
 def _check_reach(encoder: Encoder, c: Composition) -> None:

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ..data.minibatches import Minibatches
-from ..engine import Autoencoding, randomness
+from ..engine import Autoencoding, Phase, randomness
 from ..errors import Incompatible
 from ..interfaces import Encoder, Generator, Loss, ReconstructionLoss
 from ..ranges import to_range
 from ..recipe import Recipe
 from ..registry import Registry
-from .base import Advance, Family, Program, Turn
+from .base import Advance, Family, Program
 from .composition import Composition
 
 __all__ = ["AutoencodingFamily"]
@@ -66,4 +66,4 @@ class AutoencodingFamily(Family):
             return images.clamp(0, 1).float().cpu()
 
         modules: dict[str, nn.Module] = {"encoder": c.encoder, "generator": c.generator}
-        return Program([Turn("autoencoder", modules, step, r.batch)], draw, {"data": batches})
+        return Program([Phase("autoencoder", modules, step, r.batch)], draw, {"data": batches})

@@ -1,7 +1,6 @@
-"""Families: what a run of one kind of loss consists of, and in which turns its parts are trained.
+"""Families: what a run of one kind of loss consists of, and in which phases its parts are trained.
 
-The loop knows no family and a family knows no loop: it hands over a `Program`, whose turns become
-phases.
+The loop knows no family and a family knows no loop: it hands over a `Program`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from ..engine import randomness
+from ..engine import Phase, randomness
 from ..engine.loop import Stateful, Watch
 from ..engine.sampling import generate
 from ..interfaces import Generator, Loss
@@ -22,7 +21,7 @@ from ..recipe import Recipe
 from ..registry import Registry
 from .composition import Composition
 
-__all__ = ["Advance", "Family", "Program", "Turn", "samples"]
+__all__ = ["Advance", "Family", "Program", "samples"]
 
 GRID = 64
 """Images in a sample grid."""
@@ -32,39 +31,18 @@ Advance = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What is optimised in turn: a phase before it has an optimiser.
-
-    Attributes:
-        name: The phase's name, as in `[phase.NAME]`.
-        modules: Name -> module whose parameters are trained.
-        objective: Adds one step's gradient and returns scalars to log.
-        images: Images one step sees.
-        repeat: Steps per turn.
-        averaged: Whether weight averaging covers it: samples are drawn with what it trains.
-    """
-
-    name: str
-    modules: dict[str, nn.Module]
-    objective: Callable[[], dict[str, Tensor]]
-    images: int
-    repeat: int = 1
-    averaged: bool = True
-
-
-@dataclass(frozen=True)
 class Program:
     """How a composition is trained.
 
     Attributes:
-        turns: What is optimised, in turn.
-        draw: Given the modules of `averaged` turns (averaged weights where there are any), in eval
+        phases: What is optimised, in turn; optimisers and clip are left to training.
+        draw: Given the modules of `averaged` phases (averaged weights where there are any), in eval
             mode, returns images in [0, 1] for the run's sample grids.
         state: Name -> what a checkpoint keeps besides the trained modules.
         watch: Looks at logged steps and returns what people should be told of them, if anything.
     """
 
-    turns: list[Turn]
+    phases: list[Phase]
     draw: Callable[[Mapping[str, nn.Module]], Tensor]
     state: dict[str, Stateful] = field(default_factory=dict)
     watch: Watch | None = None
@@ -72,7 +50,7 @@ class Program:
     @property
     def modules(self) -> dict[str, nn.Module]:
         """All trained modules by name."""
-        return {name: module for turn in self.turns for name, module in turn.modules.items()}
+        return {name: module for phase in self.phases for name, module in phase.modules.items()}
 
 
 def samples(c: Composition) -> Callable[[Mapping[str, nn.Module]], Tensor]:

@@ -13,7 +13,7 @@ from ..data.imageset import to_unit
 from ..data.minibatches import Minibatches
 from ..data.permutation import permutation
 from ..data.sampler import Sampler
-from ..engine import Matching, randomness
+from ..engine import Matching, Phase, randomness
 from ..engine.loop import Stateful
 from ..errors import DataError, GentkError, Incompatible
 from ..interfaces import Estimator, Loss, MatchingLoss
@@ -21,7 +21,7 @@ from ..recipe import Recipe
 from ..registry import Registry
 from ..statistics import CHUNK, summarise_images
 from ..summary import Samples, Summary
-from .base import Advance, Family, Program, Turn, samples
+from .base import Advance, Family, Program, samples
 from .composition import Composition
 
 __all__ = ["MatchingFamily"]
@@ -91,8 +91,8 @@ class MatchingFamily(Family):
             count = c.estimator.seeding
             seed = objective.seed_statistics(count) if count else None
             c.estimator.start(tracked, seed)
-        turn = Turn("generator", {"generator": c.generator}, objective, r.batch)
-        return Program([turn], samples(c), state)
+        phase = Phase("generator", {"generator": c.generator}, objective, r.batch)
+        return Program([phase], samples(c), state)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -12,7 +13,7 @@ from ..engine import Budget, Loop, Phase, Schedule, WeightAverage, randomness
 from ..engine.device import keep_memory
 from ..errors import RunError
 from ..events import Noticed, RunEnded, RunFailed, RunStarted
-from ..families.base import Advance, Program, Turn
+from ..families.base import Advance, Program
 from ..families.composition import Composition
 from ..families.lookup import family_of
 from ..interfaces import Observer
@@ -149,7 +150,7 @@ def _loop(c: Composition, program: Program, folder: RunFolder, observers: list[O
     """Put the engine together."""
     r = c.recipe
     trained = nn.ModuleDict(
-        {name: m for turn in program.turns if turn.averaged for name, m in turn.modules.items()}
+        {name: m for phase in program.phases if phase.averaged for name, m in phase.modules.items()}
     )
     average = WeightAverage(trained, r.ema) if r.ema else None
 
@@ -162,7 +163,7 @@ def _loop(c: Composition, program: Program, folder: RunFolder, observers: list[O
         return images
 
     return Loop(
-        [_phase(r, turn) for turn in program.turns],
+        [_optimised(phase, r) for phase in program.phases],
         Budget(r.steps, r.minutes * 60 if r.minutes else None),
         {**program.modules, **program.state},
         folder.checkpoints,
@@ -181,22 +182,20 @@ def _checkpoint_steps(observers: list[Observer]) -> int | None:
     return math.gcd(*wanted) if wanted else None
 
 
-def _phase(r: Recipe, turn: Turn) -> Phase:
-    """Give a turn its optimiser and schedule."""
+def _optimised(phase: Phase, r: Recipe) -> Phase:
+    """Return a phase with the optimisers, schedules, repeats and clip of a recipe."""
     optimizers = {}
-    own = [name for name in turn.modules if name != turn.name and name in r.phase]
-    rest = [name for name in turn.modules if name not in own]
-    for key, names in {turn.name: rest, **{name: [name] for name in own}}.items():
-        parameters = [p for name in names for p in turn.modules[name].parameters()]
-        settings = settings_of(r, turn.name, key)
+    own = [name for name in phase.modules if name != phase.name and name in r.phase]
+    rest = [name for name in phase.modules if name not in own]
+    for key, names in {phase.name: rest, **{name: [name] for name in own}}.items():
+        parameters = [p for name in names for p in phase.modules[name].parameters()]
+        settings = settings_of(r, phase.name, key)
         optimizer = build_optimizer(settings.optimizer, parameters)
         entries = [(entry.at, entry.set) for entry in settings.schedule]
         optimizers[key] = (optimizer, Schedule(optimizer, entries, settings.decay))
-    phase = r.phase.get(turn.name)
-    repeat = phase.repeat if phase and phase.repeat else turn.repeat
-    return Phase(
-        turn.name, turn.modules, optimizers, turn.objective, turn.images, repeat, clip=r.clip
-    )
+    asked = r.phase.get(phase.name)
+    repeat = asked.repeat if asked and asked.repeat else phase.repeat
+    return replace(phase, optimizers=optimizers, repeat=repeat, clip=r.clip)
 
 
 def _start(loop: Loop, c: Composition, folder: RunFolder, notices: list[str]) -> None:

@@ -49,7 +49,7 @@ def turn() -> Callable[[], None]:
     ):
         optimizer = build_optimizer("adam,lr=2e-4,betas=0.0+0.999", network.parameters())
         schedules = {name: (optimizer, Schedule(optimizer))}
-        phases.append(Phase(name, {name: network}, schedules, step, images))
+        phases.append(Phase(name, {name: network}, step, images, optimizers=schedules))
     average = WeightAverage(generator, 0.99)
     loop = Loop(phases, Budget(10**9), {}, Checkpoints(None), average=average)  # type: ignore[arg-type]
 

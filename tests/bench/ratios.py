@@ -106,7 +106,8 @@ def loop(generator: Generator, space: FeatureSpace, registry: Registry, **option
     objective = Matching(generator, space, loss, estimator, data, **options)
     estimator.start({name: objective.reference[name] for name in loss.kinds()})
     optimizer = registry_adam(generator)
-    phase = Phase("g", {"g": generator}, {"g": (optimizer, Schedule(optimizer))}, objective, BATCH)
+    optimizers = {"g": (optimizer, Schedule(optimizer))}
+    phase = Phase("g", {"g": generator}, objective, BATCH, optimizers=optimizers)
     average = WeightAverage(generator, 0.98)
     return Loop([phase], Budget(10**9), {}, Checkpoints(None), average=average)  # type: ignore[arg-type]
 

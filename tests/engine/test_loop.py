@@ -41,9 +41,8 @@ def make(folder: Path, steps: int, observers=(), **options) -> Loop:
     estimator.start({name: objective.reference[name] for name in loss.kinds()})
     optimizer = torch.optim.Adam(generator.parameters(), lr=1e-2)
     schedule = Schedule(optimizer, [(60, {"lr": 5e-3})])
-    phase = Phase(
-        "generator", {"generator": generator}, {"all": (optimizer, schedule)}, objective, 12
-    )
+    optimizers = {"all": (optimizer, schedule)}
+    phase = Phase("generator", {"generator": generator}, objective, 12, optimizers=optimizers)
     torch.manual_seed(7)
     return Loop(
         [phase],
