@@ -8,11 +8,9 @@ generator, an auto-encoder on top of this one) learns from codes as it is.
 
 from __future__ import annotations
 
-import hashlib
-
-import torch
 from torch import Tensor, nn
 
+from .digest import state_digest
 from .errors import Incompatible
 from .interfaces import Encoder, Generator, ImageShape, Range
 from .ranges import to_range
@@ -75,15 +73,11 @@ class Codec(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [0, 1] of codes (N, d, 1, 1) in `range`; differentiable."""
-        made: Tensor = self.generator(codes.flatten(1))
+        images: Tensor = self.generator(codes.flatten(1))
         if self.inner is None:
-            return to_range(made, self.generator.range, "unit")
-        return self.inner.decode(to_range(made, self.generator.range, self.inner.range))
+            return to_range(images, self.generator.range, "unit")
+        return self.inner.decode(to_range(images, self.generator.range, self.inner.range))
 
     def fingerprint(self) -> str:
         """Return a digest of all weights."""
-        digest = hashlib.blake2b(digest_size=16)
-        for name, tensor in self.state_dict().items():
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return digest.hexdigest()
+        return state_digest(self.state_dict().items())

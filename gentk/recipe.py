@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import BadRecipe, UsageError
+from .seed import SEEDS
 
 __all__ = ["Change", "Decay", "PhaseRecipe", "Recipe", "Resolved", "resolve"]
 
@@ -76,7 +77,7 @@ class Recipe(BaseModel):
     minutes: float | None = Field(None, gt=0, description="budget in minutes of training")
     init: str | None = Field(None, description="run:DIR to start from; run:A+run:B are stacked")
     codec: str | None = Field(None, description="run:DIR in whose code space to generate")
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of everything random")
+    seed: int = Field(0, ge=SEEDS.start, lt=SEEDS.stop, description="seed of everything random")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="what networks compute in")
     threads: int | None = Field(None, ge=1, description="CPU threads; all by default")

@@ -15,7 +15,7 @@ CORE = ROOT / "gentk"
 
 # Layer -> modules (or packages) of the core. A module may import its own layer and those in ALLOWED.
 LAYERS: dict[str, set[str]] = {
-    "contract": {"errors", "spec", "version"},
+    "contract": {"errors", "seed", "spec", "version"},
     "names": {
         "installed",
         "plugins",
@@ -28,6 +28,8 @@ LAYERS: dict[str, set[str]] = {
     },
     "interfaces": {"interfaces", "events", "prior"},
     "mechanism": {
+        "precision",
+        "digest",
         "summary",
         "data",
         "ranges",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import BadOption, CheckpointError, DataError
+from ..seed import check_seed
 from .permutation import permutation
 
 __all__ = ["Sampler"]
@@ -39,8 +40,7 @@ class Sampler:
             raise DataError("there are no images to draw minibatches from")
         if batch < 1:
             raise BadOption(f"batch={batch} is too small: it must be at least 1")
-        if seed < 0:
-            raise BadOption(f"seed={seed} is negative: seeds are 0, 1, 2, ...")
+        check_seed(seed)
         self.count = count
         self.batch = batch
         self.seed = seed

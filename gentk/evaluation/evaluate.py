@@ -21,6 +21,7 @@ from ..interfaces import Figure, Metric
 from ..registry import Registry
 from ..runs.features import extractor_space
 from ..runs.images import open_data, test_split
+from ..seed import check_seed
 from ..selection import Selection
 from ..statistics import CHUNK, summarise_all
 from ..summary import Samples, Summary
@@ -95,8 +96,7 @@ def evaluate(
     """
     registry = registry or Registry()
     set_threads(threads)
-    if not 0 <= seed < 2**63:
-        raise UsageError(f"seed {seed} is out of range; type a whole number from 0 to 2^63 - 1")
+    check_seed(seed)
     if count < 2:
         raise UsageError(f"{count} samples cannot be compared with anything; type -n 5000")
     if data is not None:

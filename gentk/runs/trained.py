@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..codec import Codec
+from ..digest import state_digest
 from ..engine import randomness
 from ..engine.device import choose_device
 from ..engine.sampling import generate, stand
@@ -20,6 +20,7 @@ from ..interfaces import Encoder, Generator, ImageShape, Range
 from ..ranges import resized, to_range
 from ..recipe import Recipe
 from ..registry import Registry
+from ..seed import check_seed
 from .folder import RunFolder
 
 __all__ = ["Run", "load"]
@@ -164,13 +165,10 @@ class Run:
 
     def fingerprint(self) -> str:
         """Return a digest of the trained weights."""
-        digest = hashlib.blake2b(digest_size=16)
         modules = [self.generator, self.encoder, self.codec]
-        for module in modules:
-            for name, tensor in module.state_dict().items() if module is not None else ():
-                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-                digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
-        return digest.hexdigest()
+        return state_digest(
+            row for module in modules if module is not None for row in module.state_dict().items()
+        )
 
     def sample(
         self,
@@ -219,8 +217,7 @@ class Run:
             BadOption: A truncation that is not above 0, or of a prior without tails.
             UsageError: A class that there is not.
         """
-        if not 0 <= seed < 2**63:
-            raise UsageError(f"seed {seed} is out of range; type a whole number from 0 to 2^63 - 1")
+        check_seed(seed)
         # Before the seed is set: building the generator draws its initial weights.
         prior = self.generator.prior
         if truncation is not None:

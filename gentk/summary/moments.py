@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..interfaces import Features, Summary
+from ..precision import double, home_of_float64
 
 __all__ = ["MomentSums"]
 
@@ -72,10 +73,10 @@ class MomentSums(Summary):
             # Products in float64: a covariance of fewer samples than features is singular, and
             # rounding it in float32 would invent directions.
             rows = [_rows(value) for value in features.values()]
-            wide = _double(torch.cat(rows, dim=1) - pivot)
+            wide = double(torch.cat(rows, dim=1) - pivot)
             return cls(count, pivot, wide.sum(0), _products(wide), layout)
-        mean, variance = map(_double, _ColumnMoments.apply(*features.values()))
-        gap = mean - _double(pivot)
+        mean, variance = map(double, _ColumnMoments.apply(*features.values()))
+        gap = mean - double(pivot)
         squares = None if second == "none" else count * torch.addcmul(variance, gap, gap)
         return cls(count, pivot, count * gap, squares, layout)
 
@@ -101,8 +102,8 @@ class MomentSums(Summary):
             rows: (N, D), all layers one after another.
         """
         assert self.second is not None
-        wide = _double(rows).clone() if rows.dtype == torch.float64 else _double(rows)
-        wide -= _double(self.pivot)
+        wide = double(rows).clone() if rows.dtype == torch.float64 else double(rows)
+        wide -= double(self.pivot)
         second = _products(wide, self.second)
         return replace(
             self, count=self.count + len(rows), sums=self.sums + wide.sum(0), second=second
@@ -122,7 +123,7 @@ class MomentSums(Summary):
 
         With e = p - p': s' = s + n e, q' = q + e s^T + s e^T + n e e^T.
         """
-        shift = _double(self.pivot) - _double(pivot)
+        shift = double(self.pivot) - double(pivot)
         sums = self.sums + self.count * shift
         second = self.second
         if second is not None and second.dim() == 1:
@@ -153,7 +154,7 @@ class MomentSums(Summary):
 
     def to(self, device: torch.device) -> Self:
         """Return the summary on another device; float64 stays on the CPU where `device` has none."""
-        wide = torch.device("cpu") if device.type == "mps" else device
+        wide = home_of_float64(device)
         return replace(
             self,
             pivot=self.pivot.to(device),
@@ -163,7 +164,7 @@ class MomentSums(Summary):
 
     def mean(self) -> Tensor:
         """Return the mean of each feature, (D,) float64."""
-        return _double(self.pivot) + self.sums / self.count
+        return double(self.pivot) + self.sums / self.count
 
     def covariance(self, unbiased: bool = True) -> Tensor:
         """Return the variances (D,) or the covariance matrix (D, D), whichever is kept; float64.
@@ -184,11 +185,6 @@ class MomentSums(Summary):
         return centred / (self.count - 1 if unbiased else self.count)
 
 
-def _double(tensor: Tensor) -> Tensor:
-    """Return the tensor in float64, on the CPU where its device has none."""
-    return tensor.cpu().double() if tensor.device.type == "mps" else tensor.double()
-
-
 def _products(rows: Tensor, start_from: Tensor | None = None) -> Tensor:
     """Return X^T X of rows X, (N, D) -> (D, D), and a symmetric matrix more if one is given.
 
@@ -197,12 +193,12 @@ def _products(rows: Tensor, start_from: Tensor | None = None) -> Tensor:
     size = rows.shape[1]
     if start_from is None and (rows.requires_grad or min(rows.shape) <= STRIP):
         return rows.T @ rows
-    found = rows.new_zeros(size, size) if start_from is None else start_from.clone()
+    products = rows.new_zeros(size, size) if start_from is None else start_from.clone()
     for start in range(0, size, STRIP):
         stop = min(start + STRIP, size)
-        found[start:, start:stop].addmm_(rows[:, start:].T, rows[:, start:stop])
-        found[start:stop, stop:] = found[stop:, start:stop].T
-    return found
+        products[start:, start:stop].addmm_(rows[:, start:].T, rows[:, start:stop])
+        products[start:stop, stop:] = products[stop:, start:stop].T
+    return products
 
 
 def _rows(feature: Tensor) -> Tensor:
@@ -248,8 +244,8 @@ class _ColumnMoments(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *features: Tensor) -> tuple[Tensor, Tensor]:
         rows = [_rows(feature) for feature in features]
-        found = [_mean_and_variance(row) for row in rows]
-        mean, variance = (torch.cat(parts) for parts in zip(*found, strict=True))
+        layers = [_mean_and_variance(row) for row in rows]
+        mean, variance = (torch.cat(parts) for parts in zip(*layers, strict=True))
         ctx.save_for_backward(mean, *features)
         return mean, variance
 

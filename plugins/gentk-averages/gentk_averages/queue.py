@@ -25,6 +25,7 @@ from torch import Tensor
 
 from gentk.errors import BadOption
 from gentk.interfaces import Estimator, StatisticKind, Statistics
+from gentk.precision import widest
 
 __all__ = ["Queue"]
 
@@ -53,7 +54,7 @@ class Queue(Estimator):
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Make an empty queue for samples like the data's."""
         like = data["samples"]
-        wide = torch.float32 if like.device.type == "mps" else torch.float64
+        wide = widest(like.device)
         self.register_buffer("rows", like.new_zeros(self.size, like.shape[1]))
         self.register_buffer("weights", like.new_zeros(self.size, dtype=wide))
         self.register_buffer("kept", torch.zeros((), dtype=torch.int64, device=like.device))

@@ -11,7 +11,6 @@ arXiv:1512.00567; A. Obukhov et al., torch-fidelity, https://github.com/toshas/t
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from gentk.digest import state_digest
 from gentk.errors import GentkError, Incompatible, WeightsError
 from gentk.interfaces import Extractor, Features
 
@@ -75,11 +75,11 @@ class Inception(Extractor):
     def fingerprint(self) -> str:
         """Return a digest of layer and weights."""
         if self._digest is None:
-            digest = hashlib.blake2b(f"inception {self.layer}".encode(), digest_size=16)
-            for name, tensor in sorted(self.network.state_dict().items()):
-                digest.update(f"{name} {tuple(tensor.shape)}".encode())
-                digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
-            self._digest = digest.hexdigest()
+            self._digest = state_digest(
+                sorted(self.network.state_dict().items()),
+                head=f"inception {self.layer}",
+                label="{name} {shape}",
+            )
         return self._digest
 
 

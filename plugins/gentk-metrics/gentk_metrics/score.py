@@ -22,6 +22,7 @@ from torch import Tensor
 
 from gentk.errors import BadOption, DataError, Incompatible
 from gentk.interfaces import Features, Figure, Metric
+from gentk.precision import widest
 from gentk.summary import Samples, Summary
 
 __all__ = ["InceptionScore", "inception_score"]
@@ -89,7 +90,7 @@ def inception_score(logits: Tensor, splits: int) -> Tensor:
         splits: How many parts, one after another, of as even sizes as can be.
     """
     count = len(logits)
-    wide = torch.float32 if logits.device.type == "mps" else torch.float64
+    wide = widest(logits.device)
     scores = []
     for index in range(splits):
         part = logits[index * count // splits : (index + 1) * count // splits].to(wide)

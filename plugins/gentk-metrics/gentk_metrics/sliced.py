@@ -20,6 +20,7 @@ from torch import Tensor
 
 from gentk.errors import BadOption, DataError
 from gentk.interfaces import Features, Figure, Metric
+from gentk.precision import widest
 from gentk.summary import Samples, Summary, pooled
 
 __all__ = ["SlicedDistance", "sliced"]
@@ -77,7 +78,7 @@ def sliced(x: Tensor, y: Tensor, directions: Tensor) -> float:
         directions: (L, D).
     """
     left, right, weights = _steps(len(x), len(y), x.device)
-    wide = torch.float32 if x.device.type == "mps" else torch.float64
+    wide = widest(x.device)
     total = 0.0
     for some in directions.split(max(1, BLOCK // (len(x) + len(y)))):
         a, b = ((some @ side.T).sort(dim=1).values for side in (x, y))

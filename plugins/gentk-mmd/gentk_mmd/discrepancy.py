@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from gentk.errors import Incompatible
+from gentk.precision import double, widest
 
 from .kernels import Kernel
 
@@ -114,7 +115,7 @@ class _Side:
         count = len(rows)
         self.uniform = weights is None
         self.rows = rows
-        self.wide = torch.float32 if rows.device.type == "mps" else torch.float64
+        self.wide = widest(rows.device)
         if weights is None:
             self.weights = rows.new_full((count,), 1 / count, dtype=self.wide)
             self.vector = rows.new_ones(count)
@@ -185,7 +186,7 @@ class _Discrepancy(torch.autograd.Function):
                     slope, held = side.gradient(kernel), gradients[index]
                     gradients[index] = slope if held is None else slope.add_(held)
         ctx.save_for_backward(*gradients)
-        return total.cpu().double() if total.device.type == "mps" else total
+        return double(total)
 
     @staticmethod
     @once_differentiable

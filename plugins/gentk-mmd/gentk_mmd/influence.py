@@ -23,6 +23,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gentk.precision import widest
+
 from .kernels import Kernel
 
 __all__ = ["Influences", "Pairs"]
@@ -117,7 +119,7 @@ class Influences:
 def _within(x: Tensor, kernel: Kernel) -> tuple[Tensor, float]:
     """Return the means of each sample with all others, and z."""
     count = len(x)
-    wide = torch.float32 if x.device.type == "mps" else torch.float64
+    wide = widest(x.device)
     sums = x.new_zeros(count, dtype=wide)
     squares = 0.0
     for start in range(0, count, STRIP):
@@ -135,7 +137,7 @@ def _within(x: Tensor, kernel: Kernel) -> tuple[Tensor, float]:
 
 def _across(x: Tensor, y: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor, float]:
     """Return the means of each sample with all of the other set, and z."""
-    wide = torch.float32 if x.device.type == "mps" else torch.float64
+    wide = widest(x.device)
     rows, columns = x.new_zeros(len(x), dtype=wide), y.new_zeros(len(y), dtype=wide)
     squares = 0.0
     height = max(STRIP, BLOCK // len(y))

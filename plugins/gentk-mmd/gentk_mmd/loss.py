@@ -27,6 +27,7 @@ from torch import Tensor
 
 from gentk.errors import Incompatible
 from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
+from gentk.seed import check_seed
 from gentk.summary import MomentSums, Samples, Summary, pooled
 
 from .choice import MEDIAN_OF, KernelChoice
@@ -70,6 +71,7 @@ class MMDLoss(MatchingLoss):
         features: tuple[str, ...] | None = None,
         seed: int = 0,
     ) -> None:
+        check_seed(seed, "loss 'mmd': seed")
         self.choice = KernelChoice("loss 'mmd'", kernel, bandwidths, convention)
         self.explicit = None if features is None else parse_features(features)
         if unbiased and sqrt:

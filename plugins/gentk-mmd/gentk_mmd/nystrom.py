@@ -14,6 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gentk.precision import double
+
 from .explicit import FeatureMap
 from .gram import gram
 from .kernels import Kernel
@@ -42,7 +44,7 @@ class NystromFeatures(FeatureMap):
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Return phi, (N, m) float64, on the CPU where the rows' device has none."""
-        rows = rows.cpu().double() if rows.device.type == "mps" else rows.double()
+        rows = double(rows)
         if self.root.device != rows.device:
             self.root, self.landmarks = self.root.to(rows.device), self.landmarks.to(rows.device)
         features: Tensor = gram(rows, self.landmarks, self.kernel) @ self.root

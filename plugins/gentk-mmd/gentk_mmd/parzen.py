@@ -23,6 +23,7 @@ from torch import Tensor
 
 from gentk.errors import BadOption, DataError
 from gentk.interfaces import Features, Figure, Metric
+from gentk.precision import double, widest
 from gentk.summary import Samples, Summary
 
 __all__ = ["Parzen", "log_likelihoods"]
@@ -69,10 +70,10 @@ class Parzen(Metric):
             )
         means = log_likelihoods(validation.rows, sample.rows, self.grid).mean(0)
         sigma = self.grid[int(means.argmax())]
-        found = log_likelihoods(reference.rows, sample.rows, [sigma])[:, 0]
-        error = float(found.std()) / math.sqrt(len(found))
+        values = log_likelihoods(reference.rows, sample.rows, [sigma])[:, 0]
+        error = float(values.std()) / math.sqrt(len(values))
         return [
-            Figure("parzen", float(found.mean()), error, "higher"),
+            Figure("parzen", float(values.mean()), error, "higher"),
             Figure("parzen/sigma", sigma),
         ]
 
@@ -92,7 +93,7 @@ def log_likelihoods(x: Tensor, samples: Tensor, sigmas: Sequence[float]) -> Tens
         samples: Centres of the window, (N, d).
         sigmas: Standard deviations of the window.
     """
-    wide = torch.float32 if x.device.type == "mps" else torch.float64
+    wide = widest(x.device)
     centres = samples.to(wide)
     middle = centres.mean(0)
     centres = centres - middle
@@ -113,5 +114,4 @@ def log_likelihoods(x: Tensor, samples: Tensor, sigmas: Sequence[float]) -> Tens
             constant = math.log(count) + size / 2 * math.log(2 * math.pi * sigma**2)
             columns.append(total.log_() - rate * nearest[:, 0] - constant)
         blocks.append(torch.stack(columns, dim=1))
-    found = torch.cat(blocks)
-    return found.cpu().double() if found.device.type == "mps" else found
+    return double(torch.cat(blocks))

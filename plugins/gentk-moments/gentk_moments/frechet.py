@@ -35,6 +35,7 @@ from torch import Tensor
 
 from gentk.errors import DataError, Incompatible
 from gentk.interfaces import Features, Figure, Metric
+from gentk.precision import double
 from gentk.summary import MomentSums, Summary, pooled
 
 from .halves import HalvedMoments
@@ -115,8 +116,8 @@ def frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov_2: Tenso
         mean_2: (D,).
         cov_2: (D, D).
     """
-    gap = (_wide(mean_1) - _wide(mean_2)).square().sum()
-    spread = _spread(lambda: _wide(cov_1), lambda: _wide(cov_2))
+    gap = (double(mean_1) - double(mean_2)).square().sum()
+    spread = _spread(lambda: double(cov_1), lambda: double(cov_2))
     return (gap + spread).clamp(min=0)
 
 
@@ -187,14 +188,9 @@ def _error(left: MomentSums, right: MomentSums, rows_1: Tensor, rows_2: Tensor) 
     if float(values[0]) <= float(values[-1]) * len(values) * torch.finfo(values.dtype).eps:
         return None
     gap = left.mean() - right.mean()
-    x, y = _wide(rows_1) - left.mean(), _wide(rows_2) - right.mean()
+    x, y = double(rows_1) - left.mean(), double(rows_2) - right.mean()
     there = torch.linalg.solve_triangular(factor, x.T, upper=False).T @ vectors
     back = y @ factor @ vectors
     influence_1 = 2 * x @ gap + x.square().sum(1) - there.square() @ values.sqrt()
     influence_2 = -2 * y @ gap + y.square().sum(1) - back.square() @ values.rsqrt()
     return math.sqrt(float(influence_1.var() / left.count + influence_2.var() / right.count))
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    """Return the tensor in float64, on the CPU where its device has none."""
-    return tensor.cpu().double() if tensor.device.type == "mps" else tensor.double()

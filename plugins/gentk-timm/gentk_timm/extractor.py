@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ import timm
 import torch
 from torch import Tensor
 
+from gentk.digest import state_digest
 from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import Extractor, Features
 
@@ -134,11 +134,11 @@ class TimmExtractor(Extractor):
                 "preparation": self.preparation.describe(),
                 "fold": FORMAT if self._folded else None,
             }
-            digest = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16)
-            for name, tensor in sorted(self.network.state_dict().items()):
-                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
-            self._digest = digest.hexdigest()
+            self._digest = state_digest(
+                sorted(self.network.state_dict().items()),
+                head=json.dumps(facts, sort_keys=True),
+                label="{name} {dtype} {shape}",
+            )
         return self._digest
 
     def _run(self, prepared: Tensor) -> Features:
