@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from gentk.interfaces import Features
+from gentk.precision import double
 from gentk.summary import MomentSums, Summary
 
 __all__ = ["ROWS", "HalvedMoments"]
@@ -147,9 +148,8 @@ class HalvedMoments(Summary):
             return more if half is None else half + more
         if half is None:
             size = len(self.pivot)
-            wide = self.pivot.cpu() if self.pivot.device.type == "mps" else self.pivot
-            sums = wide.new_zeros(size, dtype=torch.float64)
-            second = wide.new_zeros(size, size, dtype=torch.float64)
+            sums = torch.zeros_like(double(self.pivot))
+            second = sums.new_zeros(size, size)
             half = MomentSums(0, self.pivot, sums, second, self.layout)
         return half.extended(rows) if len(rows) else half
 
