@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 
 DOCS := $(VENV)/.docs
 
-.PHONY: run test bench docs docs-reference results-curve results-rff clean
+.PHONY: run test dist bench docs docs-reference results-curve results-rff clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
@@ -17,6 +17,13 @@ test: $(STAMP)  ## all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+dist: $(STAMP)  ## an sdist and a wheel of every distribution, in dist, as twine wants them
+	rm -rf dist
+	set -e; for folder in . $(PLUGINS); do \
+		$(BIN)/python -m build --no-isolation --outdir dist $$folder; \
+	done
+	$(BIN)/python -m twine check --strict dist/*
 
 bench: $(STAMP)  ## speed as ratios, measured side by side
 	$(BIN)/python tests/bench/ratios.py $(ARGUMENTS); missed=$$?; \
@@ -40,8 +47,10 @@ results-rff: $(STAMP)  ## explicit features of kernels
 results-%: $(STAMP)  ## a table of docs/results, resumable
 	$(BIN)/python docs/results/table.py $* $(ARGUMENTS)
 
-$(STAMP): pyproject.toml $(wildcard plugins/*/pyproject.toml) examples/gentk-example-extractor/pyproject.toml
+# What checkouts had before the core was called gentk-core goes first: it owns the same command.
+$(STAMP): pyproject.toml gentk/version.py $(wildcard plugins/*/pyproject.toml) examples/gentk-example-extractor/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip uninstall -qq --yes --disable-pip-version-check gentk
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,offline]' \
 		$(foreach plugin,$(PLUGINS),-e ./$(plugin)) -e ./examples/gentk-example-extractor
 	touch $@

@@ -1,4 +1,4 @@
-"""Installed: the plugins that are there, and which of them the environment wants.
+"""Installed: distributions, the plugins among them, and which of those the environment wants.
 
 Three environment variables change what is loaded. Names are of entry points or of distributions,
 separated by commas.
@@ -11,11 +11,15 @@ separated by commas.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from .spec import PROJECT
 
@@ -23,9 +27,11 @@ __all__ = [
     "BLOCK_VARIABLE",
     "ONLY_VARIABLE",
     "STRICT_VARIABLE",
+    "Distribution",
     "Origin",
     "Unreadable",
     "Wanted",
+    "distributions",
     "installed",
     "strict",
 ]
@@ -40,6 +46,7 @@ STRICT_VARIABLE = "GENTK_STRICT_PLUGINS"
 """Environment variable: set to 1, a broken plugin is an error."""
 
 FIELD = re.compile(r"^(Name|Version):[ \t]*(\S+)", re.MULTILINE)
+REQUIREMENT = re.compile(r"^Requires-Dist:[ \t]*([\w.-]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, order=True)
@@ -56,6 +63,23 @@ class Unreadable:
     """Entry points that are there and cannot be read."""
 
     error: Exception
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed distribution.
+
+    Attributes:
+        name: Its name.
+        version: Its version.
+        requires: Names of the distributions that it asks for, as package indexes compare them.
+        source: What `pip install` takes to install it again: `-e FOLDER`, a file, or the name.
+    """
+
+    name: str
+    version: str
+    requires: frozenset[str]
+    source: str
 
 
 class Wanted:
@@ -114,6 +138,31 @@ def installed() -> list[tuple[Origin, metadata.EntryPoint | Unreadable]]:
     return [rows[key] for key in sorted(rows)]
 
 
+def distributions() -> list[Distribution]:
+    """Return all installed distributions, plugins or not; of one that is there twice, the first."""
+    rows: dict[str, Distribution] = {}
+    for distribution in metadata.distributions():
+        name, version = _identity(distribution)
+        requires = frozenset(map(_canonical, REQUIREMENT.findall(_head(distribution))))
+        row = Distribution(name, version, requires, _source(distribution, name))
+        rows.setdefault(_canonical(name), row)
+    return [rows[key] for key in sorted(rows)]
+
+
+def _source(distribution: metadata.Distribution, name: str) -> str:
+    """Return the local folder or file that a distribution was installed from, or else its name."""
+    try:
+        origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+        place = urlsplit(origin["url"])
+        path = Path(unquote(place.path))
+        if place.scheme != "file" or not path.exists():
+            return name
+        editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return name  # Installed from an index, or a record that nobody can read.
+    return editable + shlex.quote(str(path))
+
+
 def _entries(
     distribution: metadata.Distribution, name: str, version: str
 ) -> Iterator[tuple[Origin, metadata.EntryPoint | Unreadable]]:
@@ -130,16 +179,21 @@ def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
     The lines at the head of the metadata are read as text: parsing all of it, readme included, takes
     longer than importing the plugin. What is half uninstalled may have only a folder's name.
     """
+    fields = dict(FIELD.findall(_head(distribution)))
+    if len(fields) == 2:
+        return fields["Name"], fields["Version"]
+    folder = re.split(r"[\\/]", str(getattr(distribution, "_path", "?")))[-1]
+    name, _, version = folder.removesuffix(".dist-info").removesuffix(".egg-info").partition("-")
+    return fields.get("Name", name.replace("_", "-")), fields.get("Version", version or "?")
+
+
+def _head(distribution: metadata.Distribution) -> str:
+    """Return the fields of a distribution's metadata as text, none if it cannot be read."""
     try:
         text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     except UnicodeDecodeError:
-        text = ""
-    found = dict(FIELD.findall(text.partition("\n\n")[0]))
-    if len(found) == 2:
-        return found["Name"], found["Version"]
-    folder = re.split(r"[\\/]", str(getattr(distribution, "_path", "?")))[-1]
-    name, _, version = folder.removesuffix(".dist-info").removesuffix(".egg-info").partition("-")
-    return found.get("Name", name.replace("_", "-")), found.get("Version", version or "?")
+        return ""
+    return text.partition("\n\n")[0]
 
 
 def _names(variable: str) -> set[str] | None:

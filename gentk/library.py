@@ -13,6 +13,7 @@ from typing import Any
 
 from .errors import BadRecipe, UnknownName
 from .plugins import Broken
+from .version import DISTRIBUTION
 
 __all__ = ["Library", "Listed"]
 
@@ -40,7 +41,7 @@ class Library:
     def __init__(self, modules: Iterable[tuple[str, str]]) -> None:
         self._recipes: dict[str, Listed] = {}
         self.broken: list[Broken] = []
-        for distribution, module in [("gentk", "gentk"), *modules]:
+        for distribution, module in [(DISTRIBUTION, "gentk"), *modules]:
             for path in _files(module):
                 name = path.stem
                 try:

@@ -40,7 +40,7 @@ from .installed import (
     strict,
 )
 from .spec import API, KINDS, PROJECT, Component, Hooks
-from .version import __version__
+from .version import DISTRIBUTION, __version__
 
 __all__ = [
     "Broken",
@@ -54,7 +54,6 @@ __all__ = [
     "refuse_if_strict",
 ]
 
-CORE = "gentk"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TEXTS = ("kind", "name", "target", "summary")
 OPTIONAL_TEXTS = ("argument", "variants", "hint")
@@ -130,7 +129,7 @@ def discover(own: Collection[str] = ()) -> Discovery:
     found = Discovery()
     manager = Manager(PROJECT)
     manager.add_hookspecs(Hooks)
-    core = Origin(CORE, __version__, CORE)
+    core = Origin(DISTRIBUTION, __version__, DISTRIBUTION)
     wanted = Wanted(own)
     with muted() as printed:
         _collect(found, manager, importlib.import_module("gentk.builtin"), core)
@@ -272,14 +271,14 @@ def _collect(
         raise
     except BaseException as error:
         newer = isinstance(error, TypeError) and "Component.__init__()" in str(error)
-        mend = _upgrade(origin, f"{CORE} {origin.distribution}") if newer else None
+        mend = _upgrade(origin, f"{DISTRIBUTION} {origin.distribution}") if newer else None
         found.fail(origin, "collect", reason_of(error), mend)
         return False
     found.modules.append((origin.distribution, module.__name__))
     seen: set[tuple[str, str]] = set()
     for part, fault in zip(parts, faults, strict=True):
         if fault:
-            mend = _upgrade(origin, CORE) if fault.endswith(NEWER) else None
+            mend = _upgrade(origin, DISTRIBUTION) if fault.endswith(NEWER) else None
             found.fail(origin, "check", fault, mend)
         elif (part.kind, part.name) in seen:
             found.fail(origin, "check", f"{part.kind} {part.name!r} is declared twice")

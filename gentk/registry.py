@@ -13,11 +13,12 @@ from .options import Option, argument, convert, options_of
 from .plugins import Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
 from .selection import Selection
 from .spec import KINDS, Component
+from .version import DISTRIBUTION
 
 __all__ = ["FIRST_PARTY", "SUPPLIED", "Registry", "describe"]
 
 FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
-    "gentk": {
+    DISTRIBUTION: {
         "extractor": ("pixels", "identity", "run"),
         "loss": ("reconstruction",),
         "estimator": ("batch",),
@@ -95,7 +96,7 @@ class Registry:
         owner = _owner(*key)
         held = self._parts.get(key)
         if (owner and new.distribution != owner) or (held and _first_party(held)):
-            holder = owner or (held.distribution if held else "gentk")
+            holder = owner or (held.distribution if held else DISTRIBUTION)
             self._clash(new, f"the name belongs to {holder}")
         elif key in self._clashes or held:
             rivals = self._clashes.setdefault(key, [held.distribution] if held else [])

@@ -116,7 +116,7 @@ CASES = {
         part(more=", colour='red'"),
         "collect",
         "unexpected keyword argument 'colour'",
-        "gentk {name}",
+        "gentk-core {name}",
     ),
     # Its hook returns nonsense.
     "a-number": Case(hook("5"), "collect", "TypeError", UPGRADE),
@@ -472,7 +472,7 @@ build-backend = "hatchling.build"
 [project]
 name = "{name}"
 version = "1.2"
-dependencies = ["gentk", "absent-module"]
+dependencies = ["gentk-core", "absent-module"]
 
 [project.entry-points.gentk]
 {name} = "{module}"

@@ -214,5 +214,5 @@ def test_our_recipes_come_before_others(tmp_path, monkeypatch) -> None:
     library = Library([("evil", "evil_package")])
     rows = {row.name: row for row in library.rows("*")}
 
-    assert rows["quickstart"].distribution == "gentk"
+    assert rows["quickstart"].distribution == "gentk-core"
     assert rows["other"].distribution == "evil"

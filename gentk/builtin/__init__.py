@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import spec as gentk
+from ..version import DISTRIBUTION
 
 __all__ = ["gentk_components"]
 
@@ -18,7 +19,7 @@ def _part(
         target=f"gentk.{target}",
         summary=summary,
         argument=argument,
-        hint="pip install --force-reinstall gentk",
+        hint=f"pip install --force-reinstall {DISTRIBUTION}",
     )
 
 

@@ -56,6 +56,7 @@ def command(context: click.Context, as_json: bool) -> None:
     devices, slow = _devices(broken), _slow(found)
     if devices is not None:
         broken += _imports(registry)
+    broken += _misnamed()
     report = _report(registry, devices)
     if as_json:
         rows = {"broken": [vars(row) for row in broken], "slow": [vars(row) for row in slow]}
@@ -90,6 +91,45 @@ def _imports(registry: Registry) -> list[Broken]:
             reason = reason_of(error)
             found.append(Broken(provided.distribution, entry, "import", reason, mend))
     return found
+
+
+def _misnamed() -> list[Broken]:
+    """Return a row for what pip has under a name or a version that does not go with this core.
+
+    The distribution `gentk` is another project's, and was the core's in old checkouts: both write to
+    the package's folder and to the command, and uninstalling the one takes them from the other.
+    """
+    from .. import __version__
+    from ..installed import distributions
+    from ..plugins import Broken
+    from ..registry import FIRST_PARTY
+    from ..spec import PROJECT
+    from ..version import DISTRIBUTION
+
+    installed = {row.name: row for row in distributions()}
+    rows = []
+    for row in installed.values():
+        mend = f"pip install --force-reinstall --no-deps {row.source}"
+        if row.name == PROJECT:
+            error = (
+                f"version {row.version} is installed under a name that is not this project's: the "
+                f"core's distribution is {DISTRIBUTION}, and both write to the package {PROJECT}"
+            )
+            core = installed.get(DISTRIBUTION, row)
+            again = DISTRIBUTION if core.source == PROJECT else core.source
+            mend = f"pip uninstall --yes {PROJECT} && pip install --force-reinstall --no-deps {again}"
+        elif PROJECT in row.requires:
+            error = f"it asks for {PROJECT}, which is another project; it has to ask for {DISTRIBUTION}"
+            if row.name not in FIRST_PARTY:
+                mend += ", or tell its author"
+        elif row.name in FIRST_PARTY and row.version != __version__:
+            error = f"version {row.version} does not go with {DISTRIBUTION} {__version__}"
+            if row.source == row.name:
+                mend += f"=={__version__}"
+        else:
+            continue
+        rows.append(Broken(row.name, row.name, "find", error, mend))
+    return rows
 
 
 def _slow(found: Discovery) -> list[Broken]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -12,8 +13,10 @@ from ..events import Progress
 from ..families.composition import Composition
 from ..recipe import Recipe
 from ..registry import Registry
+from ..spec import PROJECT
+from ..version import DISTRIBUTION, __version__
 
-__all__ = ["describe", "result_of", "same_inputs", "spent", "stretched"]
+__all__ = ["describe", "recorded_versions", "result_of", "same_inputs", "spent", "stretched"]
 
 
 def describe(c: Composition) -> dict[str, Any]:
@@ -90,11 +93,20 @@ def stretched(r: Recipe, record: dict[str, Any] | None, progress: Progress) -> s
 
 
 def _versions(registry: Registry) -> dict[str, str]:
-    names = sorted({"gentk", "torch", "torchvision", *(d for d, _ in registry.modules)})
-    found = {}
-    for name in names:
+    """Return distribution -> version of the core, torch and all plugins."""
+    versions = {DISTRIBUTION: __version__}
+    for name in sorted({"torch", "torchvision", *(d for d, _ in registry.modules)} - {DISTRIBUTION}):
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
+
+
+def recorded_versions(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return distribution -> version of what a run was trained with, as its record says.
+
+    Older records have the core under the name of its package, which pip knows as another project.
+    """
+    versions: dict[str, str] = record.get("versions", {})
+    return {DISTRIBUTION if name == PROJECT else name: v for name, v in versions.items()}

@@ -22,6 +22,7 @@ from ..recipe import Recipe
 from ..registry import Registry
 from ..seed import check_seed
 from .folder import RunFolder
+from .record import recorded_versions
 
 __all__ = ["Run", "load"]
 
@@ -113,7 +114,7 @@ class Run:
         except RuntimeError as error:
             raise CheckpointError(
                 f"the weights in {self.folder.path} do not fit {name} {text!r}: it was made with "
-                f"{self.record.get('versions', {})}; install those versions"
+                f"{recorded_versions(self.record)}; install those versions"
             ) from error
         return network.to(self.device).eval().requires_grad_(False)
 

@@ -28,6 +28,7 @@ from ..interfaces import (
 from ..plugins import Discovery, Provided
 from ..prior import Prior
 from ..registry import Registry
+from ..version import DISTRIBUTION
 from ..spec import Component
 from ..summary import MomentSums, Samples, Summary
 
@@ -71,7 +72,7 @@ def with_partners(registry: Registry) -> Registry:
     own = [
         Provided(
             Component(kind=kind, name=name, target=f"{__name__}:{attribute}", summary="a partner"),
-            "gentk",
+            DISTRIBUTION,
             "0",
         )
         for kind, name, attribute in PARTS

@@ -96,7 +96,7 @@ def test_json_has_exactly_its_keys(gentk) -> None:
     )
     assert all({"name", "summary", "distribution"} == set(row) for row in table["recipes"])
     assert names["data", "folder"]["argument"] == "PATH"
-    assert names["extractor", "pixels"]["distribution"] == "gentk"
+    assert names["extractor", "pixels"]["distribution"] == "gentk-core"
     assert {"quickstart", "gfmn-cifar10"} <= {row["name"] for row in table["recipes"]}
 
 
@@ -222,7 +222,7 @@ def test_broken_plugin_takes_nothing_down(fake, listed, name) -> None:
     assert {"distribution", "entry", "stage", "error", "mend"} == set(table["broken"][0])
     assert names["loss", "sound"] == "good"
     assert names["loss", "moments"] == "gentk-moments"
-    assert names["estimator", "batch"] == "gentk"
+    assert names["estimator", "batch"] == "gentk-core"
 
 
 def test_broken_plugins_go_to_stderr(fake, listed) -> None:

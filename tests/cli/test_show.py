@@ -32,7 +32,7 @@ def test_data_shows_the_options_of_all_data(gentk) -> None:
     """A data name shows its own options, its argument, and those that every data name takes."""
     text = gentk("show", "data", "npz").stdout
 
-    assert text.splitlines()[0] == "data npz:PATH (gentk 0.1.0)"
+    assert text.splitlines()[0] == "data npz:PATH (gentk-core 0.1.0)"
     assert "\nPATH: The archive." in text
     assert {"images_array", "labels_array"} == set(rows(text, "options"))
     assert set(View.__dataclass_fields__) == set(rows(text, "options of all data"))

@@ -96,7 +96,7 @@ def test_run_json_records_what_was_run(small):
     assert record["recipe"]["estimator"] == "ama" and record["recipe_name"] == "quickstart"
     assert record["data"]["count"] == 200 and record["data"]["fingerprint"]
     assert record["parameters"] == 8 * 16 + 16 + 16 * 32 + 32 + 32 * 64 + 64
-    assert {"gentk", "torch", "gentk-moments"} <= record["versions"].keys()
+    assert {"gentk-core", "torch", "gentk-moments"} <= record["versions"].keys()
     assert record["result"]["steps"] == 6 and record["result"]["loss"] > 0
 
 

@@ -29,7 +29,7 @@ def name_of(component: type) -> str:
 @functools.cache
 def registry(hook: str = "hook") -> Registry:
     """All wrong components and the right ones they are made of, and the core's own parts."""
-    core = [part for part in Registry().select() if part.distribution == "gentk"]
+    core = [part for part in Registry().select() if part.distribution == "gentk-core"]
     found = Discovery(provided=core, modules=[("wrong", hook)])
     for kind in SUITES:
         module = import_module(f"wrong_{kind}")
