@@ -120,7 +120,9 @@ def test_of_rivals_nobody_gets_the_name(rivals) -> None:
 def test_built_ins_cannot_be_shadowed() -> None:
     """The core's own components come first and stay."""
     for name in ("batch", "not-in-the-table"):
-        names = registry(provided("estimator", name, "gentk-core"), provided("estimator", name, "evil"))
+        names = registry(
+            provided("estimator", name, "gentk-core"), provided("estimator", name, "evil")
+        )
 
         assert names.find("estimator", name).distribution == "gentk-core"
         assert [row.distribution for row in names.broken] == ["evil"]

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from gentk.plugins import discover
+from gentk.registry import FIRST_PARTY
+
 ROOT = Path(__file__).parent.parent
 DISTRIBUTIONS = [
     ROOT,
@@ -21,15 +24,26 @@ DISTRIBUTIONS = [
 LIGHT = ["pluggy", "click", "rich"]
 
 
+def build(folder: Path, out: Path) -> None:
+    """Make a distribution's sdist, and its wheel from that sdist alone."""
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory):
-    """Build all wheels, once."""
-    out = tmp_path_factory.mktemp("wheels")
+def built(tmp_path_factory):
+    """Build all distributions, once."""
+    out = tmp_path_factory.mktemp("dist")
     for folder in DISTRIBUTIONS:
-        command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
-        done = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return sorted(out.glob("*.whl"))
+        build(folder, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def wheels(built):
+    """The wheels, sorted."""
+    return sorted(built.glob("*.whl"))
 
 
 @pytest.mark.slow
@@ -51,9 +65,10 @@ def test_every_wheel_carries_licence_and_readme(wheels):
 @pytest.mark.slow
 def test_installed_wheels_list_everything_without_torch(wheels, tmp_path):
     """In a new environment with the wheels and what listing stands on, `gentk list` finds all."""
-    venv.create(tmp_path / "env", with_pip=True)
+    venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env" / "bin" / "python"
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
+    pip += ["--quiet", "--no-compile", "--disable-pip-version-check"]
     subprocess.run([*pip, *LIGHT], check=True)
     subprocess.run([*pip, "--no-deps", *map(str, wheels)], check=True)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
@@ -83,11 +98,65 @@ def test_installed_wheels_list_everything_without_torch(wheels, tmp_path):
     assert {"quickstart", "gfmn-cifar10"} <= {row["name"] for row in found["recipes"]}
 
 
+@pytest.mark.slow
+def test_an_index_would_take_every_distribution(built):
+    """twine finds nothing to say of sdists and wheels, and all have the one version and addresses."""
+    pytest.importorskip("twine", reason="pip install -e '.[dev]'")
+    files = sorted(map(str, built.iterdir()))
+    assert len(files) == 2 * len(DISTRIBUTIONS)
+    command = [sys.executable, "-m", "twine", "check", "--strict", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """The python of a new environment that sees what is installed here, but nothing of gentk's."""
+    others = tmp_path / "others"
+    others.mkdir()
+    places = [Path(place) for place in sys.path if Path(place).name == "site-packages"]
+    paths = {path.name: path for place in reversed(places) for path in place.iterdir()}
+    for name, path in paths.items():
+        if "gentk" not in name and path.suffix != ".pth":
+            (others / name).symlink_to(path)
+    venv.create(tmp_path / "env", with_pip=False)
+    [site] = (tmp_path / "env" / "lib").glob("python*/site-packages")
+    (site / "others.pth").write_text(f"{others}\n")
+    return tmp_path / "env" / "bin" / "python"
+
+
+@pytest.mark.slow
+def test_a_generated_plugin_is_installed_from_a_folder_of_wheels(built, environment, tmp_path):
+    """`gentk plugin new`, built, and installed by name where there is no index: all of gentk comes too."""
+    new = ["plugin", "new", "my-loss", "--kind", "loss", "--out", str(tmp_path / "my-loss")]
+    subprocess.run([sys.executable, "-m", "gentk", *new], check=True, capture_output=True)
+    build(tmp_path / "my-loss", tmp_path / "mine")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PIP", "GENTK"))}
+
+    def call(*words: str) -> str:
+        command = [str(environment), "-m", *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=tmp_path, env=clean
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    call(
+        *("pip", "install", "--quiet", "--no-compile", "--no-index"),
+        *(f"--find-links={built}", f"--find-links={tmp_path / 'mine'}", "my-loss[test]"),
+    )
+
+    rows = json.loads(call("gentk", "list", "--json"))
+    assert rows["broken"] == []
+    assert {row["distribution"] for row in rows["components"]} == {*FIRST_PARTY, "my-loss"}
+    names = {row["name"] for row in json.loads(call("pip", "list", "--format=json"))}
+    assert {"gentk-core", "my-loss"} <= names
+    assert "gentk" not in names
+    assert "gentk-example-extractor" not in names, "nothing asked for it"
+
+
 def test_first_party_names_are_those_that_are_provided():
     """The table of reserved names equals what gentk's own distributions offer."""
-    from gentk.plugins import discover
-    from gentk.registry import FIRST_PARTY
-
     provided: dict[str, dict[str, set[str]]] = {name: {} for name in FIRST_PARTY}
     for part in discover().provided:
         if part.distribution in provided:

@@ -117,9 +117,13 @@ def _misnamed() -> list[Broken]:
             )
             core = installed.get(DISTRIBUTION, row)
             again = DISTRIBUTION if core.source == PROJECT else core.source
-            mend = f"pip uninstall --yes {PROJECT} && pip install --force-reinstall --no-deps {again}"
+            mend = (
+                f"pip uninstall --yes {PROJECT} && pip install --force-reinstall --no-deps {again}"
+            )
         elif PROJECT in row.requires:
-            error = f"it asks for {PROJECT}, which is another project; it has to ask for {DISTRIBUTION}"
+            error = (
+                f"it asks for {PROJECT}, which is another project; it has to ask for {DISTRIBUTION}"
+            )
             if row.name not in FIRST_PARTY:
                 mend += ", or tell its author"
         elif row.name in FIRST_PARTY and row.version != __version__:

@@ -95,7 +95,9 @@ def stretched(r: Recipe, record: dict[str, Any] | None, progress: Progress) -> s
 def _versions(registry: Registry) -> dict[str, str]:
     """Return distribution -> version of the core, torch and all plugins."""
     versions = {DISTRIBUTION: __version__}
-    for name in sorted({"torch", "torchvision", *(d for d, _ in registry.modules)} - {DISTRIBUTION}):
+    for name in sorted(
+        {"torch", "torchvision", *(d for d, _ in registry.modules)} - {DISTRIBUTION}
+    ):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

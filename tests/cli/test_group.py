@@ -10,6 +10,7 @@ import pytest
 from gentk.cli import list as listing
 from gentk.cli.group import COMMANDS
 from gentk.errors import DataError, UsageError
+from gentk.version import __version__
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_version(gentk) -> None:
     """`--version` prints name and version."""
     result = gentk("--version")
 
-    assert (result.exit_code, result.stdout) == (0, "gentk 0.1.0\n")
+    assert (result.exit_code, result.stdout) == (0, f"gentk {__version__}\n")
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])

@@ -6,6 +6,7 @@ import pytest
 
 from gentk.data.view import View
 from gentk.recipe import Recipe
+from gentk.version import __version__
 from gentk_averages.ama import AdamMovingAverage
 
 
@@ -20,7 +21,7 @@ def test_component_shows_options_with_defaults(gentk) -> None:
     text = gentk("show", "ama").stdout
     table = rows(text, "options")
 
-    assert text.splitlines()[0] == "estimator ama (gentk-averages 0.1.0)"
+    assert text.splitlines()[0] == f"estimator ama (gentk-averages {__version__})"
     assert set(AdamMovingAverage.__init__.__kwdefaults__) == set(table)
     assert table["betas"][:3] == ["betas", "number+number", "0.5+0.999"]
     assert table["reduction"][:3] == ["reduction", "mean|sum", "mean"]
@@ -32,7 +33,7 @@ def test_data_shows_the_options_of_all_data(gentk) -> None:
     """A data name shows its own options, its argument, and those that every data name takes."""
     text = gentk("show", "data", "npz").stdout
 
-    assert text.splitlines()[0] == "data npz:PATH (gentk-core 0.1.0)"
+    assert text.splitlines()[0] == f"data npz:PATH (gentk-core {__version__})"
     assert "\nPATH: The archive." in text
     assert {"images_array", "labels_array"} == set(rows(text, "options"))
     assert set(View.__dataclass_fields__) == set(rows(text, "options of all data"))

@@ -8,7 +8,15 @@ import pytest
 import torch
 
 import gentk
-from gentk.errors import BadOption, DataError, Incompatible, RunError, UnknownName, UsageError
+from gentk.errors import (
+    BadOption,
+    CheckpointError,
+    DataError,
+    Incompatible,
+    RunError,
+    UnknownName,
+    UsageError,
+)
 
 
 def weights(run):
@@ -98,6 +106,24 @@ def test_run_json_records_what_was_run(small):
     assert record["parameters"] == 8 * 16 + 16 + 16 * 32 + 32 + 32 * 64 + 64
     assert {"gentk-core", "torch", "gentk-moments"} <= record["versions"].keys()
     assert record["result"]["steps"] == 6 and record["result"]["loss"] > 0
+
+
+def test_records_with_the_cores_former_name_are_read(small):
+    """A run.json that calls the core `gentk`, as older ones do, opens; its versions name gentk-core."""
+    run = small()
+    path = run.folder.path / "run.json"
+    record = json.loads(path.read_text())
+    record["versions"]["gentk"] = record["versions"].pop("gentk-core")
+    record["recipe"]["generator"] = "mlp,widths=8"  # so that the weights do not fit
+    path.write_text(json.dumps(record))
+
+    with pytest.raises(CheckpointError, match="'gentk-core'") as caught:
+        gentk.load(run.folder.path).sample(1)
+    assert "'gentk'" not in str(caught.value)
+
+    record["recipe"]["generator"] = run.record["recipe"]["generator"]
+    path.write_text(json.dumps(record))
+    assert torch.equal(gentk.load(run.folder.path).sample(2), run.sample(2))
 
 
 def test_training_brings_the_model_to_the_data(small):
