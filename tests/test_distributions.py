@@ -1,4 +1,4 @@
-"""Distributions: what they are called, that they have one version, and that nothing says `gentk` for them."""
+"""Distributions: what they are called, their one version, and that nothing says `gentk` for `gentk-core`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_first_party_distributions_are_those_of_the_registry() -> None:
 
 @pytest.mark.parametrize("path", PROJECTS, ids=lambda path: path.parent.name)
 def test_requirements_name_what_there_is(path: Path) -> None:
-    """First-party pins are the one version; a third party asks for a version or newer; none for gentk."""
+    """First-party pins are the one version, a third party asks for one or newer, none for gentk."""
     own = [r for r in requirements(path) if r.name.startswith("gentk")]
 
     assert {r.name for r in own} <= FIRST_PARTY.keys()

@@ -142,7 +142,9 @@ CASES = {
         part().replace("[gentk", "2 * [gentk"), "check", "loss 'twice' is declared twice", UPGRADE
     ),
     # Another version's, or somebody else's name.
-    "newer-contract": Case(part(more=", api=99"), "check", "wants contract 99", "--upgrade gentk,"),
+    "newer-contract": Case(
+        part(more=", api=99"), "check", "wants contract 99", "--upgrade gentk-core,"
+    ),
     "no-contract": Case(part(more=", api=0"), "check", "wants contract 0", UPGRADE),
     "takes-our-name": Case(part(name="moments"), "check", "belongs to gentk-moments", "{name}"),
     "takes-a-built-in": Case(part("estimator", "batch"), "check", "belongs to gentk", "{name}"),

@@ -100,7 +100,7 @@ def test_installed_wheels_list_everything_without_torch(wheels, tmp_path):
 
 @pytest.mark.slow
 def test_an_index_would_take_every_distribution(built):
-    """twine finds nothing to say of sdists and wheels, and all have the one version and addresses."""
+    """Twine finds nothing to say of sdists and wheels, and all have the one version and addresses."""
     pytest.importorskip("twine", reason="pip install -e '.[dev]'")
     files = sorted(map(str, built.iterdir()))
     assert len(files) == 2 * len(DISTRIBUTIONS)
@@ -127,7 +127,7 @@ def environment(tmp_path):
 
 @pytest.mark.slow
 def test_a_generated_plugin_is_installed_from_a_folder_of_wheels(built, environment, tmp_path):
-    """`gentk plugin new`, built, and installed by name where there is no index: all of gentk comes too."""
+    """What `gentk plugin new` writes, built, installs by name without an index, and all of gentk with it."""
     new = ["plugin", "new", "my-loss", "--kind", "loss", "--out", str(tmp_path / "my-loss")]
     subprocess.run([sys.executable, "-m", "gentk", *new], check=True, capture_output=True)
     build(tmp_path / "my-loss", tmp_path / "mine")

@@ -28,9 +28,9 @@ from ..interfaces import (
 from ..plugins import Discovery, Provided
 from ..prior import Prior
 from ..registry import Registry
-from ..version import DISTRIBUTION
 from ..spec import Component
 from ..summary import MomentSums, Samples, Summary
+from ..version import DISTRIBUTION
 
 __all__ = [
     "GAME",

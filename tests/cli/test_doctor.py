@@ -65,7 +65,7 @@ def install(place: Path, name: str, version: str, requires: str = "", url: str =
 def test_other_names_and_versions_are_reported_with_what_to_type(
     gentk, place, monkeypatch, name, version, requires, words
 ) -> None:
-    """pip's records say gentk where they must say gentk-core, or another version than the core's."""
+    """Pip's records say gentk where they must say gentk-core, or another version than the core's."""
     install(place, name, version, requires)
     monkeypatch.syspath_prepend(place)
 

@@ -11,7 +11,7 @@ import torch
 from gentk.registry import Registry
 from gentk.summary import Summary
 
-WHY = "torch-fidelity is not installed, so NOTHING here is checked: pip install 'gentk-metrics[fidelity]'"
+WHY = "torch-fidelity is absent, so NOTHING here is checked: pip install 'gentk-metrics[fidelity]'"
 pytest.importorskip("torch_fidelity", reason=WHY)
 
 from torch_fidelity import metric_fid, metric_isc, metric_kid, metric_prc  # noqa: E402

@@ -12,7 +12,7 @@ from gentk.errors import GentkError, Incompatible, WeightsError
 from gentk.registry import Registry
 from gentk_metrics.inception import Inception
 
-WHY = "torch-fidelity is not installed, so NOTHING here is checked: pip install 'gentk-metrics[fidelity]'"
+WHY = "torch-fidelity is absent, so NOTHING here is checked: pip install 'gentk-metrics[fidelity]'"
 theirs = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3", reason=WHY)
 
 
