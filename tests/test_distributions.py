@@ -1,4 +1,4 @@
-"""Distributions: what they are called, their one version, and that nothing says `gentk` for `gentk-core`."""
+"""Distributions: their names, their one version, and that nothing says `gentk` for `gentk-core`."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def environment(tmp_path):
 
 @pytest.mark.slow
 def test_a_generated_plugin_is_installed_from_a_folder_of_wheels(built, environment, tmp_path):
-    """What `gentk plugin new` writes, built, installs by name without an index, and all of gentk with it."""
+    """What `gentk plugin new` writes, built, installs by name without an index, and gentk with it."""
     new = ["plugin", "new", "my-loss", "--kind", "loss", "--out", str(tmp_path / "my-loss")]
     subprocess.run([sys.executable, "-m", "gentk", *new], check=True, capture_output=True)
     build(tmp_path / "my-loss", tmp_path / "mine")
