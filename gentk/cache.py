@@ -1,27 +1,29 @@
 """The cache: summaries of data sets, computed once per content and kept as safetensors.
 
 A key is a digest of everything that decides the result (data, split, extractor weights, layers,
-preprocessing, what is summarised, the format); nothing is ever found under the wrong name.
+preprocessing, what is summarised, the format); nothing is ever read under the wrong name. Any number of
+processes may use one cache: an entry appears whole, and one that is damaged is made again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from .files import Damaged, NotRegular, cause, is_sealed, note
 from .summary import Summary
+from .tensors import write_tensors
 
 __all__ = ["Cache", "cache_folder"]
 
 FORMAT = 1
+FIELDS = "summary"
+"""The metadata of an entry that hold what is not a tensor."""
 
 
 def cache_folder() -> Path:
@@ -44,36 +46,45 @@ class Cache:
     ) -> Summary:
         """Return the summary under a key, computing and keeping it if it is not there.
 
-        A file that cannot be read counts as absent; a cache that cannot be written is done without.
+        A damaged entry is told of and made again; a cache that cannot be written is done without, and
+        that is told too.
         """
         own = [str(FORMAT), kind.__name__, str(kind.format)]
         digest = hashlib.blake2b("\n".join([*own, *key]).encode(), digest_size=16)
         path = self.folder / f"{digest.hexdigest()}.safetensors"
-        found = _read(path, kind)
-        if found is not None:
-            return found
+        kept = _read(path, kind)
+        if kept is not None:
+            return kept
         summary = compute()
-        with contextlib.suppress(OSError, SafetensorError):
+        try:
             _write(path, summary)
+        except (OSError, SafetensorError) as error:
+            reason, _ = cause(error)
+            note(f"the cache {self.folder} cannot be written ({reason}): it is done without")
         return summary
 
 
 def _read(path: Path, kind: type[Summary]) -> Summary | None:
+    """Return an entry, or None if there is none that can be read."""
     try:
+        is_sealed(path)
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return kind.restore(tensors, json.loads(file.metadata()["summary"]))
-    except (OSError, SafetensorError, KeyError, ValueError):
+            metadata = file.metadata() or {}
+            if metadata.keys() - {FIELDS, "checksum"}:
+                raise Damaged("its metadata have keys that nobody wrote")
+            return kind.restore(tensors, json.loads(metadata[FIELDS]))
+    except FileNotFoundError:
         return None
+    except NotRegular as error:
+        note(f"the cache entry {path} is passed over: {error.strerror}")
+    except Exception as error:  # Whatever a damaged entry does to whoever restores it.
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        note(f"the cache entry {path} is damaged ({reason}): it is made again")
+    return None
 
 
 def _write(path: Path, summary: Summary) -> None:
     tensors, fields = summary.store()
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(tensors, name, metadata={"summary": json.dumps(fields)})
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    write_tensors(path, tensors, {FIELDS: json.dumps(fields)})

@@ -10,6 +10,7 @@ from __future__ import annotations
 __all__ = [
     "BadOption",
     "BadRecipe",
+    "Busy",
     "CheckpointError",
     "DataError",
     "GentkError",
@@ -60,6 +61,10 @@ class WeightsError(GentkError):
 
 class RunError(GentkError):
     """A run folder that cannot be used as asked, or a run that could not go on."""
+
+
+class Busy(RunError):
+    """Another process owns the folder; its number and host are in the text."""
 
 
 class CheckpointError(RunError):

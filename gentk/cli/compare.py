@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,12 +200,10 @@ def _draw(found: Comparison, path: Path) -> None:
         panel.grid(axis="x", linewidth=0.3)
     panels[0].set_yticks(range(len(groups)), groups, fontsize=8)
     panels[0].invert_yaxis()
-    part = path.with_name(f".{path.name}.part")
-    try:
+    from ..files import replacing
+
+    with replacing(path) as part:
         figure.savefig(part, dpi=150, format="png")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _verdicts(found: Comparison, columns: list[Column]) -> list[str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
+import warnings
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
 from .. import __version__
 from ..errors import GentkError
+from ..files import FileWarning
 
 __all__ = ["Commands", "cli", "debug_option"]
 
@@ -70,11 +72,33 @@ class Commands(click.Group):
         """Run a command line and exit; whatever fails is told in one sentence on stderr."""
         failures = Failures()
         extra |= {"standalone_mode": False, "obj": failures}
+        _tell_notes()
         try:
             code = super().main(*args, **extra)
         except (Exception, KeyboardInterrupt) as error:
             code = failures.tell(error)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell_notes() -> None:
+    """Have what was damaged and done without told as a note."""
+    shown = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, FileWarning):
+            click.echo(f"note: {message}", err=True)
+        else:
+            shown(message, category, filename, lineno, file, line)
+
+    warnings.simplefilter("always", FileWarning)
+    warnings.showwarning = show
 
 
 class Failures:

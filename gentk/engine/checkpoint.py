@@ -1,27 +1,42 @@
 """Checkpoints: everything a run needs to go on exactly where it was, without pickle.
 
-A checkpoint is a folder `NNNNNNNN` (the step) with `tensors.safetensors` and `state.json`, written under
-another name and renamed when complete: what carries the name is whole. State is nested dictionaries and
-lists of numbers, text and tensors; tensors go to the one file, the rest to the other.
+A checkpoint is a folder `NNNNNNNN` (the step) with `tensors.safetensors` and `state.json`, both sealed
+with a checksum, written under another name and renamed when complete: what carries the name is whole.
+State is nested dictionaries and lists of numbers, text and tensors; tensors go to the one file, the rest
+to the other. A damaged checkpoint is told of, and the one before it is read.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..files import (
+    Damaged,
+    cause,
+    clear,
+    note,
+    read_document,
+    replacing_folder,
+    write_document,
+)
+from ..tensors import read_tensors, save_tensors
 
 __all__ = ["Checkpoints"]
 
-FORMAT = 2
+FORMAT = 3
+"""Sealed files; format 2 is the same without seals."""
+
+TENSORS, STATE = "tensors.safetensors", "state.json"
+
+Notice = Callable[[str], None]
 
 
 class Checkpoints:
@@ -40,7 +55,7 @@ class Checkpoints:
         """Return the steps of the complete checkpoints, oldest first."""
         if not self.folder.is_dir():
             return []
-        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
+        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdecimal())
 
     def path(self, step: int) -> Path:
         """Return where the checkpoint of a step lies."""
@@ -48,57 +63,111 @@ class Checkpoints:
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
         """Write a checkpoint; raise `CheckpointError` if it cannot be written, leaving the old."""
-        for left in self.folder.glob(".*.part"):
-            shutil.rmtree(left, ignore_errors=True)
-        part = self.folder / f".{step:08d}.part"
         tensors: dict[str, Tensor] = {}
         plain = _pack(state, "", tensors)
+        final = self.path(step)
         try:
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
-            save_file(tensors, part / "tensors.safetensors")
-            text = json.dumps({"format": FORMAT, "state": plain})
-            (part / "state.json").write_text(text, encoding="utf-8")
-            final = self.path(step)
-            shutil.rmtree(final, ignore_errors=True)
-            os.replace(part, final)
+            clear(self.folder)
+            with replacing_folder(final) as part:
+                save_tensors(part / TENSORS, tensors)
+                write_document(part / STATE, {"format": FORMAT, "state": plain})
         except (OSError, SafetensorError) as error:
-            shutil.rmtree(part, ignore_errors=True)
-            kept = f"step {self.steps()[-1]} is kept" if self.steps() else "there is none before it"
+            steps = self.steps()
+            kept = f"step {steps[-1]} is kept" if steps else "there is none before it"
+            reason, remedy = cause(error)
             raise CheckpointError(
-                f"the checkpoint of step {step} could not be written to {self.folder} "
-                f"({_reason(error)}); {kept}: make room, then type the same command to go on"
+                f"the checkpoint of step {step} could not be written to {self.folder} ({reason}); "
+                f"{kept}: {remedy}, then type the same command to go on"
             ) from error
         for old in self.steps()[: -self.keep]:
             shutil.rmtree(self.path(old), ignore_errors=True)
         return final
 
     def load(self, step: int | None = None) -> dict[str, Any]:
-        """Read a checkpoint, the latest by default; raise `CheckpointError` if it is damaged."""
-        steps = self.steps()
-        if not steps:
-            raise CheckpointError(f"there is no checkpoint in {self.folder}; train the run first")
-        path = self.path(steps[-1] if step is None else step)
+        """Read one checkpoint, or as `latest`; raise `CheckpointError` if it is damaged."""
+        return self.latest()[1] if step is None else self._load(step)
+
+    def latest(self, *, owner: bool = False, notice: Notice = note) -> tuple[int, dict[str, Any]]:
+        """Return the step and the state of the newest checkpoint that is not damaged.
+
+        Args:
+            owner: Whether the caller trains the run: damaged ones are then put aside, so that they
+                neither count as kept nor stand in the way of the steps that are taken again.
+            notice: Called with a sentence for each damaged one.
+
+        Raises:
+            CheckpointError: There is none, or all are damaged.
+        """
+        tried: set[int] = set()
+        faults: list[CheckpointError] = []
+        while True:
+            # Listed anew each time: beside a run that trains, old ones go while they are read.
+            left = [step for step in self.steps() if step not in tried]
+            if not left:
+                break
+            step = left[-1]
+            tried.add(step)
+            try:
+                state = self._load(step)
+            except CheckpointError as error:
+                if self.path(step).exists():
+                    faults.append(error)
+                continue
+            for fault in faults:
+                notice(f"{fault}; the one of step {step} is used")
+            if owner:
+                self._put_aside([one for one in self.steps() if one > step])
+            return step, state
+        if faults:
+            raise CheckpointError(
+                f"{faults[0]}, and there is no other; restore it from a copy, or delete "
+                f"{self.folder} to train the run from its beginning"
+            ) from faults[0]
+        raise CheckpointError(f"there is no checkpoint in {self.folder}; train the run first")
+
+    def _put_aside(self, damaged: list[int]) -> None:
+        """Rename damaged checkpoints, which somebody may want to look at."""
+        for step in damaged:
+            path = self.path(step)
+            aside = path.with_name(f"{path.name}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            os.replace(path, aside)
+
+    def _load(self, step: int) -> dict[str, Any]:
+        """Read a checkpoint; raise `CheckpointError` if it is damaged."""
+        path = self.path(step)
         try:
-            tensors = load_file(path / "tensors.safetensors")
-            plain = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        except (OSError, SafetensorError, ValueError) as error:
-            raise CheckpointError(
-                f"the checkpoint {path} is damaged ({_reason(error)}); delete that folder to go on "
-                "from the one before it"
-            ) from error
-        if plain.get("format") != FORMAT:
-            raise CheckpointError(
-                f"the checkpoint {path} has format {plain.get('format')}, this gentk reads "
-                f"{FORMAT}; use the version of gentk named in run.json"
-            )
-        state = _unpack(plain["state"], tensors)
-        assert isinstance(state, dict)
+            document, sealed = read_document(path / STATE)
+            version = document.get("format")
+            if version != (FORMAT if sealed else FORMAT - 1):
+                if isinstance(version, int) and version > FORMAT:
+                    raise CheckpointError(
+                        f"the checkpoint {path} has format {version}, this gentk reads {FORMAT}; use "
+                        "the version of gentk named in run.json"
+                    )
+                raise Damaged(f"its {STATE} has format {version!r} and no fitting checksum")
+            tensors, also = read_tensors(path / TENSORS)
+            if sealed != also:
+                raise Damaged(f"its {TENSORS} has no checksum")
+            state = _unpack(document["state"], tensors)
+            if not isinstance(state, dict):
+                raise Damaged("its state is no dictionary")
+        except (
+            OSError,
+            SafetensorError,
+            ValueError,
+            KeyError,
+            TypeError,
+            RecursionError,
+        ) as error:
+            raise CheckpointError(f"the checkpoint {path} is damaged ({_reason(error)})") from error
         return state
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:

@@ -7,6 +7,7 @@ step waits for the device: scalars to log are kept as tensors and read every `lo
 from __future__ import annotations
 
 import math
+import operator
 import signal
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ..errors import NonFinite
+from ..errors import CheckpointError, NonFinite
 from ..events import Checkpointed, Event, Noticed, Progress, Sampled, Stepped
 from ..interfaces import Observer
 from . import randomness
@@ -216,7 +217,29 @@ class Loop:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` returned."""
+        """Go on from what `state_dict` returned.
+
+        Raises:
+            CheckpointError: It is not what these parts returned.
+        """
+        try:
+            self._take_up(state)
+        except (
+            AttributeError,
+            IndexError,
+            KeyError,
+            OverflowError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise CheckpointError(
+                f"the checkpoint in {self.checkpoints.folder} does not fit this run ({reason}); restore "
+                "it from a copy, install the versions named in run.json, or delete it to begin again"
+            ) from error
+
+    def _take_up(self, state: dict[str, Any]) -> None:
         for name, part in self.state.items():
             part.load_state_dict(state[name])
         for name, optimizer in self._optimizers():
@@ -224,10 +247,16 @@ class Loop:
             _lay_out(optimizer)
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        p = state["progress"]
-        fraction = self.budget.fraction(p["steps"], p["seconds"])
-        self.progress = Progress(p["steps"], p["images"], p["seconds"], fraction)
-        self.last = state["last"]
+        counts = state["progress"]
+        steps, images = operator.index(counts["steps"]), operator.index(counts["images"])
+        seconds = float(counts["seconds"])
+        if min(steps, images, seconds) < 0 or not math.isfinite(seconds):
+            raise ValueError(
+                f"{steps} steps, {images} images and {seconds} seconds are no progress"
+            )
+        fraction = self.budget.fraction(steps, seconds)
+        self.progress = Progress(steps, images, seconds, fraction)
+        self.last = {str(name): float(value) for name, value in state["last"].items()}
         randomness.set_state(state["random"], self.device)
 
     def tell(self, event: Event) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import journal
 from ..errors import RunError
+from ..files import note
 from ..runs.folder import RunFolder
 from .evaluate import Evaluation
 
@@ -50,7 +49,7 @@ def keep_of_run(subject: str, found: Evaluation) -> None:
 
 
 def read(
-    folder: Path, steps: int | None = None, notice: Callable[[str], None] = lambda message: None
+    folder: Path, steps: int | None = None, notice: Callable[[str], None] = note
 ) -> list[dict[str, Any]]:
     """Return a run's figures, oldest first; of a number of steps only, if one is given.
 
@@ -63,8 +62,8 @@ def read(
         RunError: The file holds something else.
     """
     try:
-        rows = journal.read(folder / FILE, notice)
-    except ValueError as error:
+        rows = journal.read(folder / FILE, notice, _check)
+    except (ValueError, OSError) as error:
         raise RunError(
             f"{folder / FILE} does not hold figures ({error}); move it away and type: "
             f"gentk evaluate {folder}"
@@ -74,9 +73,20 @@ def read(
 
 def rewind(folder: Path, steps: int) -> None:
     """Forget the figures after a step: a run that goes on from there takes them again."""
-    if not (folder / FILE).exists():
-        return
-    part = folder / f"{FILE}.part"
-    kept = [json.dumps(row) + "\n" for row in read(folder) if row["steps"] <= steps]
-    part.write_text("".join(kept), encoding="utf-8")
-    os.replace(part, folder / FILE)
+    try:
+        journal.rewrite(folder / FILE, lambda row: row["steps"] <= steps, check=_check)
+    except (ValueError, OSError) as error:
+        raise RunError(
+            f"{folder / FILE} cannot be gone on with ({error}); move it away, and type the command again"
+        ) from error
+
+
+def _check(row: Mapping[str, Any]) -> None:
+    """Raise `KeyError`, `TypeError` or `ValueError` for what is no figure of a run."""
+    texts = [row[key] for key in ("metric", "extractor", "figure")]
+    if not all(isinstance(text, str) for text in texts) or row["steps"] < 0:
+        raise ValueError("a name of it is no text, or its steps are no number")
+    if not isinstance(row["protocol"], dict) or not {"samples", "seed"} <= row["protocol"].keys():
+        raise ValueError("it has no protocol")
+    if not isinstance(row["value"], (int, float)) or "error" not in row or "better" not in row:
+        raise ValueError("it has no value")

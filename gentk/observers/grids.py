@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from ..events import Event, RunStarted, Sampled
+from ..files import replacing
 from ..grid import tile
 from ..interfaces import Observer
 
@@ -25,6 +25,5 @@ class SampleGrids(Observer):
         elif isinstance(event, Sampled):
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"{event.progress.images:09d}.png"
-            part = path.with_suffix(".part")
-            tile(event.images).save(part, format="PNG")
-            os.replace(part, path)
+            with replacing(path) as part:
+                tile(event.images).save(part, format="PNG")

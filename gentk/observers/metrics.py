@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
+from collections.abc import Mapping
 from pathlib import Path
 
+from .. import journal
 from ..events import Event, RunStarted, Stepped
+from ..files import note
 from ..interfaces import Observer
 
 __all__ = ["MetricsFile"]
@@ -16,10 +17,10 @@ COUNTS = frozenset({"step", "images"})
 
 
 class MetricsFile(Observer):
-    """Appends `{"step": 1, "images": 64, "loss": 0.5, ...}`; what is not finite is null.
+    """Appends `{"step": 1, "images": 64, "loss": 0.5, ..., "checksum": "..."}`; null if not finite.
 
     A run that goes on from step k keeps the rows up to k: those that a killed process logged after
-    its last checkpoint are taken again.
+    its last checkpoint are taken again. Rows that are damaged are dropped, and that is said.
     """
 
     def __init__(self) -> None:
@@ -31,32 +32,40 @@ class MetricsFile(Observer):
             self._path = event.folder / "metrics.jsonl"
             self._rewind(event.progress.steps)
         elif isinstance(event, Stepped):
-            text = "".join(f"{_line(row)}\n" for row in event.rows)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            # A row that is lost is taken again from the checkpoint: no step waits for the disk.
+            journal.append(self._path, map(_plain, event.rows), sync=False)
 
     def _rewind(self, steps: int) -> None:
-        """Drop the rows after `steps`, and one that was cut off in the middle."""
+        """Drop the rows after `steps`, and what cannot be read, which is told of."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        old = self._path.read_text(encoding="utf-8") if steps and self._path.exists() else ""
-        part = self._path.with_suffix(".part")
-        kept = [f"{line}\n" for line in old.splitlines() if _step(line) <= steps]
-        part.write_text("".join(kept), encoding="utf-8")
-        os.replace(part, self._path)
+        if not steps:
+            self._path.unlink(missing_ok=True)
+        try:
+            kept = journal.rewrite(self._path, lambda row: row["step"] <= steps, check=_check)
+        except ValueError:
+            aside = self._path.with_name(f"{self._path.name}.damaged")
+            self._path.replace(aside)
+            note(f"{self._path} does not hold the log of a run; it is kept as {aside.name}")
+            kept = []
+        journal.append(self._path, (), sync=False)
+        missing = steps - len({row["step"] for row in kept})
+        if kept and missing:
+            several = "the row of 1 step is" if missing == 1 else f"the rows of {missing} steps are"
+            note(f"{several} missing in {self._path}; training goes on without")
 
 
-def _line(row: dict[str, float]) -> str:
-    return json.dumps(
-        {
-            name: int(value) if name in COUNTS else value if math.isfinite(value) else None
-            for name, value in row.items()
-        }
-    )
+def _plain(row: Mapping[str, float]) -> dict[str, float | None]:
+    """Return a row as JSON has it."""
+    return {
+        name: int(value) if name in COUNTS else value if math.isfinite(value) else None
+        for name, value in row.items()
+    }
 
 
-def _step(line: str) -> float:
-    """Return the step of a logged line; infinity if it is no whole row."""
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+def _check(row: Mapping[str, object]) -> None:
+    """Raise `ValueError` if a row was not written by this observer."""
+    step = row["step"]
+    if not isinstance(step, int) or isinstance(step, bool) or step < 1:
+        raise ValueError(f"{step!r} is no step")
+    if not all(v is None or isinstance(v, (int, float)) for v in row.values()):
+        raise ValueError("it holds something else than numbers")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import re
-import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..engine import Checkpoints
 from ..errors import RunError
+from ..files import Damaged, cause, hold, read_document, write_document
+from ..files.lock import NAME as LOCK
+from .schema import check_record
 
 __all__ = ["RunFolder"]
 
-FORMAT = 2
+FORMAT = 3
+"""Sealed with a checksum; format 2 is the same without."""
 
 STAGE = re.compile(r"\bstage:([\w-]+)")
 
@@ -62,40 +64,69 @@ class RunFolder:
     def read(self) -> dict[str, Any]:
         """Return the record; raise `RunError` if this is not a run's folder."""
         try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
+            record, sealed = read_document(self.record)
+            version = record.get("format")
+            if version not in (FORMAT, FORMAT - 1):
+                raise RunError(
+                    f"{self.record} is not a record this gentk reads (format {FORMAT}, not "
+                    f"{str(version)[:20]}); use the version of gentk it was made with"
+                )
+            if sealed != (version == FORMAT):
+                raise Damaged("its checksum is missing, or its format is wrong")
+            check_record(record)
         except FileNotFoundError:
             raise RunError(
                 f"{self.path} is not the folder of a run (it has no run.json); "
                 "type: gentk run --out FOLDER, or ls runs"
             ) from None
-        except (OSError, ValueError) as error:
+        except Damaged as error:
             raise RunError(
-                f"{self.record} cannot be read ({error}); type another folder, or delete this one"
+                f"{self.record} is damaged ({error}); restore it from a copy, type another folder, or "
+                "delete this one"
             ) from error
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
+        except OSError as error:
             raise RunError(
-                f"{self.record} is not a record this gentk reads (format {FORMAT}); "
-                "use the version of gentk it was made with"
-            )
+                f"{self.record} cannot be read ({error.strerror or error}); type another folder, or "
+                "delete this one"
+            ) from error
         return record
 
     def write(self, record: dict[str, Any]) -> None:
         """Write the record whole or not at all."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.path, suffix=".part")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump({"format": FORMAT, **record}, file, indent=2)
-                os.replace(name, self.record)
-            finally:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
+            write_document(self.record, {**record, "format": FORMAT}, indent=2)
         except OSError as error:
+            reason, remedy = cause(error)
             raise RunError(
-                f"the run folder {self.path} cannot be written ({error.strerror}); "
-                "make room or type another folder with --out"
+                f"the run folder {self.path} cannot be written ({reason}); {remedy}, or type another "
+                "folder with --out"
             ) from error
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Own the folder, as its one trainer, until the block ends.
+
+        Raises:
+            Busy: Another process trains there, or another thread of this one.
+            RunError: It is a file, or cannot be written.
+        """
+        try:
+            with ExitStack() as stack:
+                stack.enter_context(
+                    hold(self.path, f"the run folder {self.path}", "type another folder with --out")
+                )
+                held = stack.pop_all()
+        except FileExistsError as error:
+            raise RunError(f"{self.path} is a file; type another folder with --out") from error
+        except OSError as error:
+            reason, remedy = cause(error)
+            raise RunError(
+                f"the run folder {self.path} cannot be written ({reason}); {remedy}, or type another "
+                "folder with --out"
+            ) from error
+        with held:
+            yield
 
     def claim(self, identity: str) -> dict[str, Any] | None:
         """Return the record of this very run, or None for a new folder.
@@ -109,10 +140,11 @@ class RunFolder:
             raise RunError(f"{self.path} is a file; type another folder with --out")
         if not self.record.exists():
             # Stages are made before the run that they belong to has a record.
-            known = (
-                path.name.endswith(".part") or path == self.stages for path in self.path.iterdir()
+            ours = (
+                path.name.endswith(".part") or path.name == LOCK or path == self.stages
+                for path in self.path.iterdir()
             )
-            if not all(known):
+            if not all(ours):
                 raise RunError(
                     f"{self.path} holds files that are not a run's; type another folder with --out"
                 )

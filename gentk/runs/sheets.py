@@ -8,9 +8,6 @@ puts beside images of the test split what the run's encoder and generator make o
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +20,7 @@ from torch import Tensor
 from ..data.imageset import to_unit
 from ..data.permutation import permutation
 from ..errors import RunError, UsageError
+from ..files import cause, replacing, replacing_folder
 from ..grid import tile
 from .features import extractor_space
 from .images import open_data, test_split
@@ -101,8 +99,9 @@ def export(
         )
         return _replace(out, lambda path: picture.save(path, format="PNG"))
     except OSError as error:
+        reason, remedy = cause(error)
         raise RunError(
-            f"{out} cannot be written ({error.strerror or error}); type another --out"
+            f"{out} cannot be written ({reason}); {remedy}, or type another --out"
         ) from error
 
 
@@ -167,19 +166,12 @@ def _folder(run: Run, count: int, out: Path, draw: Draw) -> Path:
     """Write one PNG a sample; into a new or empty folder only."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(f"{out} exists and is not an empty folder; type another --out")
-    part = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
+    with replacing_folder(out) as part:
         index = 0
         for images in run.stream(count, **draw._asdict()):
             for image in _bytes(images):
                 _picture(image).save(part / f"{index:06d}.png")
                 index += 1
-        if out.exists():
-            out.rmdir()
-        part.chmod(0o755)
-        os.replace(part, out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return out
 
 
@@ -195,16 +187,9 @@ def _npz(run: Run, count: int, out: Path, draw: Draw) -> Path:
 
 
 def _replace(out: Path, write: Callable[[Path], None]) -> Path:
-    """Write to a temporary name and rename."""
-    handle, name = tempfile.mkstemp(dir=out.parent, suffix=".part")
-    os.close(handle)
-    part = Path(name)
-    try:
+    """Write whole or not at all."""
+    with replacing(out) as part:
         write(part)
-        part.chmod(0o644)
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
     return out
 
 

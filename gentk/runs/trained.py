@@ -97,21 +97,30 @@ class Run:
             )[0]
         return cast(Encoder, self._filled(built, "encoder", self.recipe.encoder))
 
+    @property
+    def steps(self) -> int:
+        """The steps of the checkpoint that its weights are of: the newest that is not damaged."""
+        return self._latest[0]
+
     @cached_property
+    def _latest(self) -> tuple[int, dict[str, Any]]:
+        return self.folder.checkpoints.latest()
+
+    @property
     def _state(self) -> dict[str, Any]:
-        return self.folder.checkpoints.load()
+        return self._latest[1]
 
     def _filled(self, network: nn.Module, name: str, text: str) -> nn.Module:
         """Give a network its trained weights."""
-        weights = self._state[name]
-        if "average" in self._state:
-            averaged = self._state["average"]["weights"].items()
-            weights = {
-                k.removeprefix(f"{name}."): v for k, v in averaged if k.startswith(f"{name}.")
-            }
         try:
+            weights = self._state[name]
+            if "average" in self._state:
+                averaged = self._state["average"]["weights"].items()
+                weights = {
+                    k.removeprefix(f"{name}."): v for k, v in averaged if k.startswith(f"{name}.")
+                }
             network.load_state_dict(weights)
-        except RuntimeError as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"the weights in {self.folder.path} do not fit {name} {text!r}: it was made with "
                 f"{recorded_versions(self.record)}; install those versions"

@@ -16,6 +16,7 @@ from ..events import Noticed, RunEnded, RunFailed, RunStarted
 from ..families.base import Advance, Program
 from ..families.composition import Composition
 from ..families.lookup import family_of
+from ..files import clear
 from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
@@ -73,11 +74,12 @@ def make(
     for part in (*(stage for _, stage in stages), resolved):
         # All of them before the first one trains: a mistake in the last shows at once.
         check(part, registry)
-    for _, stage in stages:
-        make(stage, registry, observers, advance)
-    notices: list[str] = []
-    composition = build(resolved, registry, notices.append)
-    return train(composition, observers=observers, notices=notices, advance=advance)
+    with RunFolder(resolved.folder()).owned():
+        for _, stage in stages:
+            make(stage, registry, observers, advance)
+        notices: list[str] = []
+        composition = build(resolved, registry, notices.append)
+        return train(composition, observers=observers, notices=notices, advance=advance)
 
 
 def finished_run(resolved: Resolved, registry: Registry) -> Run | None:
@@ -109,13 +111,27 @@ def train(
         notices: Sentences that composing left to be told.
         advance: Called with what is being done before training starts, the number done, the total.
     """
-    c, r = composition, composition.recipe
-    folder = RunFolder(c.folder())
+    folder = RunFolder(composition.folder())
+    with folder.owned():
+        clear(folder.path)
+        return _train(composition, folder, observers, notices or [], advance)
+
+
+def _train(
+    c: Composition,
+    folder: RunFolder,
+    observers: list[Observer] | None,
+    notices: list[str],
+    advance: Advance | None,
+) -> Run:
+    """Train in a folder that is owned."""
+    r = c.recipe
     record = folder.claim(r.identity())
     watching = _observers(c) if observers is None else observers
-    resumed = bool(folder.checkpoints.steps())
-    if resumed:
+    state = None
+    if folder.checkpoints.steps():
         same_inputs(record or {}, c)
+        _, state = folder.checkpoints.latest(owner=True)
     else:
         warm_start(c)
     keep_memory(c.device)
@@ -123,11 +139,11 @@ def train(
     folder.write({**describe(c), "result": None})
     loop = _loop(c, program, folder, watching)
     torch.manual_seed(randomness.derive(r.seed, "training"))
-    if resumed:
-        loop.load_state_dict(folder.checkpoints.load())
+    if state is not None:
+        loop.load_state_dict(state)
     # Where images are decoded lazily, damaged ones are known only now.
     late = [damaged(c.images, r.data), stretched(r, record, loop.progress)]
-    told = list(dict.fromkeys([*(notices or []), *filter(None, late)]))
+    told = list(dict.fromkeys([*notices, *filter(None, late)]))
     _start(loop, c, folder, told)
     try:
         progress = loop.run()
@@ -141,8 +157,9 @@ def train(
         loop.tell(RunFailed(loop.progress, error))
         raise
     result = result_of(progress, loop.last)
-    folder.write({**describe(c), "result": result})
+    # Before the result is kept: killed while observers judge the end, the run goes on with that.
     loop.tell(RunEnded(progress, result))
+    folder.write({**describe(c), "result": result})
     return load(folder.path, registry=c.registry, device=r.device)
 
 

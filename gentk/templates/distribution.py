@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import keyword
-import os
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RunError, UsageError
+from ..files import cause, replacing_folder
 from ..registry import FIRST_PARTY
 from ..spec import KINDS
 
@@ -139,20 +138,16 @@ class Distribution:
             raise UsageError(
                 f"{folder} is there already and not empty; name another folder with --out, or remove it"
             )
-        part = folder.parent / f".{folder.name}.{os.getpid()}.part"
         try:
-            for path, text in self.files().items():
-                place = part / path
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_text(text, encoding="utf-8")
-            if folder.is_dir():
-                folder.rmdir()
-            os.replace(part, folder)
+            with replacing_folder(folder) as part:
+                for path, text in self.files().items():
+                    place = part / path
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_text(text, encoding="utf-8")
         except OSError as error:
-            shutil.rmtree(part, ignore_errors=True)
-            reason = error.strerror or str(error)
+            reason, remedy = cause(error)
             raise RunError(
-                f"{folder} cannot be written ({reason}); name another folder with --out"
+                f"{folder} cannot be written ({reason}); {remedy}, or name another folder with --out"
             ) from error
 
     def _filled(self, text: str) -> str:

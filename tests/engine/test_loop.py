@@ -213,10 +213,10 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkey
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gentk.engine.checkpoint.save_file", full)
+    monkeypatch.setattr("gentk.engine.checkpoint.save_tensors", full)
     loop = make(tmp_path, 6)
     loop.load_state_dict(Checkpoints(tmp_path).load())
-    with pytest.raises(CheckpointError, match=r"step 6 .*No space left.* step 3 is kept"):
+    with pytest.raises(CheckpointError, match=r"step 6 .*disk is full.* step 3 is kept"):
         loop.run()
 
     assert Checkpoints(tmp_path).load()["progress"]["steps"] == 3
@@ -224,7 +224,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkey
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
-    """Truncated tensors are an error that names the folder to delete."""
+    """Truncated tensors are an error that names the folder, if there is no other checkpoint."""
     make(tmp_path, 3).run()
     (tmp_path / "00000003" / "tensors.safetensors").write_bytes(b"short")
     with pytest.raises(CheckpointError, match="00000003 is damaged"):

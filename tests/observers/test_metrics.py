@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gentk import journal
 from gentk.events import Progress, RunStarted, Stepped
+from gentk.files import FileWarning
 from gentk.observers.metrics import MetricsFile
 
 
@@ -26,13 +29,17 @@ def rows(*steps: int, loss: float = 0.5) -> Stepped:
 
 
 def read(folder: Path) -> list[dict]:
-    """Return the log, as strict JSON."""
+    """Return the log, as strict JSON, its checksums checked."""
 
     def refuse(name: str) -> None:
         raise ValueError(f"{name} is not JSON")
 
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line, parse_constant=refuse) for line in lines]
+    table = [json.loads(line, parse_constant=refuse) for line in lines]
+    for row in table:
+        row.pop("checksum", None)
+    assert journal.read(folder / "metrics.jsonl") == table
+    return table
 
 
 def test_one_row_a_step_at_once(tmp_path) -> None:
@@ -41,9 +48,9 @@ def test_one_row_a_step_at_once(tmp_path) -> None:
     log.observe(start(tmp_path))
     log.observe(rows(1, 2))
 
-    assert (tmp_path / "metrics.jsonl").read_text().splitlines()[0] == (
-        '{"step": 1, "images": 64, "loss": 0.5}'
-    )
+    text = '{"step": 1, "images": 64, "loss": 0.5}'
+    first = (tmp_path / "metrics.jsonl").read_text().splitlines()[0]
+    assert first == f'{text[:-1]}, "checksum": "{zlib.crc32(text.encode()):08x}"}}'
     log.observe(rows(3))
     assert [row["step"] for row in read(tmp_path)] == [1, 2, 3]
 
@@ -93,7 +100,10 @@ def test_resumed_run_drops_later_rows(tmp_path, step) -> None:
     path.write_text(path.read_text() + '{"step": 8, "ima')
 
     again = MetricsFile()
-    again.observe(start(tmp_path, step))
+    with pytest.warns(FileWarning) as told:
+        again.observe(start(tmp_path, step))
+    assert any("1 line" in str(one.message) for one in told)
+    assert any("missing" in str(one.message) for one in told) == (step > 7)
     assert path.read_text().splitlines() == whole[:step]
 
     again.observe(rows(step + 1))
@@ -119,3 +129,30 @@ def test_resumed_run_without_a_log_begins_one(tmp_path) -> None:
     log.observe(rows(6))
 
     assert [row["step"] for row in read(tmp_path)] == [6]
+
+
+@pytest.mark.parametrize("place", [3, 40, -3])
+def test_a_row_with_a_flipped_bit_is_dropped_and_said(tmp_path, place) -> None:
+    """Any flipped bit costs its row, which is told of; the others stay."""
+    log = MetricsFile()
+    log.observe(start(tmp_path))
+    log.observe(rows(1, 2, 3))
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_bytes().splitlines()
+    second = bytearray(lines[1])
+    second[place] ^= 2
+    path.write_bytes(b"\n".join([lines[0], bytes(second), lines[2], b""]))
+    with pytest.warns(FileWarning, match=r"1 line of .*metrics.jsonl|1 step is missing"):
+        MetricsFile().observe(start(tmp_path, 3))
+
+    assert [row["step"] for row in read(tmp_path)] == [1, 3]
+
+
+def test_a_log_that_is_none_is_kept_aside(tmp_path) -> None:
+    """What lies under the log's name and is something else is not thrown away."""
+    (tmp_path / "metrics.jsonl").write_text("my thesis")
+    with pytest.warns(FileWarning, match=r"metrics.jsonl.damaged"):
+        MetricsFile().observe(start(tmp_path, 3))
+
+    assert (tmp_path / "metrics.jsonl.damaged").read_text() == "my thesis"
+    assert read(tmp_path) == []

@@ -1,0 +1,131 @@
+"""Writing: a file or a folder takes its name when it is whole and on the disk, or never.
+
+    name.part -> written -> synced -> renamed -> folder synced
+
+A kill or a full disk at any point leaves the old content or the new one; what a killed process left
+under another name is cleared by the next owner of the folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .reading import regular
+
+__all__ = ["cause", "clear", "replacing", "replacing_folder", "write_bytes"]
+
+_count = itertools.count()
+
+MANY = 64
+"""From so many files on, the whole disk is synced once and not every file."""
+
+CAUSES = {
+    errno.ENOSPC: ("the disk is full", "make room"),
+    errno.EDQUOT: ("the disk quota is used up", "make room"),
+    errno.EFBIG: ("the file is larger than this system allows", "raise that limit (ulimit -f)"),
+    errno.EACCES: ("permission denied", "allow writing there"),
+    errno.EPERM: ("permission denied", "allow writing there"),
+    errno.EROFS: ("the disk is read-only", "make it writable"),
+    errno.ENOENT: ("the folder is gone: something else removed it", "let nothing else write there"),
+    errno.EMFILE: ("too many files are open", "raise that limit (ulimit -n)"),
+    errno.EIO: ("the disk fails", "look after the disk"),
+}
+
+
+def cause(error: Exception) -> tuple[str, str]:
+    """Return why something could not be written, and what to do about it.
+
+    Args:
+        error: An `OSError`, or another library's error that quotes one (`os error 28`).
+    """
+    quoted = re.search(r"os error (\d+)", str(error))
+    number = int(quoted[1]) if quoted else getattr(error, "errno", None)
+    if number in CAUSES:
+        return CAUSES[number]
+    text = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+    return text[:1].lower() + text[1:], "remove that cause"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a name to write a file to; it takes the place of `path` when the block has ended well.
+
+    Args:
+        path: The file; its folder is there.
+
+    Raises:
+        NotRegular: What is there is no file, such as a device.
+        OSError: It cannot be written; the old content is as it was.
+    """
+    with suppress(FileNotFoundError):
+        regular(path)
+    part = _part(path)
+    try:
+        yield part
+        _sync(part)
+        os.replace(part, path)
+        _sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give the name of a new folder to write to; it takes the place of `path` as `replacing` does."""
+    part, old = _part(path), _part(path)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        files = [file for file in part.rglob("*") if file.is_file()]
+        if len(files) < MANY:
+            for file in files:
+                _sync(file)
+        elif hasattr(os, "sync"):
+            os.sync()
+        _sync(part)
+        if path.exists():
+            os.replace(path, old)
+        os.replace(part, path)
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
+def clear(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder; for its owner only."""
+    for part in folder.glob(".*.part") if folder.is_dir() else ():
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def _part(path: Path) -> Path:
+    """Return a name in the same folder that nobody else writes to; short enough for any system."""
+    return path.with_name(f".{path.name[:40]}.{os.getpid()}-{next(_count)}.part")
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk; not every system knows folders'."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(handle)
