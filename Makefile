@@ -7,16 +7,28 @@ STAMP := $(VENV)/.installed
 
 DOCS := $(VENV)/.docs
 
-.PHONY: run test dist bench docs docs-reference results-curve results-rff clean
+# Small steps of torch are fastest on one thread, so tests run beside one another instead.
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
+
+.PHONY: run test check lint durations dist bench docs docs-reference results-curve results-rff clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
 
-test: $(STAMP)  ## all tests
+test: lint  ## linters, types, all tests
+	$(PYTEST)
+
+check: lint  ## linters, types, tests that take less than half a second each
+	$(PYTEST) -m "not lengthy"
+
+lint: $(STAMP)  ## linters and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+
+durations: $(STAMP)  ## all tests, and what each takes into tests/durations.json
+	$(PYTEST) --record-durations
 
 dist: $(STAMP)  ## an sdist and a wheel of every distribution, in dist, as twine wants them
 	rm -rf dist

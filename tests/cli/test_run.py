@@ -153,6 +153,19 @@ def test_sample_prints_where_it_went(gentk, trained, tmp_path) -> None:
     assert len(list((tmp_path / "five").glob("*.png"))) == 5
 
 
+def test_the_error_of_a_ratio_holds_that_of_the_floor(gentk, trained) -> None:
+    """For fdr = a / b: its relative error is the root of the sum of both relative errors' squares."""
+    words = ("evaluate", "done", "--extractor", "pixels", "-n", "300", "--floor", "--json")
+    printed = json.loads(gentk(*words, "--quiet").stdout)
+    by = {(row["subject"], row["figure"]): row for row in printed["rows"]}
+    ours, real, ratio = by["done", "fd"], by["real images (train)", "fd"], by["done", "fdr"]
+
+    parts = [(row["error"] / row["value"]) ** 2 for row in (ours, real)]
+    assert min(parts) > 0
+    assert ratio["value"] == pytest.approx(ours["value"] / real["value"])
+    assert (ratio["error"] / ratio["value"]) ** 2 == pytest.approx(sum(parts))
+
+
 def test_evaluate_prints_figures_and_protocol(gentk, trained) -> None:
     """`gentk evaluate` prints one table, or JSON with rows and protocol; progress is on stderr."""
     words = ("evaluate", "done", "--extractor", "pixels", "-n", "16")

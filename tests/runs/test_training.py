@@ -36,6 +36,22 @@ def test_the_same_command_with_more_steps_extends_bit_identically(small, tmp_pat
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_a_run_is_never_judged_on_the_latents_it_was_trained_with(small, monkeypatch):
+    """Training, sample grids and samples share no latent, with the run's seed or another."""
+    from gentk.prior import Prior
+
+    draw, drawn = Prior.draw, []
+    monkeypatch.setattr(
+        Prior, "draw", lambda *words, **more: drawn.append(draw(*words, **more)) or drawn[-1]
+    )
+    run = small(seed=5)
+    assert len(drawn) >= 7, "six minibatches and the grid's"
+    trained = {tuple(latent.tolist()) for latents in drawn for latent in latents}
+    assert len(trained) == sum(map(len, drawn)), "uses of a run's seed share latents"
+    for seed in (0, 5):
+        assert trained.isdisjoint(tuple(z.tolist()) for z in run.latents(300, seed=seed))
+
+
 def test_a_finished_run_is_returned_as_it_is(small):
     """The same command again trains nothing."""
     first = small()
