@@ -23,12 +23,15 @@ WRITE = "GENTK_WRITE_SNAPSHOTS"
 ROOT = Path(__file__).parent.parent
 PINNED: dict[str, tuple[str, ...]] = {
     "data": ("ArrayRecords", "Records"),
+    "digest": (),
     "errors": (),
     "events": (),
     "feature_space": (),
     "interfaces": (),
     "limits": (),
+    "precision": (),
     "prior": (),
+    "seed": (),
     "summary": (),
     "testing": (),
 }
