@@ -97,7 +97,7 @@ OUTSIDE: dict[str, set[str]] = {
     "click": {"cli"},
     "rich": {"cli", "observers"},
     "pluggy": {"contract", "names"},
-    "pydantic": {"names", "runs"},
+    "pydantic": {"names", "runs", "evaluation", "sweep", "cli"},
     "timm": set(),
 }
 

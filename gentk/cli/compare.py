@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ..sweep.compare import Column, Comparison
+    from ..evaluation.measurement import Protocol
+    from ..sweep.comparison import Column, Comparison
 
 __all__ = ["check_form", "command", "show"]
 
@@ -147,8 +148,8 @@ def _lines(found: Comparison, columns: list[Column]) -> tuple[list[str], list[li
 
 
 def _title(column: Column) -> str:
-    known = column.better in ("lower", "higher")
-    return f"{column.figure} ({column.better} is better)" if known else column.figure
+    known = column.direction != "none"
+    return f"{column.name} ({column.direction} is better)" if known else column.name
 
 
 def _table(found: Comparison) -> dict[str, Any]:
@@ -160,7 +161,7 @@ def _table(found: Comparison) -> dict[str, Any]:
                 "seeds": list(cell.seeds),
                 "values": list(cell.values),
                 "mean": cell.mean,
-                "deviation": cell.deviation,
+                "std": cell.std,
                 "error": cell.error,
                 "trained_on": cell.trained_on,
             }
@@ -172,7 +173,7 @@ def _table(found: Comparison) -> dict[str, Any]:
             {
                 **vars(column),
                 "verdict": found.verdict(column),
-                "protocol": found.protocols[column],
+                "protocol": protocol.shared() if (protocol := found.protocols[column]) else None,
             }
             for column in found.columns
         ],
@@ -192,7 +193,7 @@ def _draw(found: Comparison, path: Path) -> None:
         for place, group in enumerate(groups):
             cell = found.cells.get((group, column))
             if cell is not None:
-                spread = cell.deviation or cell.error or 0.0
+                spread = cell.std or cell.error or 0.0
                 panel.errorbar(cell.mean, place, xerr=spread, fmt="o", color="#1f4e79", capsize=3)
                 panel.plot(cell.values, [place] * len(cell.values), "|", color="#888888")
         panel.set_title(_title(column).replace(" (", "\n("), fontsize=9)
@@ -207,10 +208,10 @@ def _draw(found: Comparison, path: Path) -> None:
 
 
 def _verdicts(found: Comparison, columns: list[Column]) -> list[str]:
-    told = [(column.figure, found.verdict(column)) for column in columns]
+    told = [(column.name, found.verdict(column)) for column in columns]
     marked = any(cell.trained_on for (_, column), cell in found.cells.items() if column in columns)
     note = ["*: trained in these features"] if marked else []
-    return [*(f"{figure}: {verdict}" for figure, verdict in told if verdict), *note]
+    return [*(f"{name}: {verdict}" for name, verdict in told if verdict), *note]
 
 
 def _protocols(found: Comparison) -> list[str]:
@@ -225,12 +226,12 @@ def _protocols(found: Comparison) -> list[str]:
     return [*told, end]
 
 
-def _protocol(protocol: Mapping[str, Any] | None) -> str:
+def _protocol(protocol: Protocol | None) -> str:
     if protocol is None:
         return "the runs were measured differently"
-    reference = protocol["reference"]
-    seed = f" of seed {protocol['seed']}" if protocol["seed"] else ""
+    reference = protocol.reference
+    seed = f" of seed {protocol.seed}" if protocol.seed else ""
     return (
-        f"{protocol['samples']:,} samples{seed}, values rounded to {protocol['rounding']}, against the "
-        f"{reference['count']:,} images of {reference['name']} (split {reference['split']})"
+        f"{protocol.samples:,} samples{seed}, values rounded to {protocol.rounding}, against the "
+        f"{reference.count:,} images of {reference.name} (split {reference.split})"
     )

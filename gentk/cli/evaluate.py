@@ -1,14 +1,18 @@
-"""`gentk evaluate`: how far samples are from data, in figures."""
+"""`gentk evaluate`: how far samples are from data."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from ..evaluation.evaluate import Evaluation
+    from ..evaluation.measurement import Measurement
 
 __all__ = ["command"]
 
@@ -43,13 +47,13 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Compare samples with data and print figures, with the protocol they were measured by.
+    """Compare samples with data and print its metrics, with the protocol they were measured by.
 
     What is compared may be a run, a folder or npz file of images, or data by name: real images
-    against real images give the floor that no generator can honestly go below. A run's figures are
+    against real images give the floor that no generator can honestly go below. A run's values are
     kept in its folder, for `gentk compare`.
 
-    Without --extractor the judge is one that the run was not trained with; its figures in the
+    Without --extractor the judge is one that the run was not trained with; its values in the
     features that it was trained with stand beside, marked `trained_on`. fdr is the ratio of fd to
     that of as many training images.
 
@@ -61,65 +65,87 @@ def command(
     """
     from ..errors import UsageError
     from ..evaluation.evaluate import evaluate
-    from ..evaluation.figures import keep_of_run
+    from ..evaluation.plan import Context, Plan
+    from ..evaluation.record import append_to_run
     from .meter import Meter
 
     def notice(message: str) -> None:
         click.echo(f"note: {message}", err=True)
 
     if standard and metrics:
-        raise UsageError("--standard has metrics of its own; leave --metric or --standard away")
+        raise UsageError("--standard has metrics of its own; drop --metric or --standard")
+    plan = Plan(
+        data,
+        metrics or ("fd",),
+        extractors,
+        count,
+        seed,
+        sanity=floor,
+        ratio=True,
+        standard=standard,
+    )
     with Meter(quiet=quiet) as meter:
-        found = evaluate(
-            subject,
-            data=data,
-            metrics=metrics or ("fd",),
-            extractors=extractors,
-            standard=standard,
-            floor=floor,
-            ratio=True,
-            count=count,
-            seed=seed,
-            device=device,
-            threads=threads,
-            notice=notice,
-            advance=meter.advance,
-        )
-    keep_of_run(subject, found)
+        context = Context(device=device, threads=threads, notice=notice, advance=meter.advance)
+        evaluation = evaluate(subject, plan, context)
+    append_to_run(subject, evaluation.measurements)
     if as_json:
-        click.echo(json.dumps({"rows": found.rows, "protocol": found.protocol}, indent=2))
+        rows = [_row(one) for one in evaluation.measurements]
+        click.echo(json.dumps({"rows": rows, "protocol": _protocol(evaluation)}, indent=2))
     else:
-        _echo(found)
+        _echo(evaluation)
 
 
-def _echo(found: Evaluation) -> None:
+def _row(measurement: Measurement) -> dict[str, JsonValue]:
+    """Return what is printed of a measurement; the protocol is common to all."""
+    from ..evaluation.record import row_of
+
+    return {key: value for key, value in row_of(measurement).items() if key != "protocol"}
+
+
+def _protocol(evaluation: Evaluation) -> dict[str, JsonValue]:
+    """Return how an evaluation was made: what is common to all extractors, and each one's own."""
+    shared = {
+        "subject": evaluation.subject,
+        **{k: v for k, v in asdict(evaluation.measurements[0].protocol).items() if v is not None},
+    }
+    del shared["preparation"]
+    extractors = {
+        one.extractor: asdict(one.protocol.preparation)
+        for one in evaluation.measurements
+        if one.protocol.preparation is not None
+    }
+    return {**shared, "extractors": extractors}
+
+
+def _echo(evaluation: Evaluation) -> None:
     from .table import cell, echo_mapping, echo_table
 
-    if len({row["subject"] for row in found.rows}) > 1:
-        _echo_beside(found)
+    if len({one.subject for one in evaluation.measurements}) > 1:
+        _echo_beside(evaluation)
     else:
-        headers = [key for key in found.rows[0] if key != "subject"]
-        echo_table(headers, [[cell(row[key]) for key in headers] for row in found.rows])
+        rows = [_row(one) for one in evaluation.measurements]
+        headers = [key for key in rows[0] if key != "subject"]
+        echo_table(headers, [[cell(row[key]) for key in headers] for row in rows])
         click.echo()
-    if any(row["trained_on"] for row in found.rows):
+    if any(one.trained_on for one in evaluation.measurements):
         click.echo(
             "trained_on: the run was trained in these features, so they are no judge of it\n"
         )
-    echo_mapping(found.protocol)
+    echo_mapping(_protocol(evaluation))
 
 
-def _echo_beside(found: Evaluation) -> None:
-    """Print a table per extractor: a row a subject, a column a figure."""
+def _echo_beside(evaluation: Evaluation) -> None:
+    """Print a table per extractor: a row a subject, a column a metric's value."""
     from .table import cell, echo_table
 
-    for extractor in dict.fromkeys(row["extractor"] for row in found.rows):
-        rows = [row for row in found.rows if row["extractor"] == extractor]
-        names = list(dict.fromkeys(row["figure"] for row in rows))
+    for extractor in dict.fromkeys(one.extractor for one in evaluation.measurements):
+        own = [one for one in evaluation.measurements if one.extractor == extractor]
+        names = list(dict.fromkeys(one.name for one in own))
         table: dict[str, dict[str, str]] = {}
-        for row in rows:
-            error = "" if row["error"] is None else f" ± {row['error']:.2g}"
-            table.setdefault(row["subject"], {})[row["figure"]] = cell(row["value"]) + error
-        marked = " (trained_on)" if any(row["trained_on"] for row in rows) else ""
+        for one in own:
+            error = "" if one.error is None else f" ± {one.error:.2g}"
+            table.setdefault(one.subject, {})[one.name] = cell(one.value) + error
+        marked = " (trained_on)" if any(one.trained_on for one in own) else ""
         click.echo(f"in {extractor}{marked}")
         headers = ["subject", *names]
         echo_table(

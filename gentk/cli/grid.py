@@ -89,7 +89,7 @@ def command(
     gentk grid --over loss=moments --over loss=mmd --over batch=64 --over batch=256 --minutes 4 --seeds 3
     gentk grid RECIPE --over estimator=ma --over estimator=ama --print
     """
-    from ..evaluation.measure import Measure
+    from ..evaluation.plan import Plan
     from ..registry import Registry
     from ..sweep.grid import budget_note, lay_out
     from .compare import check_form
@@ -99,7 +99,7 @@ def command(
     picture = Path(png) if png else None
     check_form(markdown=markdown, as_json=as_json, png=picture)
     registry = Registry()
-    measure = Measure(against, metric or ("fd",), judge, n)
+    measure = Plan(against, metric or ("fd",), judge, n)
     plan = lay_out(
         recipe,
         given,
@@ -192,7 +192,7 @@ def _echo_plan(grid: Grid, printed: bool, as_json: bool) -> None:
 
 def _echo(grid: Grid, markdown: bool, as_json: bool, png: Path | None) -> tuple[int, int]:
     """Print the table and what failed; return how many runs have figures and how many failed."""
-    from ..sweep.compare import tabulate
+    from ..sweep.comparison import tabulate
     from ..sweep.grid import entries_of, failures_of, read_rows
     from .compare import show
 

@@ -10,9 +10,10 @@ from ..events import Checkpointed, Event, RunEnded, RunStarted
 from ..interfaces import Observer
 from ..registry import Registry
 from ..runs.folder import RunFolder
-from .evaluate import Evaluation
-from .figures import rewind
-from .measure import Measure
+from .measurement import Measurement
+from .plan import Context, Plan
+from .record import rewind
+from .settled import judge
 
 __all__ = ["Evaluator"]
 
@@ -50,7 +51,7 @@ class Evaluator(Observer):
         if count < 2:
             raise BadOption(f"observer 'evaluate': count={count} is too few; write count=1000")
         self.every = self.checkpoint_steps = every
-        self.measure = Measure(
+        self.plan = Plan(
             None if data is None else _commas(data),
             tuple(map(_commas, metric)),
             tuple(map(_commas, extractor)),
@@ -88,18 +89,17 @@ class Evaluator(Observer):
         """Judge the latest checkpoint, unless that has been done."""
         if not RunFolder(self._folder).checkpoints.steps():
             return
-        _, made = self.measure.figures(self._folder, steps, Registry(), device=self._device)
-        if made is not None and not self.quiet:
-            print(f"step {steps:,}: {_told(made)}", file=sys.stderr, flush=True)
+        context = Context(Registry(), device=self._device)
+        evaluation = judge(self._folder, steps, self.plan, context).evaluation
+        if evaluation is not None and not self.quiet:
+            line = ", ".join(map(_written, evaluation.measurements))
+            print(f"step {steps:,}: {line}", file=sys.stderr, flush=True)
 
 
-def _told(found: Evaluation) -> str:
-    """Return figures in a line."""
-    return ", ".join(
-        f"{row['figure']} {row['value']:.5g}"
-        + ("" if row["error"] is None else f" +- {row['error']:.2g}")
-        for row in found.rows
-    )
+def _written(measurement: Measurement) -> str:
+    """Write a measurement as it stands in a line."""
+    error = "" if measurement.error is None else f" +- {measurement.error:.2g}"
+    return f"{measurement.name} {measurement.value:.5g}{error}"
 
 
 def _commas(text: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from .estimator import Estimator
 from .losses import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss, total
-from .metric import Figure, Metric
+from .metric import Metric, MetricValue
 from .networks import Critic, Encoder, Extractor, Generator
 from .observer import Observer
 from .records import Records
@@ -28,12 +28,12 @@ __all__ = [
     "Estimator",
     "Extractor",
     "Features",
-    "Figure",
     "Generator",
     "ImageShape",
     "Loss",
     "MatchingLoss",
     "Metric",
+    "MetricValue",
     "Observer",
     "Range",
     "ReconstructionLoss",

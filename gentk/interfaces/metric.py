@@ -1,4 +1,4 @@
-"""Metrics: two sets of images in figures."""
+"""Metrics: two sets of images compared, in numbers."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import ClassVar, Literal
 from .summary import Summary
 from .values import Features
 
-__all__ = ["Figure", "Metric"]
+__all__ = ["Metric", "MetricValue"]
 
 
 @dataclass(frozen=True)
-class Figure:
+class MetricValue:
     """One number of an evaluation.
 
     Attributes:
         name: What it is, such as `fd`.
         value: The number.
         error: Its standard error, or None where none is known.
-        better: Whether `lower` or `higher` values are better; `none` where neither is.
+        direction: Whether `lower` or `higher` values are better; `none` where neither is.
     """
 
     name: str
     value: float
     error: float | None = None
-    better: Literal["lower", "higher", "none"] = "lower"
+    direction: Literal["lower", "higher", "none"] = "lower"
 
 
 class Metric(ABC):
-    """Two sets of images -> figures, each side streamed as an additive summary of its features.
+    """Two sets of images -> values, each side streamed as an additive summary of its features.
 
     Attributes:
         needs: As a loss's; `logits` are the features of a classifier's last layer, one vector an
             image. With `labels`, the metric judges the extractor on labelled images and not
             samples: its summaries are `Samples` with labels, and `sample` is the reference again.
         summary: The class of the summaries it makes.
-        also: Further splits of the data (`train`, `validation`) whose summaries `figures` is given.
-        distance: Whether its first figure is best for samples of the reference's own law, as most are;
-            false where it judges samples, or the extractor, by something else.
+        also: Further splits of the data (`train`, `validation`) whose summaries `values` is given.
+        distance: Whether its first value is best for samples of the reference's own distribution, as
+            most are; false where it judges samples, or the extractor, by something else.
         extractor: Where it is taken if nobody says: None for the default judge, `run` for the encoder
             of the run that is judged.
     """
@@ -55,7 +55,7 @@ class Metric(ABC):
         """Summarise one chunk of images, as `MatchingLoss.summarise` does."""
 
     @abstractmethod
-    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+    def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Compare what the two sides' summaries have seen.
 
         Args:

@@ -18,16 +18,18 @@ from typing import Any, cast
 
 from .. import journal
 from ..errors import GentkError, UsageError
-from ..evaluation.measure import Measure
+from ..evaluation.plan import Context, Plan
+from ..evaluation.record import row_of, validated
+from ..evaluation.settled import judge, recorded, rehearse
 from ..families.base import Advance
 from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
 from ..runs.composing import check, resolve_recipe
-from ..runs.stages import plan
+from ..runs.stages import plan as stages_of
 from ..runs.training import finished_run, make
 from ..selection import Selection
-from .compare import Entry
+from .comparison import Entry
 
 __all__ = [
     "Grid",
@@ -82,7 +84,7 @@ class Grid:
     recipe: str | None
     plots: list[Plot]
     rows: Path
-    measure: Measure = field(default_factory=Measure)
+    measure: Plan = field(default_factory=Plan)
 
 
 def lay_out(
@@ -93,7 +95,7 @@ def lay_out(
     *,
     seeds: int = 1,
     rows: Path | None = None,
-    measure: Measure | None = None,
+    measure: Plan | None = None,
 ) -> Grid:
     """Plan a grid; combinations that do not fit are in it, with the reason.
 
@@ -119,7 +121,7 @@ def lay_out(
             raise UsageError(f"--over {key}=...: {_instead(key)}")
     if seeds < 1:
         raise UsageError(f"{seeds} seeds make no run; type --seeds 3")
-    measure = measure or Measure()
+    measure = measure or Plan()
     measure.check(registry)
     over = {key: list(dict.fromkeys(values)) for key, values in over.items()}
     text = json.dumps([recipe, sorted(flags.items()), list(over.items())], default=list)
@@ -162,7 +164,7 @@ def _plot(
     """Resolve and check one run."""
     try:
         resolved = resolve_recipe(recipe, flags, registry=registry)
-        for part in (*(stage for _, stage in plan(resolved, registry)), resolved):
+        for part in (*(stage for _, stage in stages_of(resolved, registry)), resolved):
             check(part, registry)
     except GentkError as error:
         return Plot(name, seed, flags, refused=str(error))
@@ -227,13 +229,13 @@ def _settled(grid: Grid, plot: Plot) -> bool:
     return row is not None and ("figures" in row or row.get("kind", FINAL) == FINAL)
 
 
-def _is_judged(plot: Plot, measure: Measure, registry: Registry) -> bool:
+def _is_judged(plot: Plot, measure: Plan, registry: Registry) -> bool:
     """Say whether a run was made and judged elsewhere."""
     try:
         run = finished_run(plot.resolved, registry) if plot.resolved is not None else None
         if run is None or run.result is None:
             return False
-        return measure.found(run.folder.path, run.result["steps"], registry) is not None
+        return recorded(run.folder.path, run.result["steps"], measure, registry) is not None
     except GentkError:
         return False
 
@@ -246,9 +248,7 @@ def _rehearse(
     errors = []
     for data, r in recipes.items():
         try:
-            grid.measure.rehearse(
-                data, registry, device=r.device, threads=r.threads, advance=advance
-            )
+            rehearse(data, grid.measure, Context(registry, r.device, r.threads, advance=advance))
         except GentkError as error:
             errors.append(error)
     if len(errors) == len(recipes):
@@ -282,21 +282,14 @@ def _made(
             observers = [cast(Observer, registry.build("observer", name)[0]) for name in names]
         run = make(resolved, registry, observers, advance)
         assert run.result is not None
-        found, _ = grid.measure.figures(
-            run.folder.path,
-            run.result["steps"],
-            registry,
-            device=r.device,
-            threads=r.threads,
-            advance=advance,
-        )
+        context = Context(registry, r.device, r.threads, advance=advance)
+        settled = judge(run.folder.path, run.result["steps"], grid.measure, context)
     except GentkError as error:
         return {**row, "failed": str(error), "kind": type(error).__name__}
-    figures = [{k: v for k, v in figure.items() if k != "steps"} for figure in found]
-    return {**row, "result": run.result, "figures": figures}
+    return {**row, "result": run.result, "figures": [row_of(m) for m in settled.measurements]}
 
 
-def _key(resolved: Resolved, measure: Measure) -> str:
+def _key(resolved: Resolved, measure: Plan) -> str:
     """Return what a row is found by: the run, its budget, and how it is judged."""
     r = resolved.recipe
     text = json.dumps([r.identity(), r.steps, r.minutes, measure.words()])
@@ -339,7 +332,7 @@ def _told(grid: Grid) -> list[tuple[Plot, dict[str, Any]]]:
 def entries_of(grid: Grid) -> list[Entry]:
     """Return the runs of a grid that have figures."""
     return [
-        Entry(plot.name, plot.seed, row["figures"], row["folder"])
+        Entry(plot.name, plot.seed, [validated(m) for m in row["figures"]], row["folder"])
         for plot, row in _told(grid)
         if "figures" in row
     ]

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import torch
 
 from ..evaluation.evaluate import evaluate
-from ..interfaces import Features, Figure, Metric
+from ..evaluation.plan import Context, Plan
+from ..interfaces import Features, Metric, MetricValue
 from ..summary import Samples, Summary
 from .partner import LOGITS, NAME
 from .suite import skip
@@ -44,24 +45,26 @@ class MetricSuite(SummarisingSuite):
             return replace(made, labels=torch.arange(COUNT) % 2)
         return made
 
-    def figures(self, metric: Metric, seed: int = 0, shift: float = 0.0) -> list[Figure]:
+    def values(self, metric: Metric, seed: int = 0, shift: float = 0.0) -> list[MetricValue]:
         """Return the figures of samples against a fixed reference."""
         also = {
             split: self.summary(metric, seed=7 + i) for i, split in enumerate(sorted(metric.also))
         }
-        return metric.figures(self.summary(metric), self.summary(metric, seed, shift), **also)
+        return metric.values(self.summary(metric), self.summary(metric, seed, shift), **also)
 
     def test_figures_are_finite(self) -> None:
         """It returns figures with names and finite values, and says which way is better."""
-        found = self.figures(self.make(), seed=1)
+        found = self.values(self.make(), seed=1)
         assert found, "it returns no figure"
         for figure in found:
-            assert isinstance(figure, Figure), f"it returns a {type(figure).__name__}"
+            assert isinstance(figure, MetricValue), f"it returns a {type(figure).__name__}"
             assert isinstance(figure.value, float), (
                 f"{figure.name} is a {type(figure.value).__name__}"
             )
             assert math.isfinite(figure.value), f"{figure.name} is {figure.value}"
-            assert figure.better in ("lower", "higher", "none"), f"better is {figure.better!r}"
+            assert figure.direction in ("lower", "higher", "none"), (
+                f"better is {figure.direction!r}"
+            )
             assert figure.error is None or figure.error >= 0, f"an error of {figure.error}"
         names = [figure.name for figure in found]
         assert len(set(names)) == len(names), f"two figures are called alike: {', '.join(names)}"
@@ -72,8 +75,8 @@ class MetricSuite(SummarisingSuite):
         if not metric.distance:
             skip("it says by `distance` that its figure is no distance from the reference")
         for shift in (1.0, -3.0):
-            like, unlike = (self.figures(metric, 1, each)[0] for each in (0.0, shift))
-            sign = 1 if like.better == "lower" else -1
+            like, unlike = (self.values(metric, 1, each)[0] for each in (0.0, shift))
+            sign = 1 if like.direction == "lower" else -1
             assert sign * like.value < sign * unlike.value, (
                 f"{like.name} is {like.value:.4g} for like and {unlike.value:.4g} for unlike samples"
             )
@@ -82,9 +85,9 @@ class MetricSuite(SummarisingSuite):
         """The same summaries give the same figures, whatever the random state."""
         metric = self.make()
         torch.manual_seed(0)
-        first = self.figures(metric, 1)
+        first = self.values(metric, 1)
         torch.manual_seed(1)
-        assert [f.value for f in self.figures(metric, 1)] == [f.value for f in first], (
+        assert [f.value for f in self.values(metric, 1)] == [f.value for f in first], (
             "they change from call to call"
         )
 
@@ -93,7 +96,7 @@ class MetricSuite(SummarisingSuite):
         metric = self.make()
         sides = [self.summary(metric, seed) for seed in range(2 + len(metric.also))]
         kept = [{k: v.clone() for k, v in _tensors(side).items()} for side in sides]
-        metric.figures(sides[0], sides[1], **dict(zip(sorted(metric.also), sides[2:], strict=True)))
+        metric.values(sides[0], sides[1], **dict(zip(sorted(metric.also), sides[2:], strict=True)))
         for side, before in zip(sides, kept, strict=True):
             for name, value in _tensors(side).items():
                 assert torch.equal(value, before[name]), f"{name} of a summary is changed"
@@ -102,18 +105,16 @@ class MetricSuite(SummarisingSuite):
         """`gentk evaluate` in pixels, of real images against real images, prints its figures."""
         data = f"{NAME},size=4,validation=8"
         with secluded():
-            found = evaluate(
-                data,
+            plan = Plan(
                 data=f"{NAME},size=4,split=test,validation=8",
                 metrics=(self.spec,),
                 extractors=(LOGITS if "logits" in self.make().needs else "pixels",),
                 count=48,
-                device="cpu",
-                threads=1,
-                registry=self.names,
             )
-        assert found.rows, "the evaluation has no rows"
-        assert all(math.isfinite(row["value"]) for row in found.rows), "a figure is not finite"
+            context = Context(self.names, device="cpu", threads=1)
+            measurements = evaluate(data, plan, context).measurements
+        assert measurements, "the evaluation has no values"
+        assert all(math.isfinite(one.value) for one in measurements), "a value is not finite"
 
 
 def _tensors(summary: Summary) -> dict[str, Any]:

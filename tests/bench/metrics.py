@@ -34,7 +34,7 @@ SIZES = (1280, 2048)
 CHILD = "child-memory"
 PACKAGES = {"torch-fidelity": "torch_fidelity", "torchmetrics": "torchmetrics"}
 
-Figure = Callable[[Tensor, Tensor], float]
+MetricValue = Callable[[Tensor, Tensor], float]
 
 
 def features(size: int, count: int = COUNT) -> tuple[Tensor, Tensor]:
@@ -54,12 +54,12 @@ def summary(metric: Metric, rows: Tensor) -> Summary:
     return functools.reduce(operator.add, rest, first).settled()
 
 
-def ours(text: str) -> Figure:
+def ours(text: str) -> MetricValue:
     """Return gentk's figure."""
     metric: Metric = Registry().build("metric", text)[0]
 
     def call(x: Tensor, y: Tensor) -> float:
-        return metric.figures(summary(metric, x), summary(metric, y))[0].value
+        return metric.values(summary(metric, x), summary(metric, y))[0].value
 
     return call
 
@@ -113,7 +113,7 @@ def torchmetrics_kid(x: Tensor, y: Tensor) -> float:
     return float(metric.compute()[0])
 
 
-THEIRS: dict[tuple[str, str], Figure] = {
+THEIRS: dict[tuple[str, str], MetricValue] = {
     ("fd", "torch-fidelity"): fidelity_fd,
     ("fd", "torchmetrics"): torchmetrics_fd,
     ("kid", "torch-fidelity"): fidelity_kid,
@@ -121,7 +121,7 @@ THEIRS: dict[tuple[str, str], Figure] = {
 }
 
 
-def figure(name: str) -> Figure:
+def figure(name: str) -> MetricValue:
     """Return a figure by the name a child process is given."""
     metric, _, package = name.partition("@")
     return THEIRS[metric, package] if package else ours(metric)

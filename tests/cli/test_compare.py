@@ -38,7 +38,7 @@ def test_a_comparison_in_every_form(two, gentk, place):
     assert "2" in plain and "±" in plain and "40 samples" in plain
     assert gentk(*both, "--markdown").stdout.count("| --- |") >= 1
     found = json.loads(gentk(*both, "--json").stdout)
-    assert found["rows"][0]["seeds"] == [0, 1] and found["rows"][0]["deviation"] > 0
+    assert found["rows"][0]["seeds"] == [0, 1] and found["rows"][0]["std"] > 0
     assert gentk(*both, "--png", "x.png").exit_code == 0 and (place / "x.png").stat().st_size > 999
 
 
@@ -60,10 +60,10 @@ def test_every_way_of_measuring_is_a_column(two, gentk):
         gentk("evaluate", "a-seed0", "--extractor", "pixels", *more, "--quiet")
     plain = gentk("compare", "a-seed0").stdout
     found = json.loads(gentk("compare", "a-seed0", "--json").stdout)
-    cells = [row for row in found["rows"] if row["figure"] == "fd"]
+    cells = [row for row in found["rows"] if row["name"] == "fd"]
     labels = {"samples 40, seed 0", "samples 30, seed 0", "samples 40, seed 7"}
     assert {row["label"] for row in cells} == labels
-    assert all(len(row["values"]) == 1 and row["deviation"] is None for row in cells)
+    assert all(len(row["values"]) == 1 and row["std"] is None for row in cells)
     assert {row["protocol"]["samples"] for row in found["verdicts"]} == {30, 40}
     assert "40 samples of seed 7" in plain and "30 samples, values" in plain
     # The other run has one of them.

@@ -119,7 +119,7 @@ def test_printed_commands_leave_what_the_grid_itself_would(gentk, place):
     elsewhere = json.loads(gentk(*ONE, "--json").stdout)["rows"]
     (place / "g").rename(place / "before")
     assert elsewhere == json.loads(gentk(*ONE, "--json").stdout)["rows"]
-    assert "fdr" not in {row["figure"] for row in elsewhere}
+    assert "fdr" not in {row["name"] for row in elsewhere}
 
 
 def test_a_picture_comes_after_the_table(gentk, place):

@@ -175,8 +175,8 @@ def test_evaluate_prints_figures_and_protocol(gentk, trained) -> None:
     assert plain.exit_code == 0, plain.output
     assert {"rows", "protocol"} == set(table)
     assert {row["metric"] for row in table["rows"]} == {"fd"}
-    assert table["rows"][0]["figure"] == "fd"
-    assert "fdr" in [row["figure"] for row in table["rows"]]
+    assert table["rows"][0]["name"] == "fd"
+    assert "fdr" in [row["name"] for row in table["rows"]]
     assert f"{table['rows'][0]['value']:.5g}" in plain.stdout
     assert "samples: 16" in plain.stdout
     assert "samples: 16/16 images" in plain.stderr

@@ -9,21 +9,22 @@ from PIL import Image
 
 from gentk.errors import DataError, GentkError, Incompatible, UsageError
 from gentk.evaluation.evaluate import DEFAULT_JUDGE, evaluate
+from gentk.evaluation.plan import Context, Plan
 from gentk.feature_space import FeatureSpace
 from gentk.runs.sheets import FORMS, default_path, export
 
 
 def fd(evaluation):
-    """The first figure."""
-    return evaluation.rows[0]["value"]
+    """The first value."""
+    return evaluation.measurements[0].value
 
 
 def test_the_data_against_itself_is_zero_and_against_noise_is_not(tmp_path):
     """Real images have distance 0 to themselves and a large one to noise of the same pixels."""
-    same = evaluate("digits", data="digits", extractors=("pixels",), count=2000)
+    same = evaluate("digits", Plan(data="digits", extractors=("pixels",), count=2000))
     noise = np.random.default_rng(0).integers(0, 256, (300, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "noise.npz", images=noise)
-    other = evaluate(str(tmp_path / "noise.npz"), data="digits", extractors=("pixels",))
+    other = evaluate(str(tmp_path / "noise.npz"), Plan(data="digits", extractors=("pixels",)))
 
     assert fd(same) == pytest.approx(0, abs=1e-9)
     assert fd(other) > 0.01
@@ -32,19 +33,21 @@ def test_the_data_against_itself_is_zero_and_against_noise_is_not(tmp_path):
 def test_a_run_is_judged_by_its_own_test_split(small):
     """Without --data a run's reference is the test split of what it was trained on."""
     run = small()
-    judged = evaluate(str(run.folder.path), extractors=("pixels",), count=100)
+    judged = evaluate(str(run.folder.path), Plan(extractors=("pixels",), count=100))
 
-    assert judged.protocol["reference"]["split"] == "test"
-    assert judged.protocol["reference"]["count"] == 355
-    assert judged.protocol["samples"] == 100 and judged.protocol["weights"] == "averaged"
-    assert judged.rows[0]["trained_on"] is True
+    one = judged.measurements[0]
+    assert one.protocol.reference.split == "test"
+    assert one.protocol.reference.count == 355
+    assert one.protocol.samples == 100 and one.protocol.weights == "averaged"
+    assert one.trained_on is True
 
 
 def test_the_same_seed_gives_the_same_figure(small):
     """Samples depend on the seed alone."""
     folder = str(small().folder.path)
     values = [
-        fd(evaluate(folder, extractors=("pixels",), count=80, seed=seed)) for seed in (3, 3, 4)
+        fd(evaluate(folder, Plan(extractors=("pixels",), count=80, seed=seed)))
+        for seed in (3, 3, 4)
     ]
 
     assert values[0] == values[1] != values[2]
@@ -57,7 +60,7 @@ def test_samples_on_disk_are_judged_as_the_run_is(small, tmp_path):
     folder = export(run, "folder", 70, tmp_path / "samples")
     array = export(run, "npz", 70, tmp_path / "samples.npz")
     values = [
-        fd(evaluate(str(subject), data="digits,split=test", extractors=("pixels",), count=70))
+        fd(evaluate(str(subject), Plan(data="digits,split=test", extractors=("pixels",), count=70)))
         for subject in (path, folder, array)
     ]
 
@@ -78,7 +81,8 @@ def test_samples_on_disk_are_judged_as_the_run_is(small, tmp_path):
 def test_what_cannot_be_compared_is_one_sentence(subject, options, error, sentence):
     """Each refusal says what to type."""
     with pytest.raises(error) as caught:
-        evaluate(subject, extractors=("pixels",), **options)
+        device = options.pop("device", "cpu")
+        evaluate(subject, Plan(extractors=("pixels",), **options), Context(device=device))
     assert sentence in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -114,55 +118,60 @@ def test_a_folder_with_files_is_not_overwritten(small, tmp_path):
 def test_a_metric_has_its_own_place_and_asks_for_more_splits(small):
     """`parzen` is taken in pixels, its window chosen on the validation split of the same data."""
     run = small(data="digits,limit=200,validation=50")
-    judged = evaluate(str(run.folder.path), metrics=("parzen", "kid,subset_size=all"), count=60)
+    judged = evaluate(
+        str(run.folder.path), Plan(metrics=("parzen", "kid,subset_size=all"), count=60)
+    )
 
-    places = {row["metric"]: row["extractor"] for row in judged.rows}
+    places = {one.metric: one.extractor for one in judged.measurements}
     assert places["parzen"] == "pixels" and places["kid,subset_size=all"] in DEFAULT_JUDGE
-    assert {row["figure"] for row in judged.rows} == {"parzen", "parzen/sigma", "kid"}
+    assert {one.name for one in judged.measurements} == {"parzen", "parzen/sigma", "kid"}
     without = small(out=str(run.folder.path) + "-without")
     with pytest.raises(DataError, match="validation=N"):
-        evaluate(str(without.folder.path), metrics=("parzen",), count=60)
+        evaluate(str(without.folder.path), Plan(metrics=("parzen",), count=60))
 
 
 def test_the_judge_is_held_out_and_the_training_features_stand_beside(small):
     """Nobody is named: the default judge, and the extractor of the run, marked."""
     run = small()
-    judged = evaluate(str(run.folder.path), count=40)
-    places = {row["extractor"]: row["trained_on"] for row in judged.rows}
+    judged = evaluate(str(run.folder.path), Plan(count=40))
+    places = {one.extractor: one.trained_on for one in judged.measurements}
 
     assert places == {DEFAULT_JUDGE[0]: False, "pixels": True}
-    assert set(judged.protocol["extractors"]) == set(places)
-    alone = evaluate(str(run.folder.path), count=40, beside=False)
-    assert {row["extractor"] for row in alone.rows} == set(DEFAULT_JUDGE)
+    marks = {one.protocol.preparation.fingerprint for one in judged.measurements}
+    assert len(marks) == len(places)
+    alone = evaluate(str(run.folder.path), Plan(count=40, beside=False))
+    assert {one.extractor for one in alone.measurements} == set(DEFAULT_JUDGE)
 
 
 def test_the_ratio_is_that_to_as_many_training_images(small):
     """Fdr = fd / fd(train against test), and the sanity rows hold it as 1."""
     run = small()
     path = str(run.folder.path)
-    judged = evaluate(path, extractors=("pixels",), count=100, floor=True)
-    by = {(row["subject"], row["figure"]): row["value"] for row in judged.rows}
-    real = evaluate("digits", data="digits,split=test", extractors=("pixels",), count=100)
+    judged = evaluate(path, Plan(extractors=("pixels",), count=100, sanity=True))
+    by = {(one.subject, one.name): one.value for one in judged.measurements}
+    real = evaluate("digits", Plan(data="digits,split=test", extractors=("pixels",), count=100))
 
     assert by["real images (train)", "fd"] == pytest.approx(fd(real), rel=1e-9)
     assert by[path, "fdr"] == pytest.approx(by[path, "fd"] / fd(real), rel=1e-9)
     assert by["real images (train)", "fdr"] == pytest.approx(1)
-    told = evaluate(path, extractors=("pixels",), count=100, ratio=True)
-    assert {row["figure"] for row in told.rows} >= {"fd", "fdr"}
-    assert {row["subject"] for row in told.rows} == {path}
+    told = evaluate(path, Plan(extractors=("pixels",), count=100, ratio=True))
+    assert {one.name for one in told.measurements} >= {"fd", "fdr"}
+    assert {one.subject for one in told.measurements} == {path}
 
 
 def test_sanity_rows_are_what_they_should_be():
     """Real images are near; noise is far; one repeated image is precise and recalls nothing."""
     judged = evaluate(
         "digits",
-        data="digits,split=test",
-        extractors=("pixels",),
-        metrics=("mind", "prdc"),
-        count=200,
-        floor=True,
+        Plan(
+            data="digits,split=test",
+            extractors=("pixels",),
+            metrics=("mind", "prdc"),
+            count=200,
+            sanity=True,
+        ),
     )
-    by = {(row["subject"], row["figure"]): row["value"] for row in judged.rows}
+    by = {(one.subject, one.name): one.value for one in judged.measurements}
     subjects = {subject for subject, _ in by}
 
     assert subjects == {
@@ -187,22 +196,24 @@ def test_features_are_made_once_for_all_metrics(small, monkeypatch):
     path = str(small().folder.path)
     passes.clear()
     metrics = ("fd", "kid,subset_size=all", "prdc", "mind")
-    judged = evaluate(path, metrics=metrics, extractors=("pixels",), count=64)
-    assert sum(passes) == 355 + 64 and len(judged.rows) == 2 + 1 + 4 + 1
+    judged = evaluate(path, Plan(metrics=metrics, extractors=("pixels",), count=64))
+    assert sum(passes) == 355 + 64 and len(judged.measurements) == 2 + 1 + 4 + 1
     passes.clear()
-    evaluate(path, extractors=("pixels",), count=64)
+    evaluate(path, Plan(extractors=("pixels",), count=64))
     assert sum(passes) == 64
 
 
 def test_the_protocol_holds_all_that_decides_a_figure(small):
     """Split, counts, size, range, rounding, weights, batch-norm mode, seed, fingerprints."""
-    protocol = evaluate(str(small().folder.path), extractors=("pixels",), count=40).protocol
+    plan = Plan(extractors=("pixels",), count=40)
+    one = evaluate(str(small().folder.path), plan).measurements[0]
+    protocol = one.protocol
 
-    assert protocol["reference"]["split"] == "test" and protocol["reference"]["count"] == 355
-    assert (protocol["samples"], protocol["seed"], protocol["size"]) == (40, 0, "8 x 8")
-    assert (protocol["values"], protocol["rounding"]) == ("[0, 1]", "8 bits")
-    assert (protocol["weights"], protocol["batch_norm"]) == ("averaged", "eval")
-    assert protocol["reference_fingerprint"] and protocol["extractors"]["pixels"]["fingerprint"]
+    assert protocol.reference.split == "test" and protocol.reference.count == 355
+    assert (protocol.samples, protocol.seed, protocol.size) == (40, 0, "8 x 8")
+    assert (protocol.values, protocol.rounding) == ("[0, 1]", "8 bits")
+    assert (protocol.weights, protocol.batch_norm) == ("averaged", "eval")
+    assert protocol.reference.fingerprint and protocol.preparation.fingerprint
 
 
 def test_no_ratio_to_fewer_images(small):
@@ -210,28 +221,29 @@ def test_no_ratio_to_fewer_images(small):
     told = []
     found = evaluate(
         str(small().folder.path),
-        extractors=("pixels",),
-        count=3000,
-        ratio=True,
-        notice=told.append,
+        Plan(extractors=("pixels",), count=3000, ratio=True),
+        Context(notice=told.append),
     )
-    assert "fdr" not in [row["figure"] for row in found.rows]
-    assert any("so no fdr is told; type -n" in message for message in told)
+    assert "fdr" not in [one.name for one in found.measurements]
+    assert any("so no fdr is reported; type -n" in message for message in told)
 
 
 def test_a_metric_is_not_fitted_to_what_it_is_measured_on(small, tmp_path):
     """`probe` on the training split, or under a subject that it does not look at, is refused."""
     with pytest.raises(Incompatible, match="is that split; type --data NAME"):
-        evaluate("digits", data="digits", metrics=("probe",), extractors=("pixels",), count=100)
+        evaluate(
+            "digits", Plan(data="digits", metrics=("probe",), extractors=("pixels",), count=100)
+        )
     with pytest.raises(Incompatible, match="does not look at the images"):
         np.savez(tmp_path / "some.npz", images=np.zeros((9, 8, 8), np.uint8))
         place = str(tmp_path / "some.npz")
         options = {"metrics": ("probe",), "extractors": ("pixels",)}
-        evaluate(place, data="digits,split=test", count=9, **options)
+        evaluate(place, Plan(data="digits,split=test", count=9, **options))
     found = evaluate(
-        "digits", data="digits,split=test", metrics=("probe",), extractors=("pixels",), count=100
+        "digits",
+        Plan(data="digits,split=test", metrics=("probe",), extractors=("pixels",), count=100),
     )
-    assert 0 < found.rows[0]["value"] < 1
+    assert 0 < found.measurements[0].value < 1
 
 
 def test_an_alias_of_the_weights_is_no_judge():
@@ -245,7 +257,7 @@ def test_an_alias_of_the_weights_is_no_judge():
 def test_the_published_figures_take_no_other_extractor(small):
     """`standard` is one network; where its weights are may be said."""
     with pytest.raises(UsageError, match="--extractor inception,weights=PATH"):
-        evaluate(str(small().folder.path), standard=True, extractors=("pixels",), count=16)
+        evaluate(str(small().folder.path), Plan(standard=True, extractors=("pixels",), count=16))
     with pytest.raises(GentkError, match=r"nowhere\.pth"):
         where = ("inception,weights=nowhere.pth",)
-        evaluate(str(small().folder.path), standard=True, extractors=where, count=16)
+        evaluate(str(small().folder.path), Plan(standard=True, extractors=where, count=16))

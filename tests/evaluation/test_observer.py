@@ -7,8 +7,9 @@ import torch
 
 from gentk.errors import BadOption
 from gentk.evaluation.evaluate import evaluate
-from gentk.evaluation.figures import keep_of_run, read
 from gentk.evaluation.observer import Evaluator
+from gentk.evaluation.plan import Plan
+from gentk.evaluation.record import append_to_run, read
 
 
 def weights(run):
@@ -37,12 +38,12 @@ def test_figures_are_those_of_evaluate(small, capsys):
     run = small(steps=7, observers=[observer])
     rows = read(run.folder.path)
 
-    assert sorted({row["steps"] for row in rows}) == [3, 6, 7]
+    assert sorted({row.steps for row in rows}) == [3, 6, 7]
     judged = evaluate(
-        str(run.folder.path), metrics=("fd", "prdc,k=3"), extractors=("pixels",), count=40
+        str(run.folder.path), Plan(metrics=("fd", "prdc,k=3"), extractors=("pixels",), count=40)
     )
-    last = {row["figure"]: row["value"] for row in read(run.folder.path, 7)}
-    assert last == pytest.approx({row["figure"]: row["value"] for row in judged.rows})
+    last = {row.measurement.name: row.measurement.value for row in read(run.folder.path, 7)}
+    assert last == pytest.approx({one.name: one.value for one in judged.measurements})
     assert "step 3: fd " in capsys.readouterr().err
 
 
@@ -51,7 +52,7 @@ def test_a_run_that_goes_on_does_not_repeat_figures(small):
     observer = {"every": 3, "extractor": ("pixels",), "count": 20, "quiet": True}
     small(steps=6, observers=[Evaluator(**observer)])
     run = small(steps=9, observers=[Evaluator(**observer)])
-    steps = [row["steps"] for row in read(run.folder.path) if row["figure"] == "fd"]
+    steps = [row.steps for row in read(run.folder.path) if row.measurement.name == "fd"]
 
     assert steps == [3, 6, 9]
 
@@ -70,7 +71,7 @@ def test_only_figures_of_the_same_kind_stand_in_for_its_own(small):
     ]
     for other in others:
         asked = {"extractors": ("pixels",), "count": 20, **other}
-        keep_of_run(str(place), evaluate(str(place), **asked))
+        append_to_run(str(place), evaluate(str(place), Plan(**asked)).measurements)
     before = len(read(place))
     Evaluator(**ours).settle(place, "cpu")
     after = len(read(place))

@@ -10,6 +10,7 @@ import torch
 import gentk
 from gentk.errors import Incompatible, RunError, UnknownName, UsageError
 from gentk.evaluation.evaluate import evaluate
+from gentk.evaluation.plan import Plan
 from gentk.events import Stepped
 from gentk.interfaces import Observer
 from gentk.runs import training
@@ -156,8 +157,8 @@ def test_a_runs_encoder_is_an_extractor(ae, tmp_path):
         out=str(tmp_path / "next"),
     )
     assert run.result["steps"] == 5
-    found = evaluate(str(run.folder.path), extractors=(f"{place},layers=code",), count=100)
-    assert found.rows[0]["trained_on"]
+    found = evaluate(str(run.folder.path), Plan(extractors=(f"{place},layers=code",), count=100))
+    assert found.measurements[0].trained_on
 
 
 def test_a_run_is_a_codec(ae, tmp_path):

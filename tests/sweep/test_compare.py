@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
 from gentk.errors import RunError, UsageError
 from gentk.evaluation.evaluate import evaluate
-from gentk.evaluation.figures import keep_of_run
-from gentk.sweep.compare import Entry, compare, tabulate
+from gentk.evaluation.measurement import Measurement, Preparation, Protocol, Reference
+from gentk.evaluation.plan import Plan
+from gentk.evaluation.record import append_to_run
+from gentk.sweep.compare import compare
+from gentk.sweep.comparison import Entry, tabulate
 
-PROTOCOL = {
-    "samples": 100,
-    "reference": {"split": "test", "count": 50, "name": "digits"},
-    "extractor": {"fingerprint": "a"},
-}
-
-
-def figure(value: float, better: str = "lower", **changes):
-    """One figure with its protocol."""
-    row = {"metric": "m", "figure": "m", "extractor": "e", "better": better}
-    row |= {"value": value, "error": 0.1, "trained_on": False, **changes}
-    return {**row, "protocol": row.get("protocol", PROTOCOL)}
+PROTOCOL = Protocol("", 100, 0, Reference("digits", "test", 50), Preparation("a"))
 
 
-def table(better: str = "lower", mixed: bool = False, **groups):
+def figure(value: float, direction: str = "lower", **changes):
+    """One value with its protocol."""
+    plain = Measurement("", "m", "e", "m", value, 0.1, direction, False, PROTOCOL)
+    return replace(plain, **changes)
+
+
+def table(direction: str = "lower", mixed: bool = False, **groups):
     """A comparison of values by group, one a seed."""
     entries = [
-        Entry(name, seed, [figure(value, better)], name)
+        Entry(name, seed, [figure(value, direction)], name)
         for name, values in groups.items()
         for seed, value in enumerate(values)
     ]
@@ -72,9 +72,11 @@ def test_means_are_told_apart_as_by_scipy():
         assert called == (ttest_ind(one, other, equal_var=False).pvalue < 0.05)
         calls += called
     assert calls < 0.05 * 400
-    # Figures that do not vary say nothing of the noise.
-    still = table(a=[1.0, 1.0], b=[2.0, 2.0])
-    assert "noise" in still.verdict(still.columns[0])
+    # Where no seed moves a value, any gap is a difference.
+    still = table(a=[0.9, 0.9], b=[0.1, 0.1])
+    assert still.verdict(still.columns[0]) == "best: b"
+    tied = table(a=[0.9, 0.9], b=[0.9, 0.9])
+    assert "tie" in tied.verdict(tied.columns[0])
 
 
 def test_a_figure_without_direction_has_no_verdict():
@@ -85,18 +87,18 @@ def test_a_figure_without_direction_has_no_verdict():
 
 def test_ways_of_measuring_are_columns_of_their_own():
     """Three evaluations of one run are no three seeds."""
-    ways = [PROTOCOL, {**PROTOCOL, "samples": 200}, {**PROTOCOL, "samples": 300}]
+    ways = [PROTOCOL, replace(PROTOCOL, samples=200), replace(PROTOCOL, samples=300)]
     rows = [figure(float(n), protocol=way) for n, way in enumerate(ways)]
     found = tabulate([Entry("a", seed, [*rows, rows[0]], "a") for seed in (0, 1)])
 
     assert [column.label for column in found.columns] == [f"samples {n}" for n in (100, 200, 300)]
     assert [found.cells["a", column].values for column in found.columns] == [(0, 0), (1, 1), (2, 2)]
-    assert [found.protocols[column]["samples"] for column in found.columns] == [100, 200, 300]
+    assert [found.protocols[column].samples for column in found.columns] == [100, 200, 300]
 
 
 def test_mixed_figures_call_no_winner():
     """Two runs of 100 samples, two of 1,000."""
-    other = {**PROTOCOL, "samples": 1000}
+    other = replace(PROTOCOL, samples=1000)
     entries = [Entry("a", s, [figure(1.0 + s / 99)], "a") for s in (0, 1)] + [
         Entry("b", s, [figure(9.0 + s / 99, protocol=other)], "b") for s in (0, 1)
     ]
@@ -104,15 +106,15 @@ def test_mixed_figures_call_no_winner():
     (column,) = found.columns
 
     assert "measured differently" in found.verdict(column) and found.protocols[column] is None
-    assert found.cells["a", column].deviation is not None
+    assert found.cells["a", column].std is not None
     # One group of both kinds has no spread of seeds either.
-    one = tabulate([Entry("a", e.seed, e.figures, "a") for e in entries[1:3]], mixed=True)
-    assert one.cells["a", one.columns[0]].deviation is None
+    one = tabulate([Entry("a", e.seed, e.measurements, "a") for e in entries[1:3]], mixed=True)
+    assert one.cells["a", one.columns[0]].std is None
 
 
 def test_a_cell_counts_its_own_seeds():
     """Where not all runs have a figure, and where runs failed."""
-    entries = [Entry("a", 0, [figure(1.0), figure(2.0, figure="k")], "a")]
+    entries = [Entry("a", 0, [figure(1.0), figure(2.0, name="k")], "a")]
     entries += [Entry("a", 1, [figure(1.0)], "a"), Entry("b", 0, [figure(2.0)], "b")]
     found = tabulate(entries, mixed=True, failed={"b": [1], "c": [0]})
     first, second = found.columns
@@ -125,7 +127,7 @@ def test_the_encoder_of_the_judged_run_is_one_extractor():
     """Wherever the run lies; its weights are what is judged. Another run's encoder is itself."""
 
     def probed(name, extractor, mark, **more):
-        own = {**PROTOCOL, "subject": name, "extractor": {"fingerprint": mark}}
+        own = replace(PROTOCOL, subject=name, preparation=Preparation(mark))
         return Entry(name, 0, [figure(1.0, extractor=extractor, protocol=own, **more)], name)
 
     own = [probed(name, f"run:./{name}", name) for name in ("a", "b")]
@@ -151,7 +153,7 @@ def test_a_judge_the_run_was_trained_with_calls_no_winner():
 
 def test_other_protocols_are_refused_unless_asked_for():
     """What differs is said; figures that do agree are shown."""
-    other = {**PROTOCOL, "samples": 200}
+    other = replace(PROTOCOL, samples=200)
     entries = [Entry("a", 0, [figure(1.0)], "a"), Entry("b", 0, [figure(2.0, protocol=other)], "b")]
     with pytest.raises(UsageError, match=r"samples: 100 or 200.*--mixed"):
         tabulate(entries)
@@ -168,7 +170,7 @@ def test_runs_are_grouped_by_recipe_and_called_by_what_differs(small, tmp_path):
         for seed in (0, 1):
             out = str(tmp_path / f"{loss}-{seed}")
             small(loss=loss, seed=seed, out=out)
-            keep_of_run(out, evaluate(out, extractors=("pixels",), count=40))
+            append_to_run(out, evaluate(out, Plan(extractors=("pixels",), count=40)).measurements)
             places.append(out)
     found = compare(places)
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from gentk.errors import DataError, UsageError
 from gentk.evaluation.evaluate import evaluate
-from gentk.evaluation.figures import keep_of_run, read
-from gentk.evaluation.measure import Measure
-from gentk.journal import append
+from gentk.evaluation.plan import Plan
+from gentk.evaluation.record import FILE, append, append_to_run, read
+from gentk.evaluation.settled import recorded
 from gentk.registry import Registry
 from gentk.runs.training import make
-from gentk.sweep.compare import tabulate
+from gentk.sweep.comparison import tabulate
 from gentk.sweep.grid import entries_of, failures_of, finish, lay_out, read_rows
 
 OVER = {"loss": ["moments", "mmd"], "estimator": ["batch", "ama"]}
-MEASURE = Measure(extractors=("pixels",), count=30)
+MEASURE = Plan(extractors=("pixels",), count=30)
 
 
 @pytest.fixture
@@ -64,12 +65,11 @@ def test_runs_made_elsewhere_are_found(grid, monkeypatch):
     plan = grid(seeds=1)
     plot = plan.plots[0]
     run = make(plot.resolved, Registry(), [])
-    keep_of_run(
-        str(run.folder.path), evaluate(str(run.folder.path), extractors=("pixels",), count=30)
-    )
+    append_to_run(str(run.folder.path), evaluate(str(run.folder.path), MEASURE).measurements)
     calls = []
     monkeypatch.setattr(
-        "gentk.evaluation.measure.evaluate", lambda *a, **k: calls.append(a) or evaluate(*a, **k)
+        "gentk.evaluation.settled.evaluate",
+        lambda *a: calls.append(a) or evaluate(*a),
     )
     finish(plan, Registry(), silent=True)
 
@@ -93,8 +93,9 @@ def test_figures_against_another_reference_are_not_taken(grid):
     """Without --against the reference is the test split of the run's own data."""
     plan = grid(seeds=1)
     run = make(plan.plots[0].resolved, Registry(), [])
-    place, asked = str(run.folder.path), {"extractors": ("pixels",), "count": 30}
-    keep_of_run(place, evaluate(place, data="digits,split=train", **asked))
+    place = str(run.folder.path)
+    other = replace(MEASURE, data="digits,split=train")
+    append_to_run(place, evaluate(place, other).measurements)
     finish(plan, Registry(), silent=True)
 
     references = {
@@ -105,33 +106,30 @@ def test_figures_against_another_reference_are_not_taken(grid):
     assert references == {"test"} and len(tabulate(entries_of(plan)).columns) > 0
 
 
-def test_figures_of_a_metric_are_of_one_evaluation(small):
+def test_measurements_of_a_metric_are_of_one_evaluation(small):
     """Those of the last one; what an earlier one had besides is not mixed in."""
     run = small()
     place = str(run.folder.path)
-    ask = {"metrics": ("prdc",), "extractors": ("pixels",), "count": 30}
-    keep_of_run(place, evaluate(place, **ask))
-    rows = read(run.folder.path)
-    stray = {**rows[0], "figure": "stray"}
-    (run.folder.path / "figures.jsonl").unlink()
-    append(run.folder.path / "figures.jsonl", [stray, *rows[:2], *rows])
-    found = Measure(metrics=("prdc",), extractors=("pixels",), count=30).found(
-        run.folder.path, 6, Registry()
-    )
+    plan = Plan(metrics=("prdc",), extractors=("pixels",), count=30)
+    append_to_run(place, evaluate(place, plan).measurements)
+    measurements = [row.measurement for row in read(run.folder.path)]
+    stray = replace(measurements[0], name="stray")
+    (run.folder.path / FILE).unlink()
+    append(run.folder.path, [stray, *measurements[:2], *measurements], 6)
 
-    assert [row["figure"] for row in found] == [row["figure"] for row in rows]
+    assert recorded(run.folder.path, 6, plan, Registry()) == measurements
 
 
 def test_a_run_that_cannot_be_judged_is_a_row_and_tried_again(grid, monkeypatch):
     """The others go on; what diverges is final, what was refused is not."""
     plan = grid(seeds=1)
 
-    def fails(subject, **asked):
+    def fails(subject, *asked):
         if "batch" in subject:
             raise DataError("no room; type it again")
-        return evaluate(subject, **asked)
+        return evaluate(subject, *asked)
 
-    monkeypatch.setattr("gentk.evaluation.measure.evaluate", fails)
+    monkeypatch.setattr("gentk.evaluation.settled.evaluate", fails)
     finish(plan, Registry(), silent=True)
     assert [why for _, why in failures_of(plan)] == ["no room; type it again"] * 2
     assert len(entries_of(plan)) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gentk.interfaces import Figure, Metric
+from gentk.interfaces import Metric, MetricValue
 from gentk.summary import MomentSums
 
 
@@ -16,8 +16,8 @@ class Right(Metric):
     def summarise(self, features, like=None):
         return MomentSums.of(features, "none", like)
 
-    def figures(self, reference, sample, **also):
-        return [Figure("gap", float((reference.mean() - sample.mean()).square().sum()))]
+    def values(self, reference, sample, **also):
+        return [MetricValue("gap", float((reference.mean() - sample.mean()).square().sum()))]
 
     def fingerprint(self):
         return "right"
@@ -26,31 +26,31 @@ class Right(Metric):
 class Whole(Right):
     """One of its figures is no float."""
 
-    def figures(self, reference, sample, **also):
-        return [*super().figures(reference, sample), Figure("count", sample.count)]
+    def values(self, reference, sample, **also):
+        return [*super().values(reference, sample), MetricValue("count", sample.count)]
 
 
 class Reversed(Right):
     """It says that more is better."""
 
-    def figures(self, reference, sample, **also):
-        value = super().figures(reference, sample)[0].value
-        return [Figure("gap", value, better="higher")]
+    def values(self, reference, sample, **also):
+        value = super().values(reference, sample)[0].value
+        return [MetricValue("gap", value, direction="higher")]
 
 
 class Noisy(Right):
     """Its figures have chance in them."""
 
-    def figures(self, reference, sample, **also):
-        value = super().figures(reference, sample)[0].value
-        return [Figure("gap", value + 1e-6 * float(torch.rand(())))]
+    def values(self, reference, sample, **also):
+        value = super().values(reference, sample)[0].value
+        return [MetricValue("gap", value + 1e-6 * float(torch.rand(())))]
 
 
 class Grabbing(Right):
     """It changes the summaries it is given."""
 
-    def figures(self, reference, sample, **also):
-        found = super().figures(reference, sample)
+    def values(self, reference, sample, **also):
+        found = super().values(reference, sample)
         reference.sums.mul_(0.5).add_(1)
         return found
 

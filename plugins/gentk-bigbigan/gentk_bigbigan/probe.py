@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gentk.errors import BadOption, DataError
-from gentk.interfaces import Features, Figure, Metric
+from gentk.interfaces import Features, Metric, MetricValue
 from gentk.summary import Samples, Summary, pooled
 
 __all__ = ["Probe", "crelu", "standardised"]
@@ -83,7 +83,7 @@ class Probe(Metric):
         return Samples.of(pooled(features))
 
     @torch.no_grad()
-    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+    def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `probe`, or `probe/LAYER`, and with more than ten classes `.../top5`.
 
         Raises:
@@ -131,7 +131,7 @@ class Probe(Metric):
 
     def _figures(
         self, name: str, x: Tensor, y: Tensor, test_x: Tensor, test_y: Tensor
-    ) -> list[Figure]:
+    ) -> list[MetricValue]:
         """Fit the classifier and return its accuracies."""
         import numpy as np
 
@@ -195,6 +195,6 @@ def _labelled(samples: Samples, columns: slice) -> tuple[Tensor, Tensor]:
     ].cpu()
 
 
-def _accuracy(name: str, hits: Any) -> Figure:
+def _accuracy(name: str, hits: Any) -> MetricValue:
     value = float(hits.mean())
-    return Figure(name, value, math.sqrt(value * (1 - value) / len(hits)), "higher")
+    return MetricValue(name, value, math.sqrt(value * (1 - value) / len(hits)), "higher")

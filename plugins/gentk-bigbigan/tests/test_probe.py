@@ -26,7 +26,7 @@ def classes(count, seed, *, noise=0.1, number=3):
 
 def accuracy(probe, train, test):
     """The first figure of a probe fitted to `train` for `test`."""
-    return probe.figures(labelled(*test), labelled(*test), train=labelled(*train))[0]
+    return probe.values(labelled(*test), labelled(*test), train=labelled(*train))[0]
 
 
 def test_crelu_is_the_positive_and_the_negative_part():
@@ -56,7 +56,7 @@ def test_classes_that_can_be_told_apart_are(classifier, features):
     """Accuracy 1 on corners, chance on labels that have nothing to do with the features."""
     probe = Probe(classifier=classifier, features=features)
     found = accuracy(probe, classes(300, 0), classes(90, 1))
-    assert (found.name, found.value, found.better) == ("probe", 1.0, "higher")
+    assert (found.name, found.value, found.direction) == ("probe", 1.0, "higher")
 
     x, y = classes(600, 2, noise=1.0)
     mixed = y[torch.randperm(600, generator=torch.Generator().manual_seed(0))]
@@ -87,7 +87,7 @@ def test_maps_are_averaged_and_layers_may_be_looked_at_alone():
         return replace(Samples.of({"noise": noise, "signal": x}), labels=y)
 
     test = both(90, 1)
-    noise, signal = probe.figures(test, test, train=both(300, 0))
+    noise, signal = probe.values(test, test, train=both(300, 0))
     assert (noise.name, signal.name) == ("probe/noise", "probe/signal")
     assert signal.value == 1.0 and noise.value < 0.6
 
@@ -96,7 +96,7 @@ def test_many_classes_have_a_top_five():
     """With more than ten classes: the share whose class is among the five best."""
     probe = Probe(c=1.0)
     test = labelled(*classes(240, 1, number=12, noise=2.0))
-    first, five = probe.figures(test, test, train=labelled(*classes(600, 0, number=12, noise=2.0)))
+    first, five = probe.values(test, test, train=labelled(*classes(600, 0, number=12, noise=2.0)))
     assert (first.name, five.name) == ("probe", "probe/top5")
     assert first.value < five.value <= 1
 
@@ -109,7 +109,7 @@ def test_what_has_no_label_is_left_out():
     with pytest.raises(DataError, match="type --data cifar10"):
         accuracy(Probe(), (x, torch.zeros_like(y)), classes(90, 1))
     with pytest.raises(DataError, match="needs labelled images"):
-        Probe().figures(Samples.of({"layer": x}), Samples.of({"layer": x}), train=labelled(x, y))
+        Probe().values(Samples.of({"layer": x}), Samples.of({"layer": x}), train=labelled(x, y))
     with pytest.raises(BadOption, match="must be above 0; write k=1"):
         Probe(k=0)
 

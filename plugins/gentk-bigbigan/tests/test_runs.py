@@ -166,7 +166,9 @@ def test_the_encoder_is_an_extractor_afterwards(joint, tmp_path):
     assert done.exit_code == 0, done.output
     [row] = json.loads(done.stdout)["rows"]
     assert (
-        0 <= row["value"] <= 1 and row["extractor"] == f"run:{place}" and row["better"] == "higher"
+        0 <= row["value"] <= 1
+        and row["extractor"] == f"run:{place}"
+        and row["direction"] == "higher"
     )
 
     sheet = command("sample", place, "--as", "reconstruction", "-n", 4, "--out", tmp_path / "r.png")

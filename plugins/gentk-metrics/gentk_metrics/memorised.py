@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gentk.errors import DataError
-from gentk.interfaces import Features, Figure, Metric
+from gentk.interfaces import Features, Metric, MetricValue
 from gentk.summary import Samples, Summary, pooled
 
 from .neighbours import Points, radii
@@ -42,7 +42,7 @@ class Memorised(Metric):
         return Samples.of(pooled(features))
 
     @torch.no_grad()
-    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+    def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `memorised`.
 
         Raises:
@@ -65,7 +65,7 @@ class Memorised(Metric):
                 "features; type another --extractor, or --data NAME,split=test"
             )
         value, error = memorised(held, made)
-        return [Figure("memorised", value, error, "none")]
+        return [MetricValue("memorised", value, error, "none")]
 
     def fingerprint(self) -> str:
         """Return what is summarised: pooled features."""

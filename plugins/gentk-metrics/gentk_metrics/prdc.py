@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gentk.errors import BadOption, DataError
-from gentk.interfaces import Features, Figure, Metric
+from gentk.interfaces import Features, Metric, MetricValue
 from gentk.summary import Samples, Summary, pooled
 
 from .neighbours import Points, radii, rows_of
@@ -51,7 +51,7 @@ class PRDC(Metric):
         return Samples.of(pooled(features))
 
     @torch.no_grad()
-    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+    def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return the four; raise `DataError` for too few images to have a k-th neighbour."""
         assert isinstance(reference, Samples) and isinstance(sample, Samples)
         if min(reference.count, sample.count) <= self.k:
@@ -61,7 +61,7 @@ class PRDC(Metric):
                 "--metric prdc,k=1, or compare more"
             )
         found = prdc(reference.rows, sample.rows, self.k)
-        return [Figure(n, v, better="higher") for n, v in zip(NAMES, found, strict=True)]
+        return [MetricValue(n, v, direction="higher") for n, v in zip(NAMES, found, strict=True)]
 
     def fingerprint(self) -> str:
         """Return what is summarised: pooled features."""

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from gentk.errors import BadOption, DataError, Incompatible
-from gentk.interfaces import Features, Figure, Metric
+from gentk.interfaces import Features, Metric, MetricValue
 from gentk.precision import widest
 from gentk.summary import Samples, Summary
 
@@ -56,7 +56,7 @@ class InceptionScore(Metric):
         return Samples.of(features)
 
     @torch.no_grad()
-    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+    def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `is`, and `is/reference`; raise `DataError` for fewer samples than splits."""
         assert isinstance(reference, Samples) and isinstance(sample, Samples)
         if min(reference.count, sample.count) < self.splits:
@@ -72,10 +72,10 @@ class InceptionScore(Metric):
             self._figure("is/reference", reference.rows[order.to(reference.rows.device)], "none"),
         ]
 
-    def _figure(self, name: str, logits: Tensor, better: Literal["higher", "none"]) -> Figure:
+    def _figure(self, name: str, logits: Tensor, better: Literal["higher", "none"]) -> MetricValue:
         scores = inception_score(logits, self.splits)
         error = float(scores.std() / self.splits**0.5) if self.splits > 1 else None
-        return Figure(name, float(scores.mean()), error, better)
+        return MetricValue(name, float(scores.mean()), error, better)
 
     def fingerprint(self) -> str:
         """Return what is summarised: features as they are."""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from gentk.errors import BadOption, DataError
-from gentk.interfaces import Features, Figure, Metric
+from gentk.interfaces import Features, Metric, MetricValue
 from gentk.precision import widest
 from gentk.summary import Samples, Summary, pooled
 
@@ -53,7 +53,7 @@ class SlicedDistance(Metric):
         return Samples.of(pooled(features))
 
     @torch.no_grad()
-    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+    def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `mind`; raise `DataError` without images on a side."""
         assert isinstance(reference, Samples) and isinstance(sample, Samples)
         if min(reference.count, sample.count) < 1:
@@ -62,7 +62,7 @@ class SlicedDistance(Metric):
         directions = torch.randn(self.projections, reference.rows.shape[1], generator=draw)
         directions /= directions.norm(dim=1, keepdim=True).clamp(min=1e-12)
         value = sliced(reference.rows, sample.rows, directions.to(reference.rows))
-        return [Figure("mind", 3 * reference.rows.shape[1] * value)]
+        return [MetricValue("mind", 3 * reference.rows.shape[1] * value)]
 
     def fingerprint(self) -> str:
         """Return what is summarised: pooled features."""

@@ -36,7 +36,7 @@ def ours(metric: str, x: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
         rest = [built.summarise({"x": part}, first) for part in rows[64:].split(64)]
         return functools.reduce(operator.add, [first, *rest]).settled()
 
-    return {figure.name: figure.value for figure in built.figures(summary(x), summary(y))}
+    return {figure.name: figure.value for figure in built.values(summary(x), summary(y))}
 
 
 def test_fd(features):

@@ -22,10 +22,10 @@ def rows(*values: torch.Tensor) -> list[Samples]:
 def test_mind_of_a_shift_is_three_times_its_square():
     """Along u a shift s moves all by u.s, whose square is |s|^2 / D on average."""
     x = torch.randn(200, 16, dtype=torch.float64)
-    (figure,) = SlicedDistance(projections=20_000).figures(*rows(x, x + 0.5))
+    (figure,) = SlicedDistance(projections=20_000).values(*rows(x, x + 0.5))
 
     assert figure.value == pytest.approx(3 * 16 * 0.25, rel=0.02)
-    assert SlicedDistance().figures(*rows(x, x.flip(0)))[0].value == pytest.approx(0, abs=1e-20)
+    assert SlicedDistance().values(*rows(x, x.flip(0)))[0].value == pytest.approx(0, abs=1e-20)
 
 
 def test_mind_of_equal_counts_is_the_sorted_difference():
@@ -55,8 +55,8 @@ def test_the_score_is_one_and_the_number_of_classes():
 
     assert inception_score(same, 5).tolist() == pytest.approx([1.0] * 5)
     assert inception_score(sure, 10).tolist() == pytest.approx([10.0] * 10)
-    score, real = InceptionScore(splits=2).figures(*rows(sure, same))
-    assert (score.name, real.name, score.better) == ("is", "is/reference", "higher")
+    score, real = InceptionScore(splits=2).values(*rows(sure, same))
+    assert (score.name, real.name, score.direction) == ("is", "is/reference", "higher")
     assert score.value == pytest.approx(1) and real.value == pytest.approx(10, rel=0.05)
 
 
@@ -75,7 +75,7 @@ def test_memorised_is_a_half_for_fresh_data_and_one_for_copies():
     metric = Memorised()
     values = {}
     for name, made in (("fresh", fresh), ("copies", train[:100]), ("far", far + 50)):
-        (figure,) = metric.figures(*rows(held, made), train=rows(train)[0])
+        (figure,) = metric.values(*rows(held, made), train=rows(train)[0])
         values[name] = figure
     assert abs(values["fresh"].value - 0.5) < 3 * values["fresh"].error < 0.15
     assert values["copies"].value == 1 and values["far"].value == 0
@@ -96,13 +96,13 @@ def test_what_is_missing_or_out_of_range_is_one_sentence():
     """Each says what to type."""
     ten = rows(torch.randn(10, 3))[0]
     for call in (
-        lambda: Memorised().figures(ten, ten),
-        lambda: Memorised().figures(ten, ten, train=ten),
-        lambda: InceptionScore(splits=11).figures(ten, ten),
+        lambda: Memorised().values(ten, ten),
+        lambda: Memorised().values(ten, ten, train=ten),
+        lambda: InceptionScore(splits=11).values(ten, ten),
     ):
         with pytest.raises(DataError, match="type"):
             call()
     for make in (lambda: InceptionScore(splits=0), lambda: SlicedDistance(projections=0)):
         with pytest.raises(BadOption, match="write"):
             make()
-    assert math.isfinite(InceptionScore(splits=1).figures(ten, ten)[0].value)
+    assert math.isfinite(InceptionScore(splits=1).values(ten, ten)[0].value)

@@ -12,7 +12,7 @@ from gentk_metrics.prdc import NAMES, PRDC, prdc
 
 def figures(real: torch.Tensor, made: torch.Tensor, k: int = 3) -> dict[str, float]:
     """The four figures of rows, by name."""
-    found = PRDC(k=k).figures(Samples.of({"x": real}), Samples.of({"x": made}))
+    found = PRDC(k=k).values(Samples.of({"x": real}), Samples.of({"x": made}))
     return {figure.name: figure.value for figure in found}
 
 
@@ -68,10 +68,10 @@ def test_it_is_the_definition_whatever_the_blocks(monkeypatch, block):
 
 def test_names_and_refusals():
     """Higher is better for all four; too few images and k=0 are refused."""
-    found = PRDC().figures(*[Samples.of({"x": torch.randn(9, 2)})] * 2)
+    found = PRDC().values(*[Samples.of({"x": torch.randn(9, 2)})] * 2)
     assert tuple(figure.name for figure in found) == NAMES
-    assert {figure.better for figure in found} == {"higher"}
+    assert {figure.direction for figure in found} == {"higher"}
     with pytest.raises(DataError, match="9 samples and 9 of the reference; type --metric prdc,k=1"):
-        PRDC(k=9).figures(*[Samples.of({"x": torch.randn(9, 2)})] * 2)
+        PRDC(k=9).values(*[Samples.of({"x": torch.randn(9, 2)})] * 2)
     with pytest.raises(BadOption, match="k=5"):
         PRDC(k=0)

@@ -20,7 +20,7 @@ from typing import Literal
 import torch
 
 from gentk.errors import BadOption, DataError
-from gentk.interfaces import Features, Figure, Metric
+from gentk.interfaces import Features, Metric, MetricValue
 from gentk.summary import Samples, Summary, pooled
 
 from .influence import Influences, Pairs
@@ -61,7 +61,7 @@ class KernelDistance(Metric):
         return Samples.of(pooled(features))
 
     @torch.no_grad()
-    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+    def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `kid`; raise `DataError` for fewer images than a subset takes."""
         assert isinstance(reference, Samples) and isinstance(sample, Samples)
         kernel = Polynomial(self.degree)
@@ -102,7 +102,7 @@ class KernelDistance(Metric):
             values.append(pairs.mmd2())
         found = torch.tensor(values, dtype=torch.float64)
         choice = float(found.std() / turns**0.5) if turns > 1 else 0.0
-        return [Figure("kid", float(found.mean()), math.hypot(influences.error(), choice))]
+        return [MetricValue("kid", float(found.mean()), math.hypot(influences.error(), choice))]
 
     def fingerprint(self) -> str:
         """Return what is summarised: pooled features."""

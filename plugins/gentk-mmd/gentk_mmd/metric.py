@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 
 from gentk.errors import DataError
-from gentk.interfaces import Features, Figure, Metric
+from gentk.interfaces import Features, Metric, MetricValue
 from gentk.summary import Samples, Summary, pooled
 
 from .choice import MEDIAN_OF, KernelChoice
@@ -53,7 +53,7 @@ class Discrepancy(Metric):
         return Samples.of(pooled(features) if self.pool == "mean" else features)
 
     @torch.no_grad()
-    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+    def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `mmd`, MMD^2; raise `DataError` for fewer than two images on a side."""
         assert isinstance(reference, Samples) and isinstance(sample, Samples)
         if min(reference.count, sample.count) < 2:
@@ -62,7 +62,7 @@ class Discrepancy(Metric):
         some = torch.randperm(reference.count, generator=draw)[:MEDIAN_OF]
         kernel = self.choice.kernel(self.choice.settle(reference.take(some).rows))
         value = mmd2(reference.rows, sample.rows, kernel, unbiased=self.unbiased)
-        return [Figure("mmd", float(value))]
+        return [MetricValue("mmd", float(value))]
 
     def fingerprint(self) -> str:
         """Return what is summarised: features, pooled or not."""

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gentk.errors import BadOption, DataError
-from gentk.interfaces import Features, Figure, Metric
+from gentk.interfaces import Features, Metric, MetricValue
 from gentk.precision import double, widest
 from gentk.summary import Samples, Summary
 
@@ -59,7 +59,7 @@ class Parzen(Metric):
         return Samples.of(features)
 
     @torch.no_grad()
-    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+    def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `parzen` and `parzen/sigma`; raise `DataError` without validation or test images."""
         validation = also.get("validation")
         assert isinstance(reference, Samples) and isinstance(sample, Samples)
@@ -73,8 +73,8 @@ class Parzen(Metric):
         values = log_likelihoods(reference.rows, sample.rows, [sigma])[:, 0]
         error = float(values.std()) / math.sqrt(len(values))
         return [
-            Figure("parzen", float(values.mean()), error, "higher"),
-            Figure("parzen/sigma", sigma),
+            MetricValue("parzen", float(values.mean()), error, "higher"),
+            MetricValue("parzen/sigma", sigma),
         ]
 
     def fingerprint(self) -> str:

@@ -26,23 +26,23 @@ def samples(rows: torch.Tensor) -> Samples:
 
 def test_kid_of_all_images_is_the_check_value():
     """subset_size=all compares everything once."""
-    (figure,) = KernelDistance(subset_size="all").figures(samples(X), samples(Y))
+    (figure,) = KernelDistance(subset_size="all").values(samples(X), samples(Y))
     assert figure.value == pytest.approx(-7.3125, abs=1e-9)
-    assert figure.error >= 0 and figure.better == "lower"
+    assert figure.error >= 0 and figure.direction == "lower"
 
 
 def test_kid_is_the_mean_over_subsets_with_its_error():
     """Subsets that hold every image are all the set; smaller ones spread around its value."""
     x, y = torch.randn(200, 5), torch.randn(220, 5) + 0.5
     whole = mmd2(x, y, Polynomial(), unbiased=True).item()
-    everything = KernelDistance(subset_size="all").figures(samples(x), samples(x))[0]
-    (full,) = KernelDistance(subsets=3, subset_size=200).figures(samples(x), samples(x))
-    (part,) = KernelDistance(subsets=60, subset_size=50).figures(samples(x), samples(y))
+    everything = KernelDistance(subset_size="all").values(samples(x), samples(x))[0]
+    (full,) = KernelDistance(subsets=3, subset_size=200).values(samples(x), samples(x))
+    (part,) = KernelDistance(subsets=60, subset_size=50).values(samples(x), samples(y))
 
     assert full.value == pytest.approx(everything.value, abs=1e-6)
     assert full.error == pytest.approx(everything.error, abs=1e-6)
     assert abs(part.value - whole) < 5 * part.error
-    again = KernelDistance(subsets=60, subset_size=50).figures(samples(x), samples(y))
+    again = KernelDistance(subsets=60, subset_size=50).values(samples(x), samples(y))
     assert again == [part]
 
 
@@ -55,7 +55,7 @@ def test_the_error_of_kid_is_what_fresh_images_do():
         for _ in range(200):
             x = torch.randn(300, 8, generator=draw, dtype=torch.float64)
             y = torch.randn(300, 8, generator=draw, dtype=torch.float64) + shift
-            (figure,) = KernelDistance(subset_size="all").figures(samples(x), samples(y))
+            (figure,) = KernelDistance(subset_size="all").values(samples(x), samples(y))
             hits += abs(figure.value - truth) <= 1.96 * figure.error
         assert 0.90 <= hits / 200 <= 1.0, (shift, hits)
 
@@ -82,14 +82,14 @@ def test_kid_pools_maps():
 
 def test_the_metric_mmd_is_the_losses_discrepancy():
     """With given bandwidths it is mmd2; with the median, that of the data's distances."""
-    (figure,) = Discrepancy(bandwidths=(2.0,), unbiased=False).figures(samples(X), samples(Y))
+    (figure,) = Discrepancy(bandwidths=(2.0,), unbiased=False).values(samples(X), samples(Y))
     assert figure.value == pytest.approx(0.503217, abs=1e-6)
 
     x, y = torch.randn(80, 3, dtype=torch.float64), torch.randn(90, 3, dtype=torch.float64)
     middle = torch.pdist(x).median().item()
     expected = mmd2(x, y, Gaussian([middle]), unbiased=True).item()
-    assert Discrepancy().figures(samples(x), samples(y))[0].value == pytest.approx(expected)
-    assert Discrepancy(kernel="energy").figures(samples(x), samples(x + 1))[0].value > 0.1
+    assert Discrepancy().values(samples(x), samples(y))[0].value == pytest.approx(expected)
+    assert Discrepancy(kernel="energy").values(samples(x), samples(x + 1))[0].value > 0.1
 
 
 def test_parzen_check_value():
@@ -132,12 +132,12 @@ def test_parzen_chooses_sigma_on_validation_images():
     )
     metric = Parzen(low=0.02, high=0.4, step=0.02)
     assert len(metric.grid) == 20 and metric.grid[-1] == 0.4
-    figure, sigma = metric.figures(test, sample, validation=validation)
+    figure, sigma = metric.values(test, sample, validation=validation)
 
     means = log_likelihoods(validation.rows, sample.rows, metric.grid).mean(0)
     assert sigma.name == "parzen/sigma" and sigma.value == metric.grid[int(means.argmax())]
     each = log_likelihoods(test.rows, sample.rows, [sigma.value])
-    assert figure.name == "parzen" and figure.better == "higher"
+    assert figure.name == "parzen" and figure.direction == "higher"
     assert figure.value == pytest.approx(each.mean().item())
     assert figure.error == pytest.approx(each.std().item() / 300**0.5)
 
@@ -152,10 +152,10 @@ def test_what_is_missing_or_out_of_range_is_one_sentence():
     """Each says what to type."""
     one, two = samples(X[:1]), samples(X)
     for call in (
-        lambda: KernelDistance().figures(two, two),
-        lambda: KernelDistance(subset_size="all").figures(one, two),
-        lambda: Discrepancy().figures(one, two),
-        lambda: Parzen().figures(two, two),
+        lambda: KernelDistance().values(two, two),
+        lambda: KernelDistance(subset_size="all").values(one, two),
+        lambda: Discrepancy().values(one, two),
+        lambda: Parzen().values(two, two),
     ):
         with pytest.raises(DataError, match="type"):
             call()

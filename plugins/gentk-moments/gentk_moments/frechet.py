@@ -34,7 +34,7 @@ import torch
 from torch import Tensor
 
 from gentk.errors import DataError, Incompatible
-from gentk.interfaces import Features, Figure, Metric
+from gentk.interfaces import Features, Metric, MetricValue
 from gentk.precision import double
 from gentk.summary import MomentSums, Summary, pooled
 
@@ -77,7 +77,7 @@ class FrechetDistance(Metric):
         return HalvedMoments.of(features, like, self.interval)
 
     @torch.no_grad()
-    def figures(self, reference: Summary, sample: Summary, **also: Summary) -> list[Figure]:
+    def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `fd` and, with enough images, `fd/extrapolated`, with errors.
 
         Raises:
@@ -89,13 +89,13 @@ class FrechetDistance(Metric):
         left, right = reference.whole(), sample.whole()
         value = _between(left, right)
         if not self.interval or min(left.count, right.count) <= 2 * len(left.sums):
-            return [Figure("fd", value)]
+            return [MetricValue("fd", value)]
         pairs = zip(reference.halves(), sample.halves(), strict=True)
         halves = [_between(a, b) for a, b in pairs]
         error = _error(left, right, reference.settled().rows, sample.settled().rows)
         return [
-            Figure("fd", value, error),
-            Figure("fd/extrapolated", 2 * value - sum(halves) / 2, error),
+            MetricValue("fd", value, error),
+            MetricValue("fd/extrapolated", 2 * value - sum(halves) / 2, error),
         ]
 
     def fingerprint(self) -> str:

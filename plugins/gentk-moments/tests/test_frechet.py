@@ -36,7 +36,7 @@ def test_a_set_against_itself_is_zero_even_when_singular():
     metric = FrechetDistance()
     summary = metric.summarise({"x": torch.randn(10, 64)})
 
-    assert metric.figures(summary, summary)[0].value == pytest.approx(0, abs=1e-6)
+    assert metric.values(summary, summary)[0].value == pytest.approx(0, abs=1e-6)
 
 
 def test_it_is_symmetric_and_grows_with_the_shift():
@@ -44,8 +44,8 @@ def test_it_is_symmetric_and_grows_with_the_shift():
     metric = FrechetDistance()
     a, b = torch.randn(300, 8), torch.randn(300, 8) * 1.5
     s = [metric.summarise({"x": rows}) for rows in (a, b, b + 3)]
-    ab, ba = metric.figures(s[0], s[1])[0].value, metric.figures(s[1], s[0])[0].value
-    near, far = ab, metric.figures(s[0], s[2])[0].value
+    ab, ba = metric.values(s[0], s[1])[0].value, metric.values(s[1], s[0])[0].value
+    near, far = ab, metric.values(s[0], s[2])[0].value
 
     assert ab == pytest.approx(ba, rel=1e-9)
     shift = (b.mean(0) + 3 - a.mean(0)).square().sum() - (b.mean(0) - a.mean(0)).square().sum()
@@ -57,7 +57,7 @@ def test_one_image_is_too_few():
     metric = FrechetDistance()
     one = metric.summarise({"x": torch.randn(1, 3)})
     with pytest.raises(DataError, match="at least 2"):
-        metric.figures(one, one)
+        metric.values(one, one)
 
 
 def spectrum(size: int, orders: float, draw: torch.Generator, rank: int | None = None):
@@ -105,7 +105,7 @@ def test_fewer_samples_than_features_are_finite_and_their_closed_form(count):
     draw = torch.Generator().manual_seed(0)
     x, y = (torch.randn(count, 64, generator=draw, dtype=torch.float64) for _ in range(2))
     metric = FrechetDistance()
-    figures = metric.figures(metric.summarise({"x": x}), metric.summarise({"x": y}))
+    figures = metric.values(metric.summarise({"x": x}), metric.summarise({"x": y}))
     (figure,) = figures
     a, b = x - x.mean(0), y - y.mean(0)
     cross = torch.linalg.svdvals(a @ b.T).sum() / (count - 1)
@@ -122,7 +122,7 @@ def test_constant_features_are_finite():
     x[:, 2] = y[:, 2] = 1.0
     y[:, 4] = 0.0
     metric = FrechetDistance()
-    found = metric.figures(metric.summarise({"x": x}), metric.summarise({"x": y}))
+    found = metric.values(metric.summarise({"x": x}), metric.summarise({"x": y}))
 
     assert all(math.isfinite(figure.value) for figure in found)
 
@@ -134,8 +134,8 @@ def test_two_thousand_features_of_a_thousand_images():
     metric = FrechetDistance()
     x, y = (metric.summarise({"x": torch.randn(1000, 2048, generator=draw)}) for _ in range(2))
 
-    assert metric.figures(x, y)[0].value > 0
-    assert metric.figures(x, x)[0].value == pytest.approx(0, abs=1e-6)
+    assert metric.values(x, y)[0].value > 0
+    assert metric.values(x, x)[0].value == pytest.approx(0, abs=1e-6)
 
 
 def closed_form(size: int):
@@ -164,7 +164,7 @@ def test_the_interval_covers_the_truth(same):
         x = torch.randn(2000, 64, generator=draw) * first
         y = torch.randn(2000, 64, generator=draw)
         y = y * first if same else y @ second.T + mean
-        figure, free = metric.figures(metric.summarise({"x": x}), metric.summarise({"x": y}))
+        figure, free = metric.values(metric.summarise({"x": x}), metric.summarise({"x": y}))
         hits += abs(free.value - truth) <= 1.96 * free.error
         plain += abs(figure.value - truth) <= 1.96 * figure.error
 
@@ -198,8 +198,8 @@ def test_the_interval_can_be_left_out():
     """interval=false is the figure alone, the same number."""
     a, b = ({"x": torch.randn(300, 4)} for _ in range(2))
     full, plain = FrechetDistance(), FrechetDistance(interval=False)
-    with_it = full.figures(full.summarise(a), full.summarise(b))
-    without = plain.figures(plain.summarise(a), plain.summarise(b))
+    with_it = full.values(full.summarise(a), full.summarise(b))
+    without = plain.values(plain.summarise(a), plain.summarise(b))
 
     assert [figure.name for figure in with_it] == ["fd", "fd/extrapolated"]
     (figure,) = without

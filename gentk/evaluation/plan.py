@@ -1,0 +1,108 @@
+"""Plans: what is measured and how, and what it is measured with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from ..data.view import View
+from ..errors import UsageError
+from ..families.base import Advance
+from ..interfaces import Metric
+from ..options import convert
+from ..registry import Registry
+from ..runs.images import data_options
+from ..seed import check_seed
+
+__all__ = ["Context", "Notice", "Plan"]
+
+Notice = Callable[[str], None]
+"""Called with sentences people should read."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an evaluation is made with; none of it decides a value.
+
+    Attributes:
+        registry: Where names are looked up.
+        device: Where to compute, as `Recipe.device`.
+        threads: CPU threads; torch's own choice without it.
+        notice: Called with sentences people should read.
+        advance: Called with what is being done, the number done, and the total.
+    """
+
+    registry: Registry = field(default_factory=Registry)
+    device: str = "auto"
+    threads: int | None = None
+    notice: Notice = lambda message: None
+    advance: Advance | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured and how, as `gentk evaluate` is asked for it.
+
+    Attributes:
+        data: The reference, as `Recipe.data`; for a run by default its own data's test split.
+        metrics: What to compute.
+        extractors: Where to compare: each is a judge of its own. By default an extractor that no
+            recipe trains on.
+        count: Number of samples; generated values are rounded to 8 bits, as files would be.
+        seed: Seed of the samples.
+        sanity: Judge training images, noise, blurred images and one repeated image too.
+        ratio: Report the ratio of `fd` to that of as many training images, `fdr`.
+        standard: Take the published Inception metrics instead of `metrics`; the only extractor that
+            may be named is `inception,weights=PATH`.
+        beside: Whether values in the features that a run was trained with, marked, stand beside those
+            of the default judge.
+    """
+
+    data: str | None = None
+    metrics: tuple[str, ...] = ("fd",)
+    extractors: tuple[str, ...] = ()
+    count: int = 5000
+    seed: int = 0
+    sanity: bool = False
+    ratio: bool = False
+    standard: bool = False
+    beside: bool = True
+
+    def words(self, device: str = "auto", threads: int | None = None) -> list[str]:
+        """Return the options of `gentk evaluate`."""
+        words = [word for metric in self.metrics for word in ("--metric", metric)]
+        words += [word for text in self.extractors for word in ("--extractor", text)]
+        words += ["--data", self.data] if self.data is not None else []
+        words += ["-n", str(self.count)]
+        words += ["--seed", str(self.seed)] if self.seed else []
+        words += ["--device", device] if device != "auto" else []
+        return words + (["--threads", str(threads)] if threads is not None else [])
+
+    def built(self, registry: Registry) -> dict[str, Metric]:
+        """Return the metrics by name, as typed."""
+        return {
+            text: cast(Metric, registry.build("metric", text)[0])
+            for text in dict.fromkeys(self.metrics)
+        }
+
+    def check(self, registry: Registry) -> None:
+        """Refuse names and numbers that there are not; reads no data, loads no weights.
+
+        Raises:
+            GentkError: A metric, an extractor, the reference or a number is none.
+        """
+        check_seed(self.seed)
+        if self.count < 2:
+            raise UsageError(f"{self.count} samples cannot be compared with anything; type -n 5000")
+        self.built(registry)
+        for text in self.extractors:
+            own = registry.check("extractor", text)
+            options = registry.options(registry.find("extractor", own.name))
+            convert(own.options, options, f"extractor {own.name!r}")
+        if self.data is not None:
+            own = registry.check("data", self.data)
+            shared = data_options()
+            options = [*shared, *registry.options(registry.find("data", own.name))]
+            values = convert(own.options, options, f"data {own.name!r}")
+            View(**{o.name: values[o.name] for o in shared if o.name in values})

@@ -1,0 +1,127 @@
+"""Records: the measurements of a run, `figures.jsonl` in its folder, one with its protocol a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue, TypeAdapter
+
+from .. import journal
+from ..errors import RunError
+from ..files import note
+from ..runs.folder import RunFolder
+from .measurement import Measurement
+
+__all__ = ["FILE", "Recorded", "append", "append_to_run", "read", "rewind", "row_of", "validated"]
+
+FILE = "figures.jsonl"
+
+MEASUREMENT = TypeAdapter(Measurement)
+
+Notice = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A measurement of a run, and how many steps the run had taken."""
+
+    steps: int
+    measurement: Measurement
+
+
+def row_of(measurement: Measurement) -> dict[str, JsonValue]:
+    """Return a measurement as a row of a file."""
+    return asdict(measurement)
+
+
+def validated(row: Mapping[str, Any]) -> Measurement:
+    """Return the measurement of a row; raise `ValueError` if it is none.
+
+    Rows that earlier versions wrote are read too: they call a name `figure` and a direction `better`.
+    """
+    return MEASUREMENT.validate_python(_current(row) if "figure" in row else dict(row))
+
+
+def _current(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of an earlier version as it is written today."""
+    old = dict(row)
+    protocol = dict(old.pop("protocol", {}))
+    details = dict(protocol.pop("reference", {}))
+    fingerprint = protocol.pop("reference_fingerprint", "")
+    known = {key: details.pop(key, None) for key in ("name", "split", "count")}
+    protocol["reference"] = {**known, "fingerprint": fingerprint, "details": details}
+    protocol["preparation"] = protocol.pop("extractor", None)
+    subject = old.pop("subject", protocol.get("subject"))
+    name, direction = old.pop("figure"), old.pop("better", "none")
+    old.pop("steps", None)
+    return {**old, "subject": subject, "name": name, "direction": direction, "protocol": protocol}
+
+
+def append(folder: Path, measurements: Sequence[Measurement], steps: int) -> None:
+    """Add measurements to those of a run.
+
+    Args:
+        folder: The run's.
+        measurements: Those of the run itself are kept; sanity rows are not.
+        steps: How many steps the run had taken.
+    """
+    rows = [
+        {"steps": steps, **row_of(one)}
+        for one in measurements
+        if one.subject == one.protocol.subject
+    ]
+    journal.append(folder / FILE, rows)
+
+
+def append_to_run(subject: str, measurements: Sequence[Measurement]) -> None:
+    """Add measurements to those of the run, if it was a run that was judged."""
+    folder = RunFolder(Path(subject))
+    if folder.record.exists():
+        append(folder.path, measurements, folder.checkpoints.steps()[-1])
+
+
+def read(folder: Path, steps: int | None = None, notice: Notice = note) -> list[Recorded]:
+    """Return a run's measurements, oldest first; of a number of steps only, if one is given.
+
+    Args:
+        folder: The run's.
+        steps: How many steps the run had taken; any by default.
+        notice: Called with a sentence if lines are damaged, which are dropped.
+
+    Raises:
+        RunError: The file holds something else.
+    """
+    try:
+        rows = journal.read(folder / FILE, notice, _recorded)
+    except (ValueError, OSError) as error:
+        raise RunError(
+            f"{folder / FILE} does not hold measurements ({error}); move it away and type: "
+            f"gentk evaluate {folder}"
+        ) from error
+    records = map(_recorded, rows)
+    return [record for record in records if steps is None or record.steps == steps]
+
+
+def rewind(folder: Path, steps: int) -> None:
+    """Drop the measurements after a step: a run that goes on from there takes them again.
+
+    Raises:
+        RunError: The file holds something else, or cannot be written.
+    """
+    try:
+        journal.rewrite(folder / FILE, lambda row: row["steps"] <= steps, check=_recorded)
+    except (ValueError, OSError) as error:
+        raise RunError(
+            f"{folder / FILE} cannot be continued ({error}); move it away, and type the command again"
+        ) from error
+
+
+def _recorded(row: Mapping[str, Any]) -> Recorded:
+    """Return what a row holds; raise `KeyError`, `TypeError` or `ValueError` if it is none of these."""
+    steps = row["steps"]
+    if not isinstance(steps, int) or steps < 0:
+        raise ValueError("its steps are no number")
+    return Recorded(steps, validated({key: value for key, value in row.items() if key != "steps"}))

@@ -1,0 +1,139 @@
+"""Settled: whether a run has been judged by a plan already, so that nothing is judged twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import RunError
+from ..registry import Registry
+from ..runs.folder import RunFolder
+from ..runs.images import open_data, test_split
+from .bench import RATIO
+from .evaluate import Evaluation, evaluate
+from .judges import judges_of
+from .measurement import OWN, Measurement, own_extractor
+from .plan import Context, Plan
+from .record import append, read
+
+__all__ = ["Settled", "judge", "pairs", "recorded", "rehearse"]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a plan asks of a run.
+
+    Attributes:
+        measurements: The values, those of a metric all of one evaluation.
+        evaluation: The evaluation, if the run had to be judged for them.
+    """
+
+    measurements: list[Measurement]
+    evaluation: Evaluation | None = None
+
+
+def judge(folder: Path, steps: int, plan: Plan, context: Context) -> Settled:
+    """Return what a plan asks of a run, judging it if that has not been done.
+
+    Args:
+        folder: The run's.
+        steps: The steps of its last checkpoint, which is what is judged.
+        plan: What is asked.
+        context: What it is judged with.
+
+    Raises:
+        GentkError: It cannot be judged.
+    """
+    known = recorded(folder, steps, plan, context.registry)
+    if known is not None:
+        return Settled(known)
+    evaluation = evaluate(str(folder), replace(plan, beside=False), context)
+    append(folder, evaluation.measurements, steps)
+    own = _chosen(evaluation.of_subject(), folder, plan, context.registry)
+    if own is None:
+        missing = ", ".join(" in ".join(pair) for pair in pairs(plan, context.registry, folder))
+        words = " ".join(plan.words(context.device, context.threads))
+        raise RunError(
+            f"the run {folder} did not get all values of {missing}; to see which, type: "
+            f"gentk evaluate {folder} {words}"
+        )
+    return Settled(own, evaluation)
+
+
+def recorded(folder: Path, steps: int, plan: Plan, registry: Registry) -> list[Measurement] | None:
+    """Return what a plan asks of a run from its record; None if it has not been judged so."""
+    measurements = [row.measurement for row in read(folder, steps) if _asked(row.measurement, plan)]
+    if not measurements:
+        return None
+    data = plan.data or test_split(RunFolder(folder).read()["recipe"]["data"])
+    # What is compared are the images: one reference may be written in several ways.
+    mark = open_data(data, registry, lambda message: None).fingerprint()
+    same = [m for m in measurements if m.protocol.reference.fingerprint == mark]
+    return _chosen(same, folder, plan, registry)
+
+
+def rehearse(data: str, plan: Plan, context: Context) -> None:
+    """Judge real images as runs of some data will be: what fails then fails now.
+
+    Raises:
+        GentkError: Such runs cannot be judged.
+    """
+    built = plan.built(context.registry)
+    metrics = tuple(name for name, metric in built.items() if "labels" not in metric.needs)
+    real = test_split(data)
+    against = plan.data if plan.data is not None else real
+    if metrics:
+        evaluate(real, replace(plan, data=against, metrics=metrics, beside=False), context)
+    else:
+        open_data(against, context.registry, lambda message: None)
+
+
+def pairs(plan: Plan, registry: Registry, folder: Path | None = None) -> list[tuple[str, str]]:
+    """Return the (metric, extractor) whose values a plan asks for.
+
+    Args:
+        plan: The plan.
+        registry: Where names are looked up.
+        folder: The run's; its own encoder is called `run`.
+    """
+    metrics = plan.built(registry)
+    own = [n for n, m in metrics.items() if m.extractor == OWN and not plan.extractors]
+    rest = {name: metric for name, metric in metrics.items() if name not in own}
+    judges = judges_of(rest, plan.extractors, None, registry, beside=False)
+    place = "" if folder is None else str(folder)
+    asked = [(name, own_extractor(j.extractor, place)) for j in judges for name in j.metrics]
+    return list(dict.fromkeys([*asked, *((name, OWN) for name in own)]))
+
+
+def _chosen(
+    measurements: Iterable[Measurement], folder: Path, plan: Plan, registry: Registry
+) -> list[Measurement] | None:
+    """Return the measurements that a plan asks for, or None if some are not there."""
+    asked = [m for m in measurements if _asked(m, plan)]
+    chosen: list[Measurement] = []
+    for pair in pairs(plan, registry, folder):
+        last = _last([m for m in asked if (m.metric, m.place) == pair])
+        if not last:
+            return None
+        chosen += last
+    return chosen
+
+
+def _asked(measurement: Measurement, plan: Plan) -> bool:
+    """Say whether a measurement is one of a plan's, and no ratio to others."""
+    ours = measurement.metric in plan.metrics and measurement.name not in RATIO.values()
+    protocol = measurement.protocol
+    return ours and (protocol.samples, protocol.seed) == (plan.count, plan.seed)
+
+
+def _last(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """Return those of the last evaluation: another begins where a name comes again."""
+    batch: dict[str, Measurement] = {}
+    before = None
+    for measurement in measurements:
+        if measurement.name in batch or measurement.protocol != before:
+            batch = {}
+        batch[measurement.name] = measurement
+        before = measurement.protocol
+    return list(batch.values())

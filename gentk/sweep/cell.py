@@ -1,0 +1,113 @@
+"""Cells: one metric over the seeds of a trial, and whether two of them differ.
+
+    mean +- std over seeds;   t = |m1 - m2| / sqrt(s1^2 / n1 + s2^2 / n2)
+
+Retraining with another seed moves a value more than other samples of the same run do, so that nothing is
+called different on one seed: each side needs two, and with two the test asks for a wide gap. Where no
+seed moves a value at all, any gap is a difference.
+
+Source: B. L. Welch, The generalization of "Student's" problem when several different population
+variances are involved, Biometrika 34 (1947).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..evaluation.measurement import Direction, Measurement
+
+__all__ = ["Cell", "Verdict", "cell_of", "verdict_of"]
+
+LEVEL = 0.95
+"""Two means are called different at this level."""
+
+Verdict = Literal["holds", "does not hold", "is within the noise", "is a tie", "is not decided"]
+"""What values say of a claim that one side is better: `is not decided` with one seed on a side."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A metric's values over the seeds of a trial.
+
+    Attributes:
+        values: One a seed.
+        error: The standard error of the only one, where known.
+        trained_on: Whether a run was trained in the judge's features.
+        seeds: The seeds.
+        alike: Whether all were measured in the same way.
+    """
+
+    values: tuple[float, ...]
+    error: float | None
+    trained_on: bool
+    seeds: tuple[int, ...] = ()
+    alike: bool = True
+
+    @property
+    def mean(self) -> float:
+        """The mean over seeds."""
+        return statistics.fmean(self.values)
+
+    @property
+    def std(self) -> float | None:
+        """The standard deviation over seeds; None for one, or if they were measured differently."""
+        return statistics.stdev(self.values) if len(self.values) > 1 and self.alike else None
+
+    def differs(self, other: Cell) -> bool:
+        """Say whether Welch's t-test tells two means apart; never with one seed on a side."""
+        if min(len(self.values), len(other.values)) < 2:
+            return False
+        sides = [
+            (statistics.variance(c.values) / len(c.values), len(c.values)) for c in (self, other)
+        ]
+        noise = sum(part for part, _ in sides)
+        if noise == 0:
+            return self.mean != other.mean
+        freedom = noise**2 / sum(part**2 / (count - 1) for part, count in sides)
+        from scipy.special import stdtrit
+
+        bound = float(stdtrit(freedom, (1 + LEVEL) / 2))
+        return abs(self.mean - other.mean) > bound * math.sqrt(noise)
+
+    def __str__(self) -> str:
+        """Write it as it is shown."""
+        mark = " *" if self.trained_on else ""
+        if self.std is not None:
+            return f"{self.mean:.4g} ± {self.std:.2g}{mark}"
+        if not self.alike:
+            return f"{self.mean:.4g} (measured differently){mark}"
+        error = "" if self.error is None else f" ± {self.error:.2g} s.e."
+        return f"{self.mean:.4g}{error} (1 seed){mark}"
+
+
+def cell_of(measurements: Sequence[tuple[int, Measurement]]) -> Cell:
+    """Return the cell of a trial's measurements, each with its seed; there is at least one."""
+    only = measurements[0][1].error if len(measurements) == 1 else None
+    return Cell(
+        tuple(m.value for _, m in measurements),
+        only,
+        any(m.trained_on for _, m in measurements),
+        tuple(seed for seed, _ in measurements),
+        len({m.key for _, m in measurements}) == 1,
+    )
+
+
+def verdict_of(better: Cell, worse: Cell, direction: Direction) -> Verdict:
+    """Return what values say of the claim that one side is better than the other.
+
+    Args:
+        better: The side that the claim calls better.
+        worse: The other.
+        direction: Which values are better: `lower` or `higher`.
+    """
+    if min(len(better.values), len(worse.values)) < 2:
+        return "is not decided"
+    if better.mean == worse.mean:
+        return "is a tie"
+    if not better.differs(worse):
+        return "is within the noise"
+    return "holds" if (better.mean < worse.mean) == (direction == "lower") else "does not hold"

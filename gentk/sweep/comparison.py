@@ -1,0 +1,228 @@
+"""Comparison: metrics of several trials side by side, a column a way of measuring.
+
+The best mean is called best if it differs from every other one (`gentk.sweep.cell`), so a false call is
+no likelier among many trials.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import UsageError
+from ..evaluation.measurement import Direction, Measurement, Protocol, differing, labels_of
+from .cell import Cell, cell_of
+
+__all__ = ["Column", "Comparison", "Entry", "tabulate"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run's measurements.
+
+    Attributes:
+        group: What it is shown as: runs of one group are seeds of one recipe.
+        seed: Its seed.
+        measurements: Its measurements, the latest last.
+        folder: Where it is.
+    """
+
+    group: str
+    seed: int
+    measurements: Sequence[Measurement]
+    folder: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One value of a metric in one extractor's features, measured in one way.
+
+    Attributes:
+        metric: The metric.
+        name: Its value's name.
+        extractor: The extractor; `run` is the encoder of the run that is judged.
+        direction: Which values are better.
+        label: In what its protocol differs from those of other columns in this extractor, if at all.
+        alike: Whether all of its values were measured in the same way.
+    """
+
+    metric: str
+    name: str
+    extractor: str
+    direction: Direction
+    label: str = ""
+    alike: bool = True
+
+    @property
+    def title(self) -> str:
+        """What it is headed by."""
+        return f"{self.name} ({self.label})" if self.label else self.name
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table of trials and metrics.
+
+    Attributes:
+        groups: The rows' names, in order, with the seeds of each that have measurements.
+        columns: The metrics.
+        cells: (group, column) -> what stands there.
+        protocols: Column -> how all of its values were measured; None where protocols differ.
+        notes: What people should know of the table, a sentence each.
+        failed: Group -> seeds whose runs failed.
+    """
+
+    groups: dict[str, list[int]]
+    columns: list[Column]
+    cells: dict[tuple[str, Column], Cell]
+    protocols: dict[Column, Protocol | None]
+    notes: list[str]
+    failed: dict[str, list[int]] = field(default_factory=dict)
+
+    def verdict(self, column: Column) -> str | None:
+        """Say which group is best, or why none is called so.
+
+        None for fewer than two groups, and for a metric of which neither direction is better.
+        """
+        cells = [(group, self.cells.get((group, column))) for group in self.groups]
+        have = [(group, cell) for group, cell in cells if cell is not None]
+        if len(have) < 2 or column.direction == "none":
+            return None
+        reason = _withheld(column, [cell for _, cell in have])
+        if reason is not None:
+            return reason
+        have.sort(key=lambda pair: pair[1].mean, reverse=column.direction == "higher")
+        (name, best), others = have[0], have[1:]
+        for other, cell in others:
+            if best.mean == cell.mean:
+                return f"no winner: {name} and {other} are a tie"
+            if not best.differs(cell):
+                return f"no winner: {name} and {other} are within the noise"
+        failed = any(self.failed.values())
+        return f"best: {name}" + (", of the runs that did not fail" if failed else "")
+
+
+def _withheld(column: Column, cells: Sequence[Cell]) -> str | None:
+    """Say why no winner is looked for, if so."""
+    if not column.alike:
+        return "no winner is called: measured differently"
+    if any(cell.trained_on for cell in cells):
+        return "no judge: a run was trained in these features"
+    if any(cell.std is None for cell in cells):
+        return "no winner is called on one seed"
+    if not all(math.isfinite(value) for cell in cells for value in cell.values):
+        return "no winner is called: a value is not finite"
+    return None
+
+
+def tabulate(
+    entries: Sequence[Entry],
+    *,
+    mixed: bool = False,
+    notes: Sequence[str] = (),
+    failed: Mapping[str, Sequence[int]] | None = None,
+) -> Comparison:
+    """Put entries into a table, a column for each way of measuring that all of them have.
+
+    Args:
+        entries: The runs.
+        mixed: Show metrics too that no way of measuring is common to: the latest of each run.
+        notes: What people should know besides.
+        failed: Group -> seeds whose runs failed.
+
+    Raises:
+        UsageError: There is no such metric.
+    """
+    picks = _common(entries)
+    shown = {next(m for m in pick if m is not None).head for pick in picks}
+    unlike = _unlike(entries, shown)
+    if mixed:
+        picks += _latest(entries, shown)
+    if entries and not picks:
+        why = f" ({'; '.join(unlike)})" if unlike else ""
+        raise UsageError(
+            f"the runs have no metric that was measured alike{why}; type gentk evaluate for each of "
+            "them with the same options, or add --mixed"
+        )
+    groups: dict[str, list[int]] = {}
+    for entry in entries:
+        groups.setdefault(entry.group, []).append(entry.seed)
+    for group in failed or {}:
+        groups.setdefault(group, [])
+    columns = _columns(picks)
+    return Comparison(
+        groups,
+        columns,
+        _cells(entries, columns, picks),
+        {column: _protocol(column, pick) for column, pick in zip(columns, picks, strict=True)},
+        [*notes, *unlike],
+        {group: list(seeds) for group, seeds in (failed or {}).items()},
+    )
+
+
+Pick = list[Measurement | None]
+"""What stands in a column: one a run, None where it has none."""
+
+
+def _common(entries: Sequence[Entry]) -> list[Pick]:
+    """Return the measurements that were taken alike of all runs, the latest of each."""
+    latest = [{m.key: m for m in entry.measurements} for entry in entries]
+    shared = [key for key in latest[0] if all(key in by for by in latest)] if latest else []
+    return [[by[key] for by in latest] for key in shared]
+
+
+def _latest(entries: Sequence[Entry], shown: set[tuple[str, str, str]]) -> list[Pick]:
+    """Return the latest measurements of each name that is not shown yet, however measured."""
+    by_head = [{m.head: m for m in entry.measurements} for entry in entries]
+    heads = dict.fromkeys(head for by in by_head for head in by if head not in shown)
+    return [[by.get(head) for by in by_head] for head in heads]
+
+
+def _columns(picks: Sequence[Pick]) -> list[Column]:
+    """Name the columns; those of one extractor are called by what distinguishes their protocols."""
+    have = [[m for m in pick if m is not None] for pick in picks]
+    firsts = [measurements[0] for measurements in have]
+    alike = [len({m.key for m in measurements}) == 1 for measurements in have]
+    labels = [""] * len(firsts)
+    for extractor in dict.fromkeys(m.place for m in firsts):
+        places = [p for p, m in enumerate(firsts) if alike[p] and m.place == extractor]
+        for place, label in zip(places, labels_of([firsts[p] for p in places]), strict=True):
+            labels[place] = label
+    return [
+        Column(m.metric, m.name, m.place, m.direction, label, same)
+        for m, label, same in zip(firsts, labels, alike, strict=True)
+    ]
+
+
+def _cells(
+    entries: Sequence[Entry], columns: Sequence[Column], picks: Sequence[Pick]
+) -> dict[tuple[str, Column], Cell]:
+    """Return what stands where."""
+    cells: dict[tuple[str, Column], Cell] = {}
+    for column, pick in zip(columns, picks, strict=True):
+        by_group: dict[str, list[tuple[int, Measurement]]] = {}
+        for entry, measurement in zip(entries, pick, strict=True):
+            if measurement is not None:
+                by_group.setdefault(entry.group, []).append((entry.seed, measurement))
+        cells |= {(group, column): cell_of(own) for group, own in by_group.items()}
+    return cells
+
+
+def _protocol(column: Column, pick: Pick) -> Protocol | None:
+    """Return how the values of a column were measured, if all in one way."""
+    return next(m for m in pick if m is not None).protocol if column.alike else None
+
+
+def _unlike(entries: Sequence[Entry], shown: set[tuple[str, str, str]]) -> list[str]:
+    """Say in what metrics differ of which no way of measuring is common to all runs."""
+    by_head: dict[tuple[str, str, str], list[Measurement]] = {}
+    for entry in entries:
+        for head, measurement in {m.head: m for m in entry.measurements}.items():
+            by_head.setdefault(head, []).append(measurement)
+    notes = []
+    for head, measurements in by_head.items():
+        differences = differing(measurements)
+        if differences and head not in shown:
+            notes.append(f"{head[1]} was measured differently, {', '.join(differences)}")
+    return notes
