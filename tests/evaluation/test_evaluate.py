@@ -73,7 +73,7 @@ def test_samples_on_disk_are_judged_as_the_run_is(small, tmp_path):
         ("/nowhere", {}, DataError, "type the folder of a run"),
         ("digits", {}, UsageError, "add --data"),
         ("digits", {"data": "digits", "count": 1}, UsageError, "-n 5000"),
-        ("digits", {"data": "digits", "seed": -1}, UsageError, "seed -1"),
+        ("digits", {"data": "digits", "seed": -1}, UsageError, "seed=-1"),
         ("digits", {"data": "digits", "device": "meta"}, UsageError, "--device cpu"),
         ("digits", {"data": "digits,size=16"}, Incompatible, "add size=8"),
     ],
