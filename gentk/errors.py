@@ -7,6 +7,9 @@ names what was asked, what is wrong and what to do. `exit_code` follows the shel
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import SequenceMatcher, get_close_matches
+
 __all__ = [
     "BadOption",
     "BadRecipe",
@@ -20,7 +23,11 @@ __all__ = [
     "UnknownName",
     "UsageError",
     "WeightsError",
+    "did_you_mean",
 ]
+
+TIE = 0.1
+"""Names whose likeness to a mistyped one, 0 to 1, is within this of the best's are offered beside it."""
 
 
 class GentkError(Exception):
@@ -73,3 +80,15 @@ class CheckpointError(RunError):
 
 class NonFinite(RunError):
     """The loss became NaN or infinite."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `did you mean 'a'? ` with the known name closest to a mistyped one, or nothing.
+
+    Names that are about as close are offered too. It goes into the middle of a sentence: `no loss
+    'momnts'; did you mean 'moments'? type: gentk list loss`.
+    """
+    close = get_close_matches(name, list(known), n=3)
+    alike = {each: SequenceMatcher(a=each, b=name).ratio() for each in close}
+    near = [repr(each) for each in close if alike[each] > max(alike.values()) - TIE]
+    return f"did you mean {' or '.join(near)}? " if near else ""

@@ -48,7 +48,15 @@ class Event:
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """Training starts, or goes on after a resume (`progress.steps` > 0)."""
+    """Training starts, or goes on after a resume (`progress.steps` > 0).
+
+    Attributes:
+        folder: The run's.
+        recipe: What it is made of, as run.json records it.
+        budget_steps: Optimiser steps after which it ends, or None.
+        budget_seconds: Seconds of training, over all sessions, after which it ends, or None. Of two
+            budgets the one that is used up first ends it.
+    """
 
     folder: Path
     recipe: Mapping[str, Any]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
+from torchvision.utils import make_grid
 
 from .errors import DataError
 
@@ -14,6 +15,9 @@ __all__ = ["tile"]
 
 GUTTER = 2
 """Pixels between tiles, and around them."""
+
+WHITE = 255
+"""What lies between tiles."""
 
 VISIBLE = 64
 """Pixels that the longer side of a tile has at least: smaller images are enlarged."""
@@ -37,16 +41,12 @@ def tile(images: Tensor, columns: int = 8, scale: int | None = None) -> Image.Im
         )
     count, channels, height, width = images.shape
     scale = scale or max(1, math.ceil(VISIBLE / max(height, width)))
-    columns = min(columns, count)
-    rows = math.ceil(count / columns)
     values = (images.detach().cpu().float().nan_to_num(0, 1, 0).clamp(0, 1) * 255).round()
-    big = values.byte().repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    down, across = height * scale + GUTTER, width * scale + GUTTER
-    shape = (channels, rows * down + GUTTER, columns * across + GUTTER)
-    sheet = torch.full(shape, 255, dtype=torch.uint8)
-    for index, image in enumerate(big):
-        top = index // columns * down + GUTTER
-        left = index % columns * across + GUTTER
-        sheet[:, top : top + image.shape[1], left : left + image.shape[2]] = image
+    tiles = values.byte().repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+    if count == 1:
+        # make_grid returns a single image bare, without its frame.
+        sheet = functional.pad(tiles[0], [GUTTER] * 4, value=WHITE)
+    else:
+        sheet = make_grid(tiles, nrow=columns, padding=GUTTER, pad_value=WHITE)
     array = sheet.permute(1, 2, 0).contiguous().numpy()
     return Image.fromarray(array[:, :, 0] if channels == 1 else array)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .errors import BadRecipe, UnknownName
+from .errors import BadRecipe, UnknownName, did_you_mean
 from .plugins import Broken
 from .version import DISTRIBUTION
 
@@ -75,8 +74,7 @@ class Library:
                     f"recipe {name!r} cannot be read ({reason}); name a TOML file, or one "
                     f"of {', '.join(sorted(self._recipes))}"
                 ) from error
-        close = get_close_matches(name, self._recipes, n=2)
-        hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+        hint = did_you_mean(name, self._recipes)
         raise UnknownName(f"no recipe {name!r}; {hint}type: gentk list recipe")
 
 

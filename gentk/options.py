@@ -9,11 +9,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from .errors import BadOption
+from .errors import BadOption, did_you_mean
 
 __all__ = ["Option", "argument", "convert", "options_of"]
 
@@ -79,8 +78,7 @@ def convert(written: Mapping[str, str], options: list[Option], owner: str) -> di
 def _unknown(name: str, known: Mapping[str, Option], owner: str) -> str:
     if not known:
         return f"{owner} takes no options, so {name!r} cannot be set; leave it out"
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    hint = did_you_mean(name, known)
     return f"{owner} has no option {name!r}; {hint}it takes {', '.join(sorted(known))}"
 
 

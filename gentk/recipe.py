@@ -10,13 +10,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import BadRecipe, UsageError
+from .errors import BadRecipe, UsageError, did_you_mean
 from .seed import SEEDS
 
 __all__ = ["Change", "Decay", "PhaseRecipe", "Recipe", "Resolved", "resolve"]
@@ -169,8 +168,7 @@ def _check(table: Mapping[str, Any], owner: str, kind: type[UsageError]) -> None
         fault = error.errors()[0]
         key = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            close = get_close_matches(key, Recipe.model_fields, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
+            hint = did_you_mean(key, Recipe.model_fields)
             keys = ", ".join(Recipe.model_fields)
             raise kind(f"{owner} has no key {key!r}; {hint}keys are {keys}") from None
         given, wanted = repr(fault["input"])[:60], fault["msg"]

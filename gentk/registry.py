@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .errors import BadOption, GentkError, UnknownName
+from .errors import BadOption, GentkError, UnknownName, did_you_mean
 from .options import Option, argument, convert, options_of
 from .plugins import Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
 from .selection import Selection
@@ -80,13 +79,13 @@ class Registry:
     broken. Of two third parties that offer one name, neither gets it, and asking names both.
     """
 
-    def __init__(self, found: Discovery | None = None) -> None:
-        asked, found = found is None, found or discover(FIRST_PARTY)
-        self.modules = found.modules
-        self.broken: list[Broken] = list(found.broken)
+    def __init__(self, discovery: Discovery | None = None) -> None:
+        asked, discovery = discovery is None, discovery or discover(FIRST_PARTY)
+        self.modules = discovery.modules
+        self.broken: list[Broken] = list(discovery.broken)
         self._parts: dict[tuple[str, str], Provided] = {}
         self._clashes: dict[tuple[str, str], list[str]] = {}
-        for provided in found.provided:
+        for provided in discovery.provided:
             self._add(provided)
         if asked:
             refuse_if_strict(self.broken)
@@ -151,8 +150,7 @@ class Registry:
         if owner:
             return f"{kind} {name!r} comes with {owner}; type: pip install {owner}"
         names = [provided.component.name for provided in self.select(kind)]
-        close = get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+        hint = did_you_mean(name, names)
         elsewhere = self.kinds_of(name)
         if elsewhere:
             article = "an" if elsewhere[0][0] in "aeiou" else "a"
@@ -236,8 +234,8 @@ def describe(provided: Provided) -> dict[str, Any]:
 
 def _attribute(target: str) -> Callable[..., Any]:
     module, _, name = target.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return found
+    attribute: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return attribute
 
 
 def _unimportable(provided: Provided, error: BaseException) -> GentkError:

@@ -12,9 +12,7 @@ __all__ = ["Batch"]
 class Batch(Estimator):
     """tracked = batch: the plain gradient of the loss on the batch's own statistics."""
 
-    accepts: ClassVar[frozenset[StatisticKind]] = frozenset(
-        {"real", "nonnegative", "psd", "samples"}
-    )
+    accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real", "psd", "samples"})
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Do nothing: there is no state."""

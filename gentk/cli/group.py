@@ -6,14 +6,13 @@ import errno
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
 import click
 
 from .. import __version__
-from ..errors import GentkError
+from ..errors import GentkError, did_you_mean
 from ..files import FileWarning
 
 __all__ = ["Commands", "cli", "debug_option"]
@@ -65,7 +64,7 @@ class Commands(click.Group):
         """Find the command that is asked for, or say which one is near."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            ctx.fail(f"no command {name!r}{_hint(name, COMMANDS)}")
+            ctx.fail(f"no command {name!r}; {did_you_mean(name, COMMANDS)}".rstrip("; "))
         return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
@@ -130,21 +129,15 @@ class Failures:
 def _usage(error: click.ClickException) -> str:
     """Return click's message with what to type."""
     context = getattr(error, "ctx", None)
-    message = error.format_message().rstrip(".")
+    message = error.format_message()
     if isinstance(error, click.NoSuchOption):
-        message = f"no option {error.option_name!r}"
-        parameters = context.command.params if context else []
-        message += _hint(error.option_name, [name for each in parameters for name in each.opts])
+        parameters = context.command.get_params(context) if context else []
+        names = [name for each in parameters for name in each.opts]
+        message = f"no option {error.option_name!r}; {did_you_mean(error.option_name, names)}"
     help_of = context.command_path if context else "gentk"
+    message = message.rstrip(".; ")
     joint = " type:" if message.endswith("?") else "; type:"
     return f"{message[:1].lower()}{message[1:]}{joint} {help_of} --help"
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _system(error: OSError) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -61,13 +60,12 @@ def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
 
 def check_kind(kind: str) -> None:
     """Raise `UnknownName` unless this is a kind or `recipe`."""
-    from ..errors import UnknownName
+    from ..errors import UnknownName, did_you_mean
     from ..spec import KINDS
 
     kinds = [*KINDS, "recipe"]
     if kind not in kinds:
-        close = get_close_matches(kind, kinds, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = did_you_mean(kind, kinds)
         raise UnknownName(f"no kind {kind!r}; {hint}kinds are {', '.join(kinds)}")
 
 

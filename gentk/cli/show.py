@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,9 +70,9 @@ def find_named(
     name = Selection.parse(text).name
     if kind is not None:
         return [registry.find(kind, name)], None
-    found = [registry.find(each, name) for each in registry.kinds_of(name)]
-    if found or name in recipes:
-        return found, recipes.get(name)
+    components = [registry.find(each, name) for each in registry.kinds_of(name)]
+    if components or name in recipes:
+        return components, recipes.get(name)
     owned = [k for kinds in FIRST_PARTY.values() for k, names in kinds.items() if name in names]
     for each in owned:
         registry.find(each, name)  # Says what to install.
@@ -81,12 +80,11 @@ def find_named(
 
 
 def _unknown(name: str, names: list[str], kinds: Any) -> Exception:
-    from ..errors import UnknownName
+    from ..errors import UnknownName, did_you_mean
 
     if name in kinds or name == "recipe":
         return UnknownName(f"{name!r} is a kind, not a name; type: gentk list {name}")
-    close = get_close_matches(name, names, n=2)
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    hint = did_you_mean(name, names)
     return UnknownName(f"nothing is called {name!r}; {hint}type: gentk list")
 
 

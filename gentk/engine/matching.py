@@ -6,7 +6,8 @@ Virtual batch (`chunk` < `batch`), with the memory of one chunk: the first pass 
 summaries without a graph; the loss is differentiated with respect to the total; the second pass goes
 through each chunk again, exactly alike (same latents, same random state, same buffers), and backward
 through its summary with its share of that gradient. Since summaries are additive this is the gradient of
-one graph over the same chunks. Buffers end as the first pass left them: updated once per chunk.
+one graph over the same chunks. The second pass ends with the buffers and the random state that the first
+ended with: each has gone through the last chunk from the same moment.
 """
 
 from __future__ import annotations
@@ -91,7 +92,6 @@ class Matching:
             with torch.no_grad():
                 part = self._summarise(size)
             whole = part if whole is None else whole + part
-        after = Replay.capture(self.generator, self.device)
         assert whole is not None
         leaves = {k: v.detach().requires_grad_() for k, v in whole.to_tensors().items()}
         objective, shown = self._compare(whole.with_tensors(leaves))
@@ -104,7 +104,6 @@ class Matching:
             share = whole.share(gradient, start, start + size)
             torch.autograd.backward(list(tensors.values()), [share[name] for name in tensors])
             start += size
-        after.restore(self.generator)
         return shown
 
     @torch.no_grad()

@@ -27,7 +27,7 @@ class Estimator(nn.Module, ABC):
             `start`; 0 for none.
     """
 
-    accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real", "nonnegative", "psd"})
+    accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real", "psd"})
     seeding: int = 0
 
     @abstractmethod

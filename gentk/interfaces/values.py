@@ -14,10 +14,11 @@ Features = dict[str, Tensor]
 Statistics = dict[str, Tensor]
 """Statistic name -> float64 tensor; for `samples` statistics, the samples' features themselves."""
 
-StatisticKind = Literal["real", "nonnegative", "psd", "samples"]
-"""Where a statistic lives: any real number; >= 0; positive semi-definite matrices; sets of samples.
+StatisticKind = Literal["real", "psd", "samples"]
+"""Where a statistic lives: real numbers; positive semi-definite matrices; sets of samples.
 
-An estimator that leaves the cone (as `ama` does) may only track `real` statistics.
+An estimator that leaves the cone of matrices (as `ama` does) may only track `real` statistics.
+Variances are `real` where a loss does not mind a tracked one below zero, as a squared distance.
 """
 
 Scores = dict[str, Tensor]

@@ -71,19 +71,22 @@ class ProgressBar(Observer):
             self._say(f"{fraction:4.0%}  {self._shown(event)}")
 
     def _shown(self, event: Event) -> str:
-        """Return counts, rate, time left and loss in one line."""
+        """Return counts, the time of a budget in minutes, rate, time left and loss in one line."""
         now, start = event.progress, self._start
-        steps = f"{now.steps:,}"
+        steps, time = f"{now.steps:,}", ""
         seconds = now.seconds
         images = now.images
         if start is not None:
             steps += f"/{start.budget_steps:,}" if start.budget_steps else ""
+            if start.budget_seconds:
+                time = f"{_clock(now.seconds)}/{_clock(start.budget_seconds)}  "
             seconds -= start.progress.seconds
             images -= start.progress.images
         rate = images / seconds if seconds > 0 else 0.0
         share = now.fraction - (start.progress.fraction if start else 0.0)
         left = seconds * (1 - now.fraction) / share if share > 0 else 0.0
-        return f"{steps} steps  {rate:,.0f} img/s  {_clock(left)} left  loss {self._loss:.4g}"
+        pace = f"{rate:,.0f} img/s  {_clock(left)} left"
+        return f"{steps} steps  {time}{pace}  loss {self._loss:.4g}"
 
     def _say(self, text: str) -> None:
         if self._bar:

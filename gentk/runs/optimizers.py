@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, cast
 
 import torch
 from torch import nn
 
-from ..errors import BadOption, UnknownName
+from ..errors import BadOption, UnknownName, did_you_mean
 from ..options import Option, convert
 from ..selection import Selection
 
@@ -38,10 +37,10 @@ def build_optimizer(text: str, parameters: Iterable[nn.Parameter]) -> torch.opti
     listed = listed or [nn.Parameter(torch.zeros(1))]
     plain = {key: value for key, value in values.items() if key != "fused"}
     try:
-        return _made(kind, listed, values, text)
+        return _construct(kind, listed, values, text)
     except (RuntimeError, NotImplementedError):
         # A device without fused kernels.
-        return _made(kind, listed, plain, text)
+        return _construct(kind, listed, plain, text)
 
 
 def check_change(text: str, change: Mapping[str, Any]) -> None:
@@ -54,13 +53,14 @@ def check_change(text: str, change: Mapping[str, Any]) -> None:
     known = [option.name for option in _options(kind)]
     for key in change:
         if key not in known:
-            close = get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
+            hint = did_you_mean(key, known)
             raise BadOption(
                 f"schedule: optimizer {text!r} has no setting {key!r}; {hint}"
                 f"it takes {', '.join(known)}"
             )
-    _made(kind, [nn.Parameter(torch.zeros(1))], {**values, **change}, f"{text} with {dict(change)}")
+    _construct(
+        kind, [nn.Parameter(torch.zeros(1))], {**values, **change}, f"{text} with {dict(change)}"
+    )
 
 
 def _parse(text: str) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
@@ -68,14 +68,13 @@ def _parse(text: str) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     selection = Selection.parse(text)
     classes = _classes()
     if selection.name not in classes:
-        close = get_close_matches(selection.name, classes, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = did_you_mean(selection.name, classes)
         raise UnknownName(f"no optimizer {selection.name!r}; {hint}known: {', '.join(classes)}")
     kind = classes[selection.name]
     return kind, convert(selection.options, _options(kind), f"optimizer {selection.name!r}")
 
 
-def _made(
+def _construct(
     kind: type[torch.optim.Optimizer],
     parameters: list[nn.Parameter],
     values: Mapping[str, Any],
@@ -93,17 +92,17 @@ def _made(
 
 
 def _classes() -> dict[str, Any]:
-    found = {
+    classes = {
         name.lower(): value
         for name, value in vars(torch.optim).items()
         if inspect.isclass(value) and issubclass(value, torch.optim.Optimizer)
     }
-    return {name: found[name] for name in sorted(found) if name not in UNFIT}
+    return {name: classes[name] for name in sorted(classes) if name not in UNFIT}
 
 
 def _options(kind: type[torch.optim.Optimizer]) -> list[Option]:
     """Read the options off a signature: torch's annotations allow tensors, its defaults tell more."""
-    found = []
+    options = []
     for parameter in list(inspect.signature(kind).parameters.values())[1:]:
         default = parameter.default
         annotation: Any = bool | None if default is None else type(default)
@@ -111,5 +110,5 @@ def _options(kind: type[torch.optim.Optimizer]) -> list[Option]:
             annotation = tuple[float, ...]
         elif annotation is int or parameter.name == "lr":
             annotation = float
-        found.append(Option(parameter.name, annotation, default))
-    return found
+        options.append(Option(parameter.name, annotation, default))
+    return options

@@ -39,7 +39,7 @@ class ObserverSuite(Suite):
     interface: ClassVar[type[Any]] = Observer
 
     def events(self, folder: Path) -> list[Event]:
-        """Return what a run tells, in its order: one that ends well."""
+        """Return what a run tells, in its order: one that completes."""
         row = {"step": 1.0, "images": 8.0, "loss": 0.5, "loss/mean": 0.5}
         now = Progress(1, 8, 0.1, 0.5)
         images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -67,7 +67,7 @@ class ObserverSuite(Suite):
                 ) from error
 
     def test_it_takes_every_event(self) -> None:
-        """It raises at no event of a run that starts, and ends well."""
+        """It raises at no event of a run that starts and completes."""
         with _places() as (folder, _):
             self.tell(self.make(), self.events(folder))
 

@@ -51,6 +51,19 @@ def test_lines_every_tenth(capsys) -> None:
     ]
 
 
+@pytest.mark.parametrize(("seconds", "shown"), [(90.0, "0:45/1:30"), (7200.0, "1:00:00/2:00:00")])
+def test_a_budget_of_time_is_shown_as_time(capsys, seconds, shown) -> None:
+    """Where minutes are the budget, what is used of them stands where steps have their total."""
+    bar = ProgressBar()
+    bar.observe(RunStarted(Progress(), Path("runs/x"), {}, None, seconds))
+    half = Progress(500, 32_000, seconds / 2, 0.5)
+    bar.observe(Stepped(half, [{"step": 500.0, "loss": 1.0}]))
+    words = capsys.readouterr().err.splitlines()[-1].split()
+
+    assert words[:4] == ["50%", "500", "steps", shown]
+    assert words[-4:] == [shown.split("/")[0], "left", "loss", "1"]
+
+
 @pytest.mark.parametrize("budget", [1, 3, 7, 100_000])
 def test_never_more_lines_than_tenths(capsys, budget) -> None:
     """However long a run is, it prints at most a line a tenth; the last says 100 %."""
@@ -101,15 +114,6 @@ def test_loss_is_the_batch_s_own_and_smoothed(capsys) -> None:
 
     assert float(shown[0]) == 8.0
     assert float(shown[-1]) == pytest.approx(expected, rel=1e-3)
-
-
-def test_budget_in_time_shows_steps_alone(capsys) -> None:
-    """Where the budget is time there is no total of steps, and hours are written as such."""
-    bar = ProgressBar()
-    bar.observe(RunStarted(Progress(), Path("x"), {}, None, 40_000.0))
-    bar.observe(Stepped(Progress(50, 3200, 10_000.0, 0.25), [{"loss": 1.0}]))
-
-    assert "25%  50 steps  0 img/s  8:20:00 left" in capsys.readouterr().err
 
 
 def test_notices_are_lines_and_failures_are_not(capsys) -> None:

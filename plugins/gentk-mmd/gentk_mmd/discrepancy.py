@@ -29,6 +29,7 @@ from torch.autograd.function import once_differentiable
 from gentk.errors import Incompatible
 from gentk.precision import double, widest
 
+from .blocks import Strip, spans, triangle
 from .kernels import Kernel
 
 __all__ = ["mmd2"]
@@ -171,8 +172,8 @@ class _Discrepancy(torch.autograd.Function):
         total = x.new_zeros((), dtype=left.wide)
         gradients: list[Tensor | None] = [None, None]
         if kernel.linear:
-            found, *slopes = _linear(left, right, unbiased)
-            total = total + kernel.linear * found
+            linear, *slopes = _linear(left, right, unbiased)
+            total = total + kernel.linear * linear
             gradients = [s if s is None else kernel.linear * s for s in slopes]
         if kernel.of is not None:
             centre = y.mean(0) if kernel.of == "distance" else None
@@ -232,8 +233,8 @@ def _within(side: _Side, kernel: Kernel, unbiased: bool, block: int | None) -> T
     # A function of the distance has no slope at a pair of a sample with itself.
     flat = unbiased or kernel.of == "distance"
     factor = side.factor * kernel.slope
-    for start, stop in _parts(count, height):
-        square, width = stop - start, count - start
+    for strip in triangle(count, height):
+        start, stop = strip.start, strip.stop
         t = _products(side, side, kernel, start, stop, start, room)
         for a, b in _tiles(t):
             tile = _measures(t, side, kernel, start, a, b)
@@ -242,37 +243,36 @@ def _within(side: _Side, kernel: Kernel, unbiased: bool, block: int | None) -> T
             values, slopes = kernel.slopes(tile) if side.wanted else (kernel.values(tile), None)
             if unbiased:
                 values.diagonal(a).zero_()
-            # What lies right of the diagonal square stands for its mirror image, too.
-            found = side.sum(values[:, :square], start, stop)
-            if width > square:
-                found.add_(side.sum(values[:, square:], stop, count), alpha=2)
-            sums[start + a : start + b] = found
+            row = side.sum(strip.square(values), start, stop)
+            if stop < count:
+                row.add_(side.sum(strip.right(values), stop, count), alpha=2)
+            sums[start + a : start + b] = row
             if slopes is not None:
                 if flat:
                     slopes.diagonal(a).zero_()
                 if kernel.of == "distance":
-                    row = torch.mv(slopes, side.vector[start:])
-                    side.own[start + a : start + b].add_(row, alpha=factor)
+                    slope = torch.mv(slopes, side.vector[strip.columns])
+                    side.own[start + a : start + b].add_(slope, alpha=factor)
         if side.wanted:
             if stop > side.first:
-                side.others[start:stop].addmm_(t, side.weighted[start:], alpha=factor)
-            _mirror(side, kernel, t, start, stop)
+                side.others[strip.rows].addmm_(t, side.weighted[strip.columns], alpha=factor)
+            _mirror(side, kernel, t, strip)
     if unbiased and side.wanted:
         side.own.mul_(side.inner)
         side.others.mul_(side.inner)
     return side.inner * side.weights.dot(sums)
 
 
-def _mirror(side: _Side, kernel: Kernel, slopes: Tensor, start: int, stop: int) -> None:
-    """Add what the rows of a block mean for the samples right of its diagonal square."""
-    after = max(stop, side.first)
+def _mirror(side: _Side, kernel: Kernel, slopes: Tensor, strip: Strip) -> None:
+    """Add a strip's mirror image to the gradient's sums of the samples right of its square."""
+    after = max(strip.stop, side.first)
     if after == len(side.rows):
         return
     factor = side.factor * kernel.slope
-    mirror = slopes[:, after - start :].T
-    side.others[after:].addmm_(mirror, side.weighted[start:stop], alpha=factor)
+    mirror = slopes[:, after - strip.start :].T
+    side.others[after:].addmm_(mirror, side.weighted[strip.rows], alpha=factor)
     if kernel.of == "distance":
-        side.own[after:].add_(torch.mv(mirror, side.vector[start:stop]), alpha=factor)
+        side.own[after:].add_(torch.mv(mirror, side.vector[strip.rows]), alpha=factor)
 
 
 def _across(left: _Side, right: _Side, kernel: Kernel, block: int | None) -> Tensor:
@@ -282,7 +282,7 @@ def _across(left: _Side, right: _Side, kernel: Kernel, block: int | None) -> Ten
     room = left.rows.new_empty(min(height, count) * width)
     sums = torch.zeros_like(left.weights)
     wanted = left.wanted or right.wanted
-    for start, stop in _parts(count, height):
+    for start, stop in spans(count, height):
         t = _products(left, right, kernel, start, stop, 0, room)
         for a, b in _tiles(t):
             tile = _measures(t, left, kernel, start, a, b)
@@ -326,11 +326,6 @@ def _height(count: int, width: int) -> int:
     return -(-count // -(-count // most))
 
 
-def _parts(count: int, height: int) -> list[tuple[int, int]]:
-    """Return the first row and the row after the last of each block."""
-    return [(start, min(start + height, count)) for start in range(0, count, height)]
-
-
 def _tiles(t: Tensor) -> list[tuple[int, int]]:
-    """Return the same of the tiles of a block."""
-    return _parts(len(t), max(1, TILE // t.shape[1]) if t.device.type == "cpu" else len(t))
+    """Return the first row and the row after the last of the tiles of a block."""
+    return spans(len(t), max(1, TILE // t.shape[1]) if t.device.type == "cpu" else len(t))

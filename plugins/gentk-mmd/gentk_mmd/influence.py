@@ -25,6 +25,7 @@ from torch import Tensor
 
 from gentk.precision import widest
 
+from .blocks import spans, triangle
 from .kernels import Kernel
 
 __all__ = ["Influences", "Pairs"]
@@ -122,14 +123,12 @@ def _within(x: Tensor, kernel: Kernel) -> tuple[Tensor, float]:
     wide = widest(x.device)
     sums = x.new_zeros(count, dtype=wide)
     squares = 0.0
-    for start in range(0, count, STRIP):
-        part = x[start : start + STRIP]
-        values = kernel.values(torch.mm(part / x.shape[1], x[start:].T))
+    for strip in triangle(count, STRIP):
+        values = kernel.values(torch.mm(x[strip.rows] / x.shape[1], x[strip.columns].T))
         values.diagonal().zero_()
-        sums[start : start + STRIP] += values.sum(1).to(wide)
-        # What lies right of the diagonal square stands for its mirror image, too.
-        sums[start + STRIP :] += values.sum(0)[len(part) :].to(wide)
-        squares += 2 * _squares(values) - _squares(values[:, : len(part)].contiguous())
+        sums[strip.rows] += values.sum(1).to(wide)
+        sums[strip.mirrored] += values.sum(0)[strip.side :].to(wide)
+        squares += 2 * _squares(values) - _squares(strip.square(values).contiguous())
     means = sums / (count - 1)
     centred = squares / (count * (count - 1)) - 2 * means.square().mean() + means.mean().square()
     return means, max(float(centred), 0.0)
@@ -141,10 +140,9 @@ def _across(x: Tensor, y: Tensor, kernel: Kernel) -> tuple[Tensor, Tensor, float
     rows, columns = x.new_zeros(len(x), dtype=wide), y.new_zeros(len(y), dtype=wide)
     squares = 0.0
     height = max(STRIP, BLOCK // len(y))
-    for start in range(0, len(x), height):
-        part = x[start : start + height]
-        values = kernel.values(torch.mm(part / x.shape[1], y.T))
-        rows[start : start + height] = values.sum(1).to(wide)
+    for start, stop in spans(len(x), height):
+        values = kernel.values(torch.mm(x[start:stop] / x.shape[1], y.T))
+        rows[start:stop] = values.sum(1).to(wide)
         columns += values.sum(0).to(wide)
         squares += _squares(values)
     rows, columns = rows / len(y), columns / len(x)

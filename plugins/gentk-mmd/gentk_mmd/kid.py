@@ -100,9 +100,9 @@ class KernelDistance(Metric):
             pairs = Pairs.of(*rows, kernel)
             influences.add(pairs, chosen)
             values.append(pairs.mmd2())
-        found = torch.tensor(values, dtype=torch.float64)
-        choice = float(found.std() / turns**0.5) if turns > 1 else 0.0
-        return [MetricValue("kid", float(found.mean()), math.hypot(influences.error(), choice))]
+        estimates = torch.tensor(values, dtype=torch.float64)
+        choice = float(estimates.std() / turns**0.5) if turns > 1 else 0.0
+        return [MetricValue("kid", float(estimates.mean()), math.hypot(influences.error(), choice))]
 
     def fingerprint(self) -> str:
         """Return what is summarised: pooled features."""

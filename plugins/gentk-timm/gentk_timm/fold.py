@@ -15,6 +15,7 @@ import torch
 from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .uses import Uses
 
@@ -142,17 +143,27 @@ def _pairs(
 
 @torch.no_grad()
 def _merge(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    """Give the convolution the weights of itself followed by the norm; computed in float64."""
-    scale = (cast(Tensor, norm.running_var).double() + norm.eps).rsqrt()
-    shift = -cast(Tensor, norm.running_mean).double() * scale
-    if norm.affine:
-        scale, shift = scale * norm.weight.double(), shift * norm.weight.double()
-        shift = shift + norm.bias.double()
-    if convolution.bias is not None:
-        shift = shift + convolution.bias.double() * scale
+    """Give the convolution the weights of itself followed by the norm.
+
+    torch's formula, in float64: in float32 it would change the last digits of the features.
+    """
     kernel = convolution.weight
-    convolution.weight = _frozen(kernel.double() * scale.reshape(-1, 1, 1, 1), kernel.dtype)
-    convolution.bias = _frozen(shift, kernel.dtype)
+    weight, bias = fuse_conv_bn_weights(
+        kernel.double(),
+        _double(convolution.bias),
+        cast(Tensor, norm.running_mean).double(),
+        cast(Tensor, norm.running_var).double(),
+        norm.eps,
+        _double(norm.weight),
+        _double(norm.bias),
+    )
+    convolution.weight = _frozen(weight, kernel.dtype)
+    convolution.bias = _frozen(bias, kernel.dtype)
+
+
+def _double(values: Tensor | None) -> Tensor | None:
+    """Return values in float64, if there are any: a norm need not have gains, nor a layer biases."""
+    return None if values is None else values.double()
 
 
 def _frozen(values: Tensor, dtype: torch.dtype) -> nn.Parameter:

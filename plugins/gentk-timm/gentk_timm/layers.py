@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
-from gentk.errors import BadOption, Incompatible, UnknownName
+from gentk.errors import BadOption, Incompatible, UnknownName, did_you_mean
 
 from .taps import Call, Entry, Tap, trace
 
@@ -60,19 +59,19 @@ def select(network: nn.Module, layers: Sequence[str], images: Tensor) -> tuple[E
     chosen: set[Call] = set()
     for item in layers:
         if item == "all":
-            found = _non_linearities(network, body)
+            matching = _non_linearities(network, body)
         elif item == "stages":
-            found = _stages(network, body)
+            matching = _stages(network, body)
         else:
-            found = _named(calls, item)
-            if not found:
+            matching = _named(calls, item)
+            if not matching:
                 raise UnknownName(_unknown(item, calls))
-        if not found:
+        if not matching:
             raise Incompatible(
                 f"layers={item} finds nothing in this network; type names of modules that run in "
                 f"it, such as {_examples(calls)}"
             )
-        chosen.update(found)
+        chosen.update(matching)
     return entry, [call for call in calls if call in chosen]
 
 
@@ -101,9 +100,9 @@ def tap(network: nn.Module, call: Call) -> Tap:
     """
     shape = call.shape
     if shape is None or shape[0] != BATCH or not 2 <= len(shape) <= 4:
-        found = f"has the shape {shape} for {BATCH} images" if shape else "is not one tensor"
+        reason = f"has the shape {shape} for {BATCH} images" if shape else "is not one tensor"
         raise Incompatible(
-            f"the layer {call.name!r} cannot be a feature: its output {found}; type another layer"
+            f"the layer {call.name!r} cannot be a feature: its output {reason}; type another layer"
         )
     return Tap(call, channels_last=len(shape) == 4 and _is_channels_last(network, shape))
 
@@ -175,11 +174,9 @@ def _ancestors(path: str) -> set[str]:
 
 
 def _unknown(name: str, calls: Sequence[Call]) -> str:
-    names = list(dict.fromkeys(call.name for call in calls))
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    hint = did_you_mean(name, dict.fromkeys(call.name for call in calls))
     return (
-        f"no layer {name!r} runs in this network; {meant}type layers=all, layers=stages, or names "
+        f"no layer {name!r} runs in this network; {hint}type layers=all, layers=stages, or names "
         f"of its modules joined by '+', such as {_examples(calls)}"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import warnings
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import torch
 from timm.models import PretrainedCfg, get_deprecated_models, get_pretrained_cfg
 from torch import nn
 
-from gentk.errors import UnknownName, WeightsError
+from gentk.errors import UnknownName, WeightsError, did_you_mean
 
 __all__ = ["build", "config", "full_name", "quiet", "variants"]
 
@@ -39,17 +38,17 @@ def config(model: str) -> PretrainedCfg:
     if renamed:
         raise UnknownName(f"timm has renamed {model!r}; type timm:{renamed}")
     try:
-        found = get_pretrained_cfg(model)
+        known = get_pretrained_cfg(model)
     except RuntimeError as error:
         bare, _, tag = model.partition(".")
-        known = ", ".join(name.partition(".")[2] for name in timm.list_pretrained(bare))
+        tags = ", ".join(name.partition(".")[2] for name in timm.list_pretrained(bare))
         raise WeightsError(
             f"timm:{bare} has no weights with the tag {tag!r}; "
-            f"it has {known or 'none at all: type weights=none or weights=PATH'}"
+            f"it has {tags or 'none at all: type weights=none or weights=PATH'}"
         ) from error
-    found = found or PretrainedCfg()
-    found.architecture = found.architecture or model.partition(".")[0]
-    return found
+    known = known or PretrainedCfg()
+    known.architecture = known.architecture or model.partition(".")[0]
+    return known
 
 
 def full_name(config: PretrainedCfg) -> str:
@@ -88,9 +87,8 @@ def quiet() -> Iterator[None]:
 
 def _unknown(model: str) -> str:
     """Return what to say of a name that is none."""
-    close = difflib.get_close_matches(model.partition(".")[0], timm.list_models(), n=3)
-    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    hint = did_you_mean(model.partition(".")[0], timm.list_models())
     return (
-        f"timm has no model {model!r}; {meant}"
+        f"timm has no model {model!r}; {hint}"
         f"`gentk list extractor 'timm:{model[:3]}*'` lists its names"
     )
