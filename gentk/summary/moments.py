@@ -94,14 +94,15 @@ class MomentSums(Summary):
             self, count=self.count + other.count, sums=self.sums + other.sums, second=second
         )
 
-    @torch.no_grad()
     def extended(self, rows: Tensor) -> MomentSums:
-        """Return the summary of further samples too, without gradients; it must have full moments.
+        """Return the summary of further samples too, differentiably; it must have full moments.
 
         Args:
             rows: (N, D), all layers one after another.
         """
         assert self.second is not None
+        if not len(rows):
+            return self
         wide = double(rows).clone() if rows.dtype == torch.float64 else double(rows)
         wide -= double(self.pivot)
         second = _products(wide, self.second)
@@ -191,7 +192,9 @@ def _products(rows: Tensor, start_from: Tensor | None = None) -> Tensor:
     Of its two halves, which are alike, mostly one is made.
     """
     size = rows.shape[1]
-    if start_from is None and (rows.requires_grad or min(rows.shape) <= STRIP):
+    if rows.requires_grad:
+        return rows.T @ rows if start_from is None else start_from + rows.T @ rows
+    if start_from is None and min(rows.shape) <= STRIP:
         return rows.T @ rows
     products = rows.new_zeros(size, size) if start_from is None else start_from.clone()
     for start in range(0, size, STRIP):

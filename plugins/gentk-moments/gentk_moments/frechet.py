@@ -19,7 +19,8 @@ C_2) the influence of x on FD is
     h_1(x) = 2 (m_1 - m_2).(x - m_1) + (x - m_1)'(1 - T)(x - m_1)
     error^2 = var h_1 / n_1 + var h_2 / n_2
 
-and h_2 the same of the other side, with T^-1. Features need not be Gaussian for that; `extrapolated` +-
+and h_2 the same of the other side, with T^-1; their variances are those of up to 2,048 of each side's
+images, drawn at random. Features need not be Gaussian for that; `extrapolated` +-
 1.96 errors covers at 95 % (measured in tests: 200 repetitions, 64 features, 2,000 images). For half of
 the images still to say something of all features, each side needs more than twice as many as there are
 features.
