@@ -213,7 +213,7 @@ def test_a_few_rows_are_all_kept():
     chunked = functools.reduce(operator.add, parts, first).settled()
     cached = HalvedMoments.restore(*chunked.store())
     other = metric.summarise({"x": y})
-    errors = [metric.figures(side, other)[0].error for side in (metric.summarise({"x": x}), cached)]
+    errors = [metric.values(side, other)[0].error for side in (metric.summarise({"x": x}), cached)]
 
     assert torch.equal(cached.rows, x)
     assert errors[0] == pytest.approx(errors[1], rel=1e-6)
@@ -241,9 +241,9 @@ def test_the_error_is_the_standard_deviation_over_other_images(features):
         for scale in (1.0, 1.3):
             parts = [metric.summarise({"x": part}) for part in rows(scale).split(250)]
             sides.append(functools.reduce(operator.add, parts).settled())
-        figure = metric.figures(*sides)[0]
-        values.append(figure.value)
-        errors.append(figure.error)
+        value = metric.values(*sides)[0]
+        values.append(value.value)
+        errors.append(value.error)
 
     std = torch.tensor(values).std().item()
     assert sum(errors) / 60 == pytest.approx(std, rel=0.25)
