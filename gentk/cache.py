@@ -74,7 +74,7 @@ def _read(path: Path, kind: type[Summary]) -> Summary | None:
             if metadata.keys() - {FIELDS, "checksum"}:
                 raise Damaged("its metadata have keys that nobody wrote")
             return kind.restore(tensors, json.loads(metadata[FIELDS]))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except NotRegular as error:
         note(f"the cache entry {path} is passed over: {error.strerror}")

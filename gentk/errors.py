@@ -79,7 +79,7 @@ class CheckpointError(RunError):
 
 
 class NonFinite(RunError):
-    """The loss became NaN or infinite."""
+    """The loss, a feature, a gradient or a weight became NaN or infinite; the text says which."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

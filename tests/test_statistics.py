@@ -6,11 +6,14 @@ import copy
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from gentk.cache import Cache
 from gentk.data import ImageSet, MemoryPixels
 from gentk.errors import DataError
 from gentk.feature_space import FeatureSpace
+from gentk.files import FileWarning
 from gentk.ranges import to_range
 from gentk.statistics import summarise_images, summarise_stream
 from gentk_moments.loss import MomentsLoss
@@ -76,22 +79,43 @@ def test_options_that_do_not_change_the_summary_share_it(space, images, tmp_path
 
 
 def test_a_damaged_cache_file_is_computed_again(space, images, tmp_path):
-    """A truncated file counts as absent and is replaced."""
+    """A truncated file, or one with a flipped bit, is told of and replaced."""
     cache, loss = Cache(tmp_path), MomentsLoss()
     first = summarise_images(images, space, loss, device=CPU, cache=cache)
     (path,) = tmp_path.iterdir()
-    path.write_bytes(path.read_bytes()[:100])
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-5] ^= 4
+    for damage in (whole[:100], bytes(flipped)):
+        path.write_bytes(damage)
+        with pytest.warns(FileWarning, match="damaged"):
+            again = summarise_images(images, space, loss, device=CPU, cache=cache)
+        assert torch.equal(first.covariance(), again.covariance())
+        assert len(path.read_bytes()) == len(whole) and path.read_bytes() != damage
+    summarise_images(images, space, loss, device=CPU, cache=cache)
+
+
+def test_a_cache_entry_without_a_checksum_is_read(space, images, tmp_path, monkeypatch):
+    """Entries of before there were checksums."""
+    cache, loss = Cache(tmp_path), MomentsLoss()
+    first = summarise_images(images, space, loss, device=CPU, cache=cache)
+    (path,) = tmp_path.iterdir()
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        fields = {"summary": file.metadata()["summary"]}
+    save_file(tensors, path, metadata=fields)
+    monkeypatch.setattr("gentk.cache._write", None)
     again = summarise_images(images, space, loss, device=CPU, cache=cache)
 
     assert torch.equal(first.covariance(), again.covariance())
-    assert path.stat().st_size > 100
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(space, images, tmp_path):
     """A file where the folder should be costs a recomputation, nothing else."""
     (tmp_path / "file").touch()
     loss = MomentsLoss()
-    summary = summarise_images(images, space, loss, device=CPU, cache=Cache(tmp_path / "file"))
+    with pytest.warns(FileWarning, match="cannot be written"):
+        summary = summarise_images(images, space, loss, device=CPU, cache=Cache(tmp_path / "file"))
     assert summary.count == 90
 
 

@@ -25,6 +25,7 @@ from ..interfaces import Observer
 from . import randomness
 from .averaging import WeightAverage
 from .checkpoint import Checkpoints
+from .finite import Look, finite
 from .phase import Phase
 
 __all__ = ["Budget", "Loop", "Stateful", "Watch"]
@@ -57,6 +58,26 @@ class Budget:
         by_steps = steps / self.steps if self.steps else 0.0
         by_time = seconds / self.seconds if self.seconds else 0.0
         return max(by_steps, by_time)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step that was taken and not been looked at yet."""
+
+    number: int
+    images: int
+    shown: Mapping[str, Tensor]
+    looks: Sequence[Look]
+
+    def fault(self, row: Mapping[str, float]) -> str | None:
+        """Return what first left the finite numbers in it, if anything did."""
+        bad = [f"{name} became {value}" for name, value in row.items() if not math.isfinite(value)]
+        for look in self.looks:
+            fault = look.fault()
+            if fault is not None:
+                also = f" ({bad[0]})" if bad else ""
+                return f"{fault} became non-finite{also}"
+        return bad[0] if bad else None
 
 
 class Loop:
@@ -110,7 +131,7 @@ class Loop:
         self.watch = watch
         self.progress = Progress()
         self.last: dict[str, float] = {}
-        self._pending: list[tuple[int, int, dict[str, Tensor]]] = []
+        self._pending: list[_Step] = []
         self._stop = False
 
     def run(self) -> Progress:
@@ -140,9 +161,10 @@ class Loop:
         begin = time.perf_counter()
         images = self.progress.images
         shown: dict[str, Tensor] = {}
+        looks: list[Look] = []
         for phase in self.phases:
             for _ in range(phase.repeat):
-                shown |= phase.step(self.progress)
+                shown |= phase.step(self.progress, looks)
                 images += phase.images
         if self.average is not None:
             self.average.update()
@@ -150,22 +172,24 @@ class Loop:
         seconds = self.progress.seconds + time.perf_counter() - begin
         fraction = self.budget.fraction(steps, seconds)
         self.progress = Progress(steps, images, seconds, fraction)
-        self._pending.append((steps, images, shown))
+        self._pending.append(_Step(steps, images, shown, looks))
 
     def _flush(self) -> None:
         """Read the scalars of the steps since the last time, tell observers, stop if one is bad."""
         if not self._pending:
             return
         begin = time.perf_counter()
-        names = list(self._pending[-1][2])
+        pending, self._pending = self._pending, []
+        names = list(pending[-1].shown)
         table = torch.stack(
-            [torch.stack([shown[n].double() for n in names]) for _, _, shown in self._pending]
+            [torch.stack([step.shown[n].double() for n in names]) for step in pending]
         )
         rows = [
-            {"step": float(step), "images": float(images), **dict(zip(names, values, strict=True))}
-            for (step, images, _), values in zip(self._pending, table.tolist(), strict=True)
+            {"step": float(step.number), "images": float(step.images)}
+            | dict(zip(names, values, strict=True))
+            for step, values in zip(pending, table.tolist(), strict=True)
         ]
-        self._pending.clear()
+        fine = finite(look for step in pending for look in step.looks)
         self.last = rows[-1]
         # Reading waits for what the device still has to do: that is training time too.
         seconds = self.progress.seconds + time.perf_counter() - begin
@@ -175,26 +199,17 @@ class Loop:
         message = self.watch(rows) if self.watch is not None else None
         if message:
             self.tell(Noticed(self.progress, message))
-        for row in rows:
-            bad = [name for name in names if not math.isfinite(row[name])]
-            if bad:
-                raise NonFinite(_diverged(bad[0], row, self.checkpoints.steps()))
+        if not fine or not all(math.isfinite(value) for row in rows for value in row.values()):
+            for step, row in zip(pending, rows, strict=True):
+                fault = step.fault(row)
+                if fault is not None:
+                    raise NonFinite(_diverged(fault, step.number, self.checkpoints.steps()))
 
     def save(self) -> None:
-        """Write a checkpoint; scalars are read first, so that no broken state is ever kept."""
+        """Write a checkpoint; what was logged is read first, so that no broken state is ever kept."""
         self._flush()
-        self._check_weights()
         path = self.checkpoints.save(self.progress.steps, self.state_dict())
         self.tell(Checkpointed(self.progress, path))
-
-    def _check_weights(self) -> None:
-        """Raise if the last update broke the weights: its loss would show that a step too late."""
-        weights = [
-            p for phase in self.phases for m in phase.modules.values() for p in m.parameters()
-        ]
-        if not torch.stack([torch.isfinite(w).all() for w in weights]).all():
-            row = {"step": float(self.progress.steps), "weights": math.nan}
-            raise NonFinite(_diverged("weights", row, self.checkpoints.steps()))
 
     def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
         """Return all optimisers by the names they have in a checkpoint."""
@@ -320,9 +335,9 @@ def _lay_out(optimizer: torch.optim.Optimizer) -> None:
                 state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
-def _diverged(name: str, row: dict[str, float], steps: list[int]) -> str:
+def _diverged(what: str, step: int, steps: list[int]) -> str:
     kept = f"the checkpoint of step {steps[-1]} is kept" if steps else "no checkpoint was written"
     return (
-        f"{name} became {row[name]} at step {int(row['step'])}; {kept}: "
+        f"{what} at step {step}; {kept}: "
         "type the command again with a smaller learning rate, such as --optimizer adam,lr=1e-4"
     )

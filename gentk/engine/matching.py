@@ -20,6 +20,7 @@ from torch import Tensor
 from ..feature_space import FeatureSpace, autocast
 from ..interfaces import Estimator, Generator, MatchingLoss, Statistics, total
 from ..summary import Summary
+from .finite import Look, look_at_features, look_at_samples
 from .penalty import penalise
 from .replay import Replay
 
@@ -65,6 +66,8 @@ class Matching:
         self.batch = batch
         self.sizes = _sizes(batch, chunk or batch)
         self.device = device or torch.device("cpu")
+        self.looks: list[Look] = []
+        """What tells later whether the last step's samples and features were finite."""
 
     def __call__(self) -> dict[str, Tensor]:
         """Add the step's gradient to the generator's parameters and return what to log.
@@ -73,6 +76,7 @@ class Matching:
             `loss`, on the batch's own statistics; `loss/tracked`, what was minimised; and `loss/TERM`,
             the terms of `loss`. Detached scalars on the device: nothing waits for them.
         """
+        self.looks = []
         if self.fresh is not None:
             with torch.no_grad():
                 self.reference = self.loss.reference(self.fresh())
@@ -123,11 +127,14 @@ class Matching:
         latents = self.generator.prior.draw(count, self.device)
         with autocast(self.device, self.space.dtype):
             images = self.generator(latents)
+        if not torch.is_grad_enabled() or len(self.sizes) == 1:
+            self.looks += look_at_samples("generator", images)
         features = self.space(images, self.generator.range)
         return self.loss.summarise(features, self.data)
 
     def _compare(self, summary: Summary) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the objective, and what to log of it."""
+        self.looks += look_at_features(summary)
         model = self.loss.statistics(summary)
         tracked = self.estimator(model, self.reference)
         minimised = self.loss(self.reference, tracked)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..events import Progress
+from .finite import Look, look_at_networks
 from .schedule import Schedule
 
 __all__ = ["Phase"]
@@ -41,8 +42,13 @@ class Phase:
     optimizers: Mapping[str, tuple[torch.optim.Optimizer, Schedule]] = field(default_factory=dict)
     clip: float | None = None
 
-    def step(self, progress: Progress) -> dict[str, Tensor]:
-        """Take one step and return what the objective has to log."""
+    def step(self, progress: Progress, looks: list[Look] | None = None) -> dict[str, Tensor]:
+        """Take one step and return what the objective has to log.
+
+        Args:
+            progress: How far the run is, for schedules.
+            looks: Is given what tells later whether all was finite.
+        """
         for optimizer, schedule in self.optimizers.values():
             schedule.apply(progress)
             optimizer.zero_grad(set_to_none=True)
@@ -52,4 +58,7 @@ class Phase:
             nn.utils.clip_grad_norm_(parameters, self.clip)
         for optimizer, _ in self.optimizers.values():
             optimizer.step()
+        if looks is not None:
+            looks += getattr(self.objective, "looks", ())
+            looks += look_at_networks(self.modules)
         return shown

@@ -38,8 +38,8 @@ _held: dict[tuple[str, int], int] = {}
 def hold(folder: Path, what: str, instead: str) -> Iterator[None]:
     """Own a folder until the block ends; a second time in the same thread is the first.
 
-    The lock is the file `.lock` in it, which says who holds it and is removed at the end; a folder that
-    was made for it and is empty then is removed too.
+    The lock is the file `.lock` in it, which says who holds it and is removed at the end; folders that
+    were made for it and are empty then are removed too.
 
     Args:
         folder: The folder, made if need be.
@@ -58,7 +58,7 @@ def hold(folder: Path, what: str, instead: str) -> Iterator[None]:
         finally:
             _held[key] -= 1
         return
-    new = not folder.exists()
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
     handle = _taken(path, what, instead)
@@ -71,9 +71,9 @@ def hold(folder: Path, what: str, instead: str) -> Iterator[None]:
         with suppress(OSError):
             path.unlink()
         os.close(handle)
-        if new:
-            with suppress(OSError):
-                folder.rmdir()
+        with suppress(OSError):
+            for place in new:
+                place.rmdir()
 
 
 def _taken(path: Path, what: str, instead: str) -> int:

@@ -29,7 +29,7 @@ MANY = 64
 CAUSES = {
     errno.ENOSPC: ("the disk is full", "make room"),
     errno.EDQUOT: ("the disk quota is used up", "make room"),
-    errno.EFBIG: ("the file is larger than this system allows", "raise that limit (ulimit -f)"),
+    errno.EFBIG: ("the file is larger than allowed", "make room or raise that limit (ulimit -f)"),
     errno.EACCES: ("permission denied", "allow writing there"),
     errno.EPERM: ("permission denied", "allow writing there"),
     errno.EROFS: ("the disk is read-only", "make it writable"),

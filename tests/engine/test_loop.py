@@ -160,7 +160,9 @@ def test_a_non_finite_loss_stops_and_keeps_the_last_good_checkpoint(tmp_path):
     loop = make(tmp_path, 50)
     loop.load_state_dict(Checkpoints(tmp_path).load())
     next(iter(loop.phases[0].modules.values())).last.weight.data.fill_(torch.nan)
-    with pytest.raises(NonFinite, match=r"loss became nan at step 6; the checkpoint of step 5"):
+    with pytest.raises(
+        NonFinite, match=r"generator .*loss became nan.* step 6; the checkpoint of step 5"
+    ):
         loop.run()
 
     state = Checkpoints(tmp_path).load()
@@ -180,9 +182,49 @@ def test_an_update_that_breaks_the_weights_is_not_saved(tmp_path):
         return shown
 
     object.__setattr__(loop.phases[0], "objective", poisoned)
-    with pytest.raises(NonFinite, match="weights"):
+    with pytest.raises(NonFinite, match=r"gradient of last.bias of the generator .* step 3"):
         loop.run()
     assert Checkpoints(tmp_path).steps() == []
+
+
+@pytest.mark.parametrize("step", [2, 4, 7])
+def test_a_weight_that_breaks_is_named_at_its_step(tmp_path, step):
+    """Though it is looked at three steps later, and by then all weights are broken."""
+    loop = make(tmp_path, 12)
+    optimizer = loop.phases[0].optimizers["all"][0]
+    take = optimizer.step
+
+    def poisoned():
+        take()
+        if loop.progress.steps == step - 1:
+            loop.phases[0].modules["generator"].last.weight.data[0] = torch.nan
+
+    optimizer.step = poisoned
+    with pytest.raises(NonFinite, match=rf"weight last.weight of the generator .* step {step};"):
+        loop.run()
+
+
+@pytest.mark.parametrize("step", [2, 5])
+def test_a_layer_of_an_extractor_that_overflows_is_named(tmp_path, step):
+    """Extractor and layer, whole batch or virtual."""
+    loop = make(tmp_path, 12)
+    objective = loop.phases[0].objective
+    forward, calls = objective.space.forward, []
+
+    def overflowing(*arguments):
+        features = forward(*arguments)
+        if loop.progress.steps == step - 1:
+            name = list(features)[-1]
+            calls.append(name)
+            features[name] = features[name] * torch.inf
+        return features
+
+    objective.space.forward = overflowing
+    with pytest.raises(NonFinite) as refused:
+        loop.run()
+    extractor, layer = calls[0].split("/")
+    assert f"layer {layer} of the extractor {extractor}" in str(refused.value)
+    assert f"step {step};" in str(refused.value)
 
 
 def test_ctrl_c_finishes_the_step_and_writes_a_checkpoint(tmp_path):
