@@ -25,6 +25,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
             "digits",
             "folder",
             "parquet",
+            "arrow",
             "npz",
             "cifar10",
             "stl10",

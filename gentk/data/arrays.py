@@ -18,7 +18,7 @@ class ArrayRecords:
 
     Args:
         images: (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, 3 or 4 channels; uint8, other
-            integers in 0..255, or floating point in [0, 1], which is scaled to 0..255.
+            integers in 0..255, or booleans or floating point in [0, 1], which are scaled to 0..255.
         labels: One class index per image, or None.
         classes: The names of the classes, or None.
         source: What the array is called in messages.
@@ -78,7 +78,7 @@ def _to_uint8(images: NDArray[np.generic], source: str) -> NDArray[np.uint8]:
         return images.view(np.uint8)
     if images.dtype.kind not in "biuf":
         raise DataError(f"{source} holds {images.dtype} values: images must be numbers")
-    floating = images.dtype.kind == "f"
+    floating = images.dtype.kind in "bf"
     top = 1 if floating else 255
     numbers = images.astype(np.float64 if floating else np.int64)
     if numbers.size and not (numbers.min() >= 0 and numbers.max() <= top):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..interfaces import ImageShape, Records
 from .picture import picture
+from .remarks import Remarks
 from .view import View
 
 __all__ = ["Decoder", "UnexpectedColour"]
@@ -29,12 +30,14 @@ class Decoder:
         name: What the data are called in messages.
         shape: The shape that images must have; grey images become colour where it has 3 channels.
             None takes each image as it comes.
+        remarks: What was done to the images besides, counted.
     """
 
     records: Records
     view: View
     name: str
     shape: ImageShape | None = None
+    remarks: Remarks = field(default_factory=Remarks)
 
     def __call__(self, index: int) -> NDArray[np.uint8] | None:
         """Return record `index` as (C, H, W) uint8, or None if it is damaged.
@@ -44,7 +47,7 @@ class Decoder:
             UnexpectedColour: When it is in colour and the shape is grey.
         """
         try:
-            array = picture(self.records.decode(index), self.view)
+            array = picture(self.records.decode(index), self.view, self.remarks.add)
         except (OSError, ValueError) as error:
             if self.view.strict:
                 raise DataError(self.complaint(index, error)) from error
@@ -56,7 +59,7 @@ class Decoder:
     def complaint(self, index: int, error: BaseException) -> str:
         """Return the sentence that refuses a damaged record."""
         return (
-            f"{self._called(index)} is damaged ({error}): mend or remove it, or leave out "
+            f"{self._called(index)} is damaged ({error}): repair or remove it, or drop "
             f"strict=true to skip such images"
         )
 

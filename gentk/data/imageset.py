@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from ..interfaces import ImageShape
+from ..interfaces import ImageShape, Report
 from .pixels import Pixels
 from .view import View
 
@@ -31,7 +31,9 @@ class ImageSet:
         view: What was taken of the source; None for all of it, as it is.
         labels: One class index per record of the source, -1 for unlabelled ones; None without
             labels.
-        classes: The names of the classes.
+        classes: The names of the classes of all splits.
+        report: What the source says of its data.
+        remarks: What decoding has done to the images besides reading them, in sentences.
     """
 
     def __init__(
@@ -42,10 +44,14 @@ class ImageSet:
         view: View | None = None,
         labels: Sequence[int] | None = None,
         classes: Sequence[str] | None = None,
+        report: Report | None = None,
+        remarks: Sequence[str] = (),
     ) -> None:
         self.pixels = pixels
         self.name = name
         self.view = view or View()
+        self.report = report or Report()
+        self.remarks = list(remarks)
         self._labels = None if labels is None else torch.tensor(labels, dtype=torch.int64)
         if self._labels is not None and bool((self._labels < 0).all()):
             self._labels = None
@@ -67,7 +73,7 @@ class ImageSet:
 
     @property
     def skipped(self) -> list[str]:
-        """The names of the damaged images; with lazy pixels, of those found so far."""
+        """The names of the damaged images, which are not among these."""
         return self.pixels.skipped
 
     @property
@@ -101,11 +107,48 @@ class ImageSet:
             self._fingerprint = digest.hexdigest()
         return self._fingerprint
 
+    def notes(self) -> list[str]:
+        """Return what people should know of these images, in sentences: what was left out or guessed."""
+        notes = [*self.report.notes, *self.remarks]
+        if self.pixels.extremes[1] <= 1:
+            low, high = self.pixels.extremes
+            notes.append(
+                f"all values are {low} to {high} of 255, which is black: save images of 0 and 1 as "
+                f"booleans or as floating point numbers"
+            )
+        if self.skipped:
+            names = ", ".join(self.skipped[:3]) + (", ..." if len(self.skipped) > 3 else "")
+            one = len(self.skipped) == 1
+            notes.append(
+                f"{len(self.skipped):,} damaged image{'' if one else 's'} of {self.name} "
+                f"{'is' if one else 'are'} skipped ({names}); add strict=true to refuse them"
+            )
+        return notes
+
+    def summary(self) -> str:
+        """Return in one line what a run learns from: images, classes, splits."""
+        count, colour = f"{len(self):,}", "grey" if self.shape.channels == 1 else "colour"
+        split = "training" if self.view.split == "train" else self.view.split
+        size = f"{self.shape.width} x {self.shape.height}"
+        parts = [f"{count} {split} image{'' if len(self) == 1 else 's'}, {size}, {colour}"]
+        classes = self.histogram()
+        if classes is None:
+            parts.append("no labels")
+        else:
+            used = {name: number for name, number in classes.items() if number}
+            shown = ", ".join(f"{name} {number:,}" for name, number in list(used.items())[:10])
+            more = ", ..." if len(used) > 10 else ""
+            parts.append(f"{len(used)} class{'es' * (len(used) != 1)} ({shown}{more})")
+        if self.report.splits:
+            splits = ", ".join(f"{name} {number:,}" for name, number in self.report.splits.items())
+            parts.append(f"splits: {splits}")
+        return f"{self.name}: {'; '.join(parts)}"
+
     def description(self) -> dict[str, Any]:
         """Return what a run records of its data, fit for JSON.
 
-        `classes` counts the images of each class; `values` are the smallest and largest pixel value
-        (of the images decoded at opening, where images are decoded lazily).
+        `classes` counts the images of each class; `values` are the smallest and largest pixel
+        value; `splits` and `notes` are what the source says of its data and what decoding did.
         """
         return {
             "name": self.name,
@@ -116,5 +159,7 @@ class ImageSet:
             "validation": self.view.validation,
             "split_seed": self.view.split_seed,
             "skipped": len(self.skipped),
+            "splits": dict(self.report.splits),
+            "notes": [*self.report.notes, *self.remarks],
             "values": list(self.pixels.extremes),
         }

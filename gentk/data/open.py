@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -11,55 +11,114 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..interfaces import ImageShape, Source
+from ..interfaces import ImageShape, Records, Source
 from .decoder import Decoder, UnexpectedColour
 from .imageset import ImageSet
-from .pixels import LazyPixels, MemoryPixels, Pixels, workers
+from .pixels import LazyPixels, MemoryPixels, Pixels
+from .remarks import Remarks
+from .survey import Survey, held, survey
 from .view import View
 
 __all__ = ["open_images"]
 
 _PROBES: Final = 64  # images that are decoded to learn the shape and whether any is in colour
-_BLOCK: Final = 256  # images that a thread decodes at a time
 
 
-def open_images(source: Source, name: str, view: View | None = None) -> ImageSet:
+def open_images(
+    source: Source,
+    name: str,
+    view: View | None = None,
+    advance: Callable[[str, int, int], None] | None = None,
+) -> ImageSet:
     """Return the images that a view takes of a source, decoded by threads.
 
-    Sets whose decoded images exceed `view.memory` are decoded when they are used.
+    All are decoded once. Sets whose decoded images exceed `view.memory` are decoded again when they
+    are used; nothing else is different with them.
 
     Args:
         source: Where the images come from.
         name: What the user calls the data.
         view: Split, size, channels and so on; None for the train images as they are.
+        advance: Called with what is being done, the number of images done, and how many there are.
 
     Raises:
         DataError: When there are no images, they differ in size or are not square and no `size` is
             given, or one is damaged and the view is strict.
     """
     view = view or View()
-    records = source.records("test" if view.split == "test" else "train")
+    records, own = _records(source, view)
     try:
-        chosen = view.select(len(records))
+        chosen = view.select(len(records), own=own)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     decoder = Decoder(records, view, name)
     probed = _probe(decoder, chosen)
-    shape = _shape(probed, name)
-    fitting = replace(decoder, shape=shape)
-    pixels: Pixels
-    if len(chosen) * int(np.prod(shape)) > view.memory * 2**30:
-        pixels = LazyPixels(fitting, shape, chosen, probed)
-    else:
-        try:
-            pixels = _hold(fitting, shape, chosen)
-        except UnexpectedColour:
-            shape = shape._replace(channels=3)
-            pixels = _hold(replace(decoder, shape=shape), shape, chosen)
-    labels = view.relabelled(records.labels, len(records))
+    told = (lambda done: advance("decoding", done, len(chosen))) if advance else None
+    pixels, remarks = _pixels(decoder, _shape(probed, name), chosen, probed, told)
+    labels = records.labels if own else view.relabelled(records.labels, len(records))
     # Names are those of the source's own classes.
     classes = records.classes if labels is records.labels else None
-    return ImageSet(pixels, name=name, view=view, labels=labels, classes=classes)
+    return ImageSet(
+        pixels,
+        name=name,
+        view=view,
+        labels=labels,
+        classes=classes,
+        report=source.report(),
+        remarks=remarks.sentences(view.white),
+    )
+
+
+def _records(source: Source, view: View) -> tuple[Records, bool]:
+    """Return the records of a view's split, and whether they are a validation split of the source."""
+    if view.split == "validation" and not view.validation:
+        held_out = source.validation()
+        if held_out is not None:
+            return held_out, True
+    return source.records("test" if view.split == "test" else "train"), False
+
+
+def _pixels(
+    decoder: Decoder,
+    shape: ImageShape,
+    chosen: NDArray[np.int64],
+    probed: list[NDArray[np.uint8]],
+    advance: Callable[[int], None] | None,
+) -> tuple[Pixels, Remarks]:
+    """Decode all images once, and hold them if they fit in memory."""
+    try:
+        fitting = replace(decoder, shape=shape, remarks=Remarks())
+        return _surveyed(fitting, shape, chosen, probed, advance)
+    except UnexpectedColour:
+        shape = shape._replace(channels=3)
+        fitting = replace(decoder, shape=shape, remarks=Remarks())
+        return _surveyed(fitting, shape, chosen, probed, advance)
+
+
+def _surveyed(
+    decoder: Decoder,
+    shape: ImageShape,
+    chosen: NDArray[np.int64],
+    probed: list[NDArray[np.uint8]],
+    advance: Callable[[int], None] | None,
+) -> tuple[Pixels, Remarks]:
+    if len(chosen) * int(np.prod(shape)) <= decoder.view.memory * 2**30:
+        images, good = held(decoder, chosen, advance)
+        kept, skipped = _parted(decoder, chosen, good)
+        pixels = MemoryPixels(images, positions=torch.from_numpy(kept), skipped=skipped)
+        return pixels, decoder.remarks
+    seen: Survey = survey(decoder, chosen, probed, advance)
+    kept, skipped = _parted(decoder, chosen, seen.good)
+    again = replace(decoder, remarks=Remarks())
+    lazy = LazyPixels(again, kept, probed, extremes=seen.extremes, skipped=skipped)
+    return lazy, Remarks(seen.remarks)
+
+
+def _parted(
+    decoder: Decoder, chosen: NDArray[np.int64], good: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], list[str]]:
+    """Return the records that are good, and the names of the others."""
+    return chosen[good], [decoder.records.name(int(index)) for index in chosen[~good]]
 
 
 def _probe(decoder: Decoder, chosen: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
@@ -69,9 +128,9 @@ def _probe(decoder: Decoder, chosen: NDArray[np.int64]) -> list[NDArray[np.uint8
     """
     lenient = replace(decoder, view=replace(decoder.view, strict=False))
     spread = np.unique(np.linspace(0, len(chosen) - 1, _PROBES).astype(np.int64))
-    found = [array for index in chosen[spread] if (array := lenient(int(index))) is not None]
-    if found:
-        return found
+    decoded = [array for index in chosen[spread] if (array := lenient(int(index))) is not None]
+    if decoded:
+        return decoded
     for index in chosen:
         if (array := lenient(int(index))) is not None:
             return [array]
@@ -91,30 +150,3 @@ def _shape(probed: list[NDArray[np.uint8]], name: str) -> ImageShape:
             f"to resize them and keep the central N x N"
         )
     return ImageShape(max(array.shape[0] for array in probed), height, width)
-
-
-def _hold(decoder: Decoder, shape: ImageShape, chosen: NDArray[np.int64]) -> MemoryPixels:
-    """Decode all images into one tensor, without the damaged ones."""
-    images = np.empty((len(chosen), *shape), dtype=np.uint8)
-    good = np.ones(len(chosen), dtype=bool)
-
-    def decode(start: int) -> None:
-        for row in range(start, min(start + _BLOCK, len(chosen))):
-            array = decoder(int(chosen[row]))
-            if array is None:
-                good[row] = False
-            else:
-                images[row] = array
-
-    with ThreadPoolExecutor(workers()) as pool:
-        for _ in pool.map(decode, range(0, len(chosen), _BLOCK)):
-            pass
-    kept = np.flatnonzero(good)
-    for row, origin in enumerate(kept):
-        if row != origin:  # in place: a copy would double the memory
-            images[row] = images[origin]
-    return MemoryPixels(
-        torch.from_numpy(images[: len(kept)]),
-        positions=torch.from_numpy(chosen[kept]),
-        skipped=[decoder.records.name(int(index)) for index in chosen[~good]],
-    )

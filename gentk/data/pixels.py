@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import DataError
-from ..interfaces import ImageShape
+from ..interfaces import ImageShape, Records
 from .decoder import Decoder
 
-__all__ = ["LazyPixels", "MemoryPixels", "Pixels", "workers"]
-
-_PATIENCE: Final = 100  # damaged images in a row before lazy pixels conclude that the disk is gone
+__all__ = ["LazyPixels", "MemoryPixels", "Pixels", "stored_fingerprint", "workers"]
 
 
 def workers() -> int:
@@ -33,20 +31,14 @@ class Pixels(Protocol):
     Attributes:
         shape: The shape of one image.
         extremes: The smallest and the largest value, 0..255.
+        positions: The record that each image comes from, (N,) int64.
+        skipped: The names of damaged images, which are not among these.
     """
 
     shape: ImageShape
     extremes: tuple[int, int]
-
-    @property
-    def positions(self) -> Tensor:
-        """Return the record that each image comes from, (N,) int64."""
-        ...
-
-    @property
-    def skipped(self) -> list[str]:
-        """Return the names of the damaged images found so far."""
-        ...
+    positions: Tensor
+    skipped: list[str]
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -106,50 +98,45 @@ class MemoryPixels:
 class LazyPixels:
     """Images that are decoded when they are used, for sets larger than memory.
 
-    A damaged image is replaced by the next good one, so the length is known without decoding all;
-    `positions` and `skipped` tell what has been found so far.
+    They were all decoded once before, so that damaged ones are known and are not among them.
 
     Args:
         decoder: What decodes a record; has a shape.
-        shape: The shape of one image.
-        chosen: The records that the view takes.
+        chosen: The records, (N,) int64.
         probed: Some of the images, decoded; they stand for the content in `fingerprint`.
+        extremes: The smallest and the largest value of all images.
+        skipped: The names of damaged images, which are not among `chosen`.
     """
 
     def __init__(
         self,
         decoder: Decoder,
-        shape: ImageShape,
         chosen: NDArray[np.int64],
         probed: Sequence[NDArray[np.uint8]],
+        *,
+        extremes: tuple[int, int],
+        skipped: Sequence[str] = (),
     ) -> None:
-        self.shape = shape
-        self.extremes = (min(int(a.min()) for a in probed), max(int(a.max()) for a in probed))
+        assert decoder.shape is not None
+        self.shape = decoder.shape
+        self.extremes = extremes
+        self.skipped = list(skipped)
+        self.positions = torch.from_numpy(chosen.copy())
         self._decoder = decoder
         self._chosen = chosen
         self._probed = probed
-        self._found: dict[int, int] = {}  # index of a damaged image -> index of its substitute
         self._pool: ThreadPoolExecutor | None = None
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self._chosen)
 
-    @property
-    def positions(self) -> Tensor:
-        """Return the record that each image comes from, as far as it is known."""
-        positions = torch.from_numpy(self._chosen.copy())
-        for index, substitute in list(self._found.items()):
-            positions[index] = int(self._chosen[substitute])
-        return positions
-
-    @property
-    def skipped(self) -> list[str]:
-        """Return the names of the damaged images found so far."""
-        return [self._decoder.records.name(int(self._chosen[i])) for i in sorted(self._found)]
-
     def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
-        """Decode the images at `indices`."""
+        """Decode the images at `indices`.
+
+        Raises:
+            DataError: When one of them is damaged now, which it was not when they were opened.
+        """
         wanted = torch.as_tensor(indices, dtype=torch.int64).tolist()
         self._pool = self._pool or ThreadPoolExecutor(workers(), thread_name_prefix="gentk-decode")
         images = np.empty((len(wanted), *self.shape), dtype=np.uint8)
@@ -158,33 +145,36 @@ class LazyPixels:
         return torch.from_numpy(images)
 
     def _image(self, index: int) -> NDArray[np.uint8]:
-        """Return image `index`, or the next good one."""
-        count = len(self._chosen)
-        index = range(count)[index]
-        for step in range(min(count, _PATIENCE)):
-            substitute = (index + step) % count
-            if substitute in self._found:
-                continue
-            image = self._decoder(int(self._chosen[substitute]))
-            if image is not None:
-                for damaged in range(index, index + step):
-                    self._found[damaged % count] = substitute
-                return image
-        first = self._decoder.records.name(int(self._chosen[index]))
-        raise DataError(
-            f"{self._decoder.name}: {min(count, _PATIENCE)} images in a row cannot be decoded, "
-            f"the first is {first}: check that the data are still there"
-        )
+        """Return image `index`."""
+        image = self._decoder(int(self._chosen[index]))
+        if image is None:
+            raise DataError(
+                f"{self._decoder.name}: image "
+                f"{self._decoder.records.name(int(self._chosen[index]))} could be decoded when the "
+                f"data were opened and cannot be now: check that the data are still there, and type "
+                f"the command again"
+            )
+        return image
 
     def fingerprint(self) -> str:
         """Return a digest of the names of all images, of their stored sizes where the records know
-        them (`stored_size`), and of the pixels of those that were decoded at opening.
+        them (`stored_size`), and of the pixels of those that were decoded to learn the shape.
         """
-        digest = blake2b(repr((len(self), tuple(self.shape))).encode(), digest_size=16)
-        records = self._decoder.records
-        size = getattr(records, "stored_size", None)
-        for index in self._chosen.tolist():
-            digest.update(f"{records.name(index)}\0{size(index) if size else ''}\n".encode())
-        for image in self._probed:
-            digest.update(image.tobytes())
-        return digest.hexdigest()
+        return stored_fingerprint(self._decoder.records, self.shape, self._chosen, self._probed)
+
+
+def stored_fingerprint(
+    records: Records,
+    shape: ImageShape,
+    chosen: NDArray[np.int64],
+    probed: Sequence[NDArray[np.uint8]],
+) -> str:
+    """Return the digest of `LazyPixels.fingerprint` of some records."""
+    digest = blake2b(repr((len(chosen), tuple(shape))).encode(), digest_size=16)
+    size = getattr(records, "stored_size", None)
+    for index in chosen.tolist():
+        line = f"{records.name(index)}\0{size(index) if size else ''}\n"
+        digest.update(line.encode(errors="surrogateescape"))
+    for image in probed:
+        digest.update(image.tobytes())
+    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,9 @@ __all__ = ["View"]
 LARGEST = 4096
 """The largest side, in pixels, that images are brought to."""
 
-_SPLIT = 0  # the first number of the key of split permutations; samplers use another
+# The first numbers of the keys of permutations; samplers and others use more of them.
+_SPLIT = 0
+_LIMIT = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +34,21 @@ class View:
             `size` x `size` square; images of that size are left alone.
         channels: 1 for grey (luma), 3 for colour; None leaves images as they are, or makes all of
             them colour where some are.
-        limit: Take only the first `limit` images of the split, in the source's order.
+        limit: Take only `limit` images of the split, drawn by `split_seed`; their order stays the
+            source's.
         validation: Number of train images to hold out as the validation split.
-        split_seed: Seed of the permutation whose first `validation` images are held out.
+        split_seed: Seed of the permutations whose first `validation` images are held out, and of
+            which `limit` are taken.
         strict: Refuse damaged images instead of skipping them.
         crop: Cut the central `crop` x `crop` square before resizing, as CelebA's 160 -> 64.
         labels: A .npy file of one class index per training image of the source, -1 for none, in its
             order: pseudo-labels, say. They take the place of its own labels; other splits keep theirs.
         memory: Decoded images are held in memory up to this size, in GiB; more are decoded anew
             each time they are used.
+        orientation: `upright` turns photographs as their EXIF orientation says, which is how they
+            are seen; `stored` takes pixels as they are stored.
+        white: The value of white in pictures of 32-bit integers or floats, which have no other:
+            values are multiplied by 255 / white.
     """
 
     split: Literal["train", "validation", "test"] = "train"
@@ -52,11 +61,16 @@ class View:
     crop: int | None = None
     labels: Path | None = None
     memory: float = 4.0
+    orientation: Literal["upright", "stored"] = "upright"
+    white: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
         _choose("split", self.split, ("train", "validation", "test"))
         _choose("channels", self.channels, (None, 1, 3))
+        _choose("orientation", self.orientation, ("upright", "stored"))
+        if self.white is not None and not 0 < self.white < math.inf:
+            raise BadOption(f"white={self.white} is no value of white: it must be above 0")
         for option in ("size", "limit", "crop"):
             _floor(option, getattr(self, option), 1)
         if self.size is not None and self.size > LARGEST:
@@ -64,20 +78,28 @@ class View:
         for option in ("validation", "split_seed", "memory"):
             _floor(option, getattr(self, option), 0)
 
-    def select(self, count: int) -> NDArray[np.int64]:
+    def select(self, count: int, *, own: bool = False) -> NDArray[np.int64]:
         """Return the indices of the images that the view takes of `count`, ascending.
 
-        Train and validation split partition the train images of the source.
+        Train and validation split partition the train images of the source, unless the source has
+        validation images of its own and none are to be held out of the others.
+
+        Args:
+            count: The images of the source's split.
+            own: Whether they are validation images of its own.
 
         Raises:
             DataError: When no image is left.
         """
         chosen = np.arange(count)
-        if self.split != "test":
+        if self.split != "test" and not own:
             chosen = np.sort(self._part(count))
         if not len(chosen):
             raise DataError(f"split={self.split} has no images")
-        return chosen[: self.limit]
+        if self.limit is not None and self.limit < len(chosen):
+            drawn = permutation(len(chosen), _LIMIT, self.split_seed)[: self.limit]
+            chosen = chosen[np.sort(drawn)]
+        return chosen
 
     def relabelled(self, labels: Sequence[int] | None, count: int) -> Sequence[int] | None:
         """Return the labels of `count` records, from the file if there is one for this split.

@@ -16,7 +16,7 @@ from .losses import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss, tot
 from .metric import Metric, MetricValue
 from .networks import Critic, Encoder, Extractor, Generator
 from .observer import Observer
-from .records import Records
+from .records import Records, Report
 from .source import Source
 from .summary import Summary
 from .values import Features, ImageShape, Range, Scores, StatisticKind, Statistics
@@ -38,6 +38,7 @@ __all__ = [
     "Range",
     "ReconstructionLoss",
     "Records",
+    "Report",
     "Scores",
     "Source",
     "StatisticKind",

@@ -1,19 +1,37 @@
-"""Records: images that are known but not yet decoded."""
+"""Records: images that are known but not yet decoded, and what is to be said of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from PIL import Image
 
-__all__ = ["Records"]
+__all__ = ["Records", "Report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a source says of its data, so that nothing is left out, guessed or overridden in silence.
+
+    Attributes:
+        splits: Images of each split that the data have, by its name, as far as it is known.
+        notes: Sentences, without a full stop, that people should read: `2 .txt files are left out`.
+    """
+
+    splits: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Records(Protocol):
     """A sequence of images with their labels, decoded one at a time.
 
+    Classes belong to the data, not to a split: an index means the same class in each of them, and
+    `classes` names those of all splits.
+
     Attributes:
-        labels: One class index per image, or None.
+        labels: One class index per image, -1 for none; or None.
         classes: The names of the classes, or None.
     """
 

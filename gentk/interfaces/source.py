@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Literal
 
-from .records import Records
+from .records import Records, Report
 
 __all__ = ["Source"]
 
@@ -21,3 +21,14 @@ class Source(ABC):
     @abstractmethod
     def records(self, split: Literal["train", "test"]) -> Records:
         """Return the images of one split, undecoded; raise `DataError` where there are none."""
+
+    def validation(self) -> Records | None:
+        """Return the images that the data hold out for validation, undecoded; None for none.
+
+        They are what `split=validation` gives where `validation=N` does not hold out others.
+        """
+        return None
+
+    def report(self) -> Report:
+        """Return what is to be said of the data; asked for after the records of a split."""
+        return Report()

@@ -14,9 +14,10 @@ from ..options import Option
 from ..registry import Registry
 from ..selection import Selection
 
-__all__ = ["damaged", "data_options", "open_data", "test_split"]
+__all__ = ["data_options", "open_data", "test_split"]
 
 Notice = Callable[[str], None]
+Advance = Callable[[str, int, int], None]
 
 
 def data_options() -> list[Option]:
@@ -25,12 +26,17 @@ def data_options() -> list[Option]:
     return [Option(f.name, hints[f.name], f.default) for f in fields(View)]
 
 
-def open_data(text: str, registry: Registry, notice: Notice = lambda message: None) -> ImageSet:
-    """Open images by name, telling of those that were skipped."""
+def open_data(
+    text: str,
+    registry: Registry,
+    notice: Notice = lambda message: None,
+    advance: Advance | None = None,
+) -> ImageSet:
+    """Open images by name, telling what was left out, guessed or changed of them."""
     source, view = registry.build("data", text, shared=data_options())
-    images = open_images(cast(Source, source), str(Selection.parse(text)), View(**view))
-    message = damaged(images, text)
-    if message:
+    name = str(Selection.parse(text))
+    images = open_images(cast(Source, source), name, View(**view), advance)
+    for message in images.notes():
         notice(message)
     return images
 
@@ -40,14 +46,3 @@ def test_split(text: str) -> str:
     own = Selection.parse(text)
     kept = {k: v for k, v in own.options.items() if k not in ("split", "limit")}
     return str(replace(own, options={**kept, "split": "test"}))
-
-
-def damaged(images: ImageSet, text: str) -> str | None:
-    """Return what to say of damaged images, or None; run.json lists them all."""
-    if not images.skipped:
-        return None
-    names = ", ".join(images.skipped[:3]) + (", ..." if len(images.skipped) > 3 else "")
-    return (
-        f"{len(images.skipped)} damaged images of {text} are skipped ({names}); "
-        "add strict=true to refuse them"
-    )

@@ -23,7 +23,6 @@ from ..registry import Registry
 from .composing import build, check, resolve_recipe, settings_of
 from .earlier import warm_start
 from .folder import RunFolder
-from .images import damaged
 from .optimizers import build_optimizer
 from .record import describe, result_of, same_inputs, spent, stretched
 from .stages import plan
@@ -141,9 +140,9 @@ def _train(
     torch.manual_seed(randomness.derive(r.seed, "training"))
     if state is not None:
         loop.load_state_dict(state)
-    # Where images are decoded lazily, damaged ones are known only now.
-    late = [damaged(c.images, r.data), stretched(r, record, loop.progress)]
-    told = list(dict.fromkeys([*notices, *filter(None, late)]))
+    late = stretched(r, record, loop.progress)
+    told = [c.images.summary(), *c.images.notes(), *notices, *([late] if late else [])]
+    told = list(dict.fromkeys(told))
     _start(loop, c, folder, told)
     try:
         progress = loop.run()

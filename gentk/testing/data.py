@@ -121,6 +121,19 @@ class DataSuite(Suite):
                 f"label {highest}, and there are {len(records.classes)} classes"
             )
 
+    def test_classes_are_those_of_all_splits(self) -> None:
+        """A label means the same class in the train and in the test split."""
+        train = self.records()
+        try:
+            test = self.records("test")
+        except DataError:
+            return
+        if train.labels is None or test.labels is None:
+            return
+        assert train.classes == test.classes, (
+            f"train has the classes {train.classes}, test {test.classes}: number those of both once"
+        )
+
     def test_it_opens_alike(self) -> None:
         """It opens as a data set, and twice the same data have the same fingerprint."""
         view = View(limit=LIMIT, size=8)

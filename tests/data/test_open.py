@@ -47,7 +47,7 @@ def test_damaged_images_are_skipped_and_listed(
     stored = [*good[:2], corrupt, good[3], jpeg[: len(jpeg) // 2], good[5]]
     opened = open_images(make_source(stored, [0, 1, 2, 3, 4, 5]), "x", View(memory=memory))
     seen = opened.batch(range(len(opened)))
-    kept = [0, 1, 3, 5] if memory == 4.0 else [0, 1, 3, 3, 5, 5]
+    kept = [0, 1, 3, 5]
     expected = [np.asarray(noise(seed)).transpose(2, 0, 1) for seed in kept]
     assert opened.skipped == ["item 2", "item 4"]
     assert (seen.numpy() == np.stack(expected)).all()
@@ -111,8 +111,8 @@ def test_mixed_modes_become_colour(make_source: MakeSource, noise: Noise) -> Non
     batch = opened.batch([0, 102])
     assert (batch[0].numpy() == np.asarray(images[0])).all()
     assert (batch[1].numpy() == np.asarray(images[102]).transpose(2, 0, 1)).all()
-    with pytest.raises(DataError, match="item 102 is in colour and others are grey: add channels"):
-        open_images(make_source(images), "x", View(memory=LAZY)).batch([102])
+    lazy = open_images(make_source(images), "x", View(memory=LAZY))
+    assert (lazy.batch([0, 102]) == batch).all()
     assert open_images(make_source(images), "x", View(channels=1)).shape.channels == 1
 
 
@@ -134,14 +134,14 @@ def test_lazy_and_held_sets_agree(indices: list[int], validation: int, seed: int
     assert len(held) == len(lazy) == 70 - validation
 
 
-def test_lazy_pixels_give_up_on_a_lost_disk(
+def test_images_that_are_damaged_later_are_refused(
     make_source: MakeSource, noise: Noise, encode: Encode
 ) -> None:
-    """Very many damaged images in a row are an error rather than an endless search."""
+    """An image that was good at opening is not replaced by another when it is lost."""
     stored: list[bytes] = [encode(noise(0))] * 300
     opened = open_images(make_source(stored), "x", View(memory=LAZY))
-    stored[:] = [b""] * 300
-    with pytest.raises(DataError, match=r"100 images in a row cannot be decoded.*item 7"):
+    stored[7] = b""
+    with pytest.raises(DataError, match="item 7 could be decoded"):
         opened.batch([7])
 
 
@@ -170,7 +170,7 @@ def test_fingerprint_follows_content(make_source: MakeSource, noise: Noise, memo
 def test_fingerprint_does_not_depend_on_use(
     make_source: MakeSource, noise: Noise, encode: Encode
 ) -> None:
-    """Finding a damaged image later leaves a lazy set's fingerprint as it was."""
+    """Using a lazy set with a damaged image leaves its fingerprint as it was."""
     stored = [encode(noise(seed)) for seed in range(200)]
     stored[101] = b""
     fresh = open_images(make_source(stored, [0, 1] * 100), "x", View(memory=LAZY))

@@ -125,7 +125,7 @@ def test_refusals(tmp_path: Path) -> None:
     """Missing, damaged and unsuitable files and folders are refused in words."""
     with pytest.raises(DataError, match="does not exist"):
         Parquet(tmp_path / "missing.parquet").records("train")
-    with pytest.raises(DataError, match=r"folder without train\*\.parquet"):
+    with pytest.raises(DataError, match=r"folder without train"):
         Parquet(tmp_path).records("train")
     (tmp_path / "bad.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(DataError, match="damaged, or is not a parquet file"):

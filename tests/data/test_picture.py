@@ -100,9 +100,15 @@ def test_modes_become_grey_or_colour(
 
 
 def test_floating_point_pixels_are_refused() -> None:
-    """Pixels that do not fit 8 bits are an error, not noise."""
-    with pytest.raises(ValueError, match="more than 16 bits"):
+    """Pixels whose white is not known are an error, not noise, and the option that fits is told."""
+    with pytest.raises(DataError, match="white=1"):
         plain(Image.fromarray(np.zeros((2, 2), np.float32)))
+    with pytest.raises(DataError, match="white=255"):
+        plain(Image.fromarray(np.full((2, 2), 200, np.int32)))
+    image = Image.fromarray(np.array([[0.0, 1.0]], np.float32))
+    assert np.asarray(plain(image, white=1)).tolist() == [[0, 255]]
+    with pytest.raises(DataError, match=r"must be in 0\.\.255: add white=65535"):
+        plain(Image.fromarray(np.full((2, 2), 300, np.int32)), white=255)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"])

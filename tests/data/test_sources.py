@@ -102,12 +102,18 @@ def test_folder_splits(tmp_path: Path, noise: Noise, test: str) -> None:
 
 
 def test_folder_with_a_class_called_train(tmp_path: Path, noise: Noise) -> None:
-    """`train` beside other classes, and no test folder, is a class."""
+    """`train` beside other folders, and no test folder, may be either: both readings can be typed."""
     for name in ("car", "plane", "train"):
         save(noise(0), tmp_path / name / "0.png")
-    assert open_images(Folder(tmp_path), "x").classes == ["car", "plane", "train"]
+    with pytest.raises(DataError, match="layout=classes or layout=splits"):
+        open_images(Folder(tmp_path), "x")
+    classes = Folder(tmp_path, layout="classes")
+    assert open_images(classes, "x").classes == ["car", "plane", "train"]
     with pytest.raises(DataError, match=r"has no test split.*validation=N"):
-        open_images(Folder(tmp_path), "x", TEST)
+        open_images(classes, "x", TEST)
+    splits = open_images(Folder(tmp_path, layout="splits"), "x")
+    assert len(splits) == 1
+    assert any("car (1), plane (1)" in note for note in splits.notes())
 
 
 def test_folder_refusals(tmp_path: Path) -> None:
@@ -165,7 +171,7 @@ def test_npz_arrays_by_name(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", faces=IMAGES, ages=LABELS)
     opened = open_images(Npz(tmp_path / "a.npz", images_array="faces", labels_array="ages"), "x")
     assert opened.histogram() == {"0": 3, "1": 3}
-    with pytest.raises(DataError, match="images=NAME"):
+    with pytest.raises(DataError, match="images_array=NAME"):
         Npz(tmp_path / "a.npz").records("train")
     with pytest.raises(DataError, match="nothing"):
         Npz(tmp_path / "a.npz", images_array="faces", labels_array="nothing").records("train")

@@ -28,13 +28,24 @@ def test_train_and_validation_partition_the_train_images(count: int, data: st.Da
 
 
 @given(st.integers(1, 200), st.integers(1, 300), st.integers(0, 50), st.integers(0, 9))
-def test_limit_takes_the_first_of_the_split(count: int, limit: int, held: int, seed: int) -> None:
-    """A limit shortens a split and changes nothing else of it, whatever the order of options."""
+def test_limit_is_a_draw_from_the_split(count: int, limit: int, held: int, seed: int) -> None:
+    """A limit takes that many of a split, in its order, and more of them contain fewer."""
     held = min(held, count - 1)
     whole = View(validation=held, split_seed=seed).select(count)
-    assert list(View(limit=limit, validation=held, split_seed=seed).select(count)) == list(
-        whole[:limit]
-    )
+    few = View(limit=limit, validation=held, split_seed=seed).select(count)
+    more = View(limit=limit + 1, validation=held, split_seed=seed).select(count)
+    assert len(few) == min(limit, len(whole))
+    assert (np.diff(few) > 0).all()
+    assert set(few) <= set(more) <= set(whole)
+
+
+def test_limit_takes_of_every_class() -> None:
+    """Where images are sorted by class, a limit has some of each; its seed is the split's."""
+    labels = np.repeat(np.arange(10), 100)
+    counts = np.bincount(labels[View(limit=200).select(1000)], minlength=10)
+    assert counts.min() >= 10
+    assert list(View(limit=9).select(1000)) != list(View(limit=9, split_seed=1).select(1000))
+    assert list(View(limit=5).select(20)) == list(np.sort(permutation(20, 5, 0)[:5]))
 
 
 def test_more_validation_images_contain_fewer() -> None:

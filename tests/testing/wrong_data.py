@@ -34,6 +34,8 @@ class Lookalike:
     """It is no source, though it behaves like one."""
 
     records = Right.records
+    validation = Right.validation
+    report = Right.report
     rows = Rows
 
 
@@ -66,13 +68,13 @@ class Changing(Right):
 
 
 class Homebound(Right):
-    """Its later records are decoded by the main thread only."""
+    """Its last record is decoded by the main thread only."""
 
     class rows(Rows):
         """Its records."""
 
         def decode(self, index):
-            if index > 16 and threading.current_thread() is not threading.main_thread():
+            if index == COUNT - 1 and threading.current_thread() is not threading.main_thread():
                 raise RuntimeError("not here")
             return super().decode(index)
 
@@ -96,6 +98,16 @@ class Overlabelled(Right):
         def __init__(self, seed):
             super().__init__(seed)
             self.labels = [*self.labels, 0]
+
+
+class Renumbered(Right):
+    """The classes of its test split are called otherwise than those of its train split."""
+
+    def records(self, split):
+        rows = super().records(split)
+        rows.labels = [0] * len(rows)
+        rows.classes = ["a", "b"] if split == "train" else ["b", "a"]
+        return rows
 
 
 class Relabelled(Right):
@@ -124,6 +136,7 @@ WRONG = {
     "test_threads_may_decode": Homebound,
     "test_records_have_names": Nameless,
     "test_labels_fit": Overlabelled,
+    "test_classes_are_those_of_all_splits": Renumbered,
     "test_it_opens_alike": Relabelled,
     "test_a_run_uses_it": Single,
 }

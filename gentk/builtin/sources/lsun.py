@@ -80,7 +80,9 @@ class _Entries:
             self._folders.append(folder)
         single = len(names) == 1
         self.labels: list[int] | None = None if single else [number for number, _ in self._keys]
-        self.classes: list[str] | None = None if single else names
+        # The same in all splits: classes belong to the data.
+        bare = [name.removesuffix("_train").removesuffix("_val") for name in names]
+        self.classes: list[str] | None = None if single else bare
 
     def __len__(self) -> int:
         return len(self._keys)
