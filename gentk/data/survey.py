@@ -7,9 +7,6 @@ that what is refused, skipped or told does not depend on the memory of a machine
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..cache import cache_folder
+from ..files import read_document, write_document
 from .decoder import Decoder
 from .pixels import stored_fingerprint, workers
 
@@ -144,7 +142,7 @@ def _place(
 def _read(path: Path, count: int) -> Survey | None:
     """Return a survey that was remembered; None if there is none, or it cannot be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content, _ = read_document(path)
         good = np.ones(count, dtype=bool)
         good[np.array(content["damaged"], dtype=np.int64)] = False
         low, high = content["extremes"]
@@ -162,7 +160,4 @@ def _write(path: Path, seen: Survey) -> None:
     }
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        Path(name).write_text(json.dumps(content), encoding="utf-8")
-        os.replace(name, path)
+        write_document(path, content)
