@@ -88,7 +88,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     Names that are about as close are offered too. It goes into the middle of a sentence: `no loss
     'momnts'; did you mean 'moments'? type: gentk list loss`.
     """
-    close = get_close_matches(name, list(known), n=3)
+    # Two letters that have changed places are half alike, and all there is of a name such as fd.
+    close = get_close_matches(name, list(known), n=3, cutoff=0.6 if len(name) > 2 else 0.5)
     alike = {each: SequenceMatcher(a=each, b=name).ratio() for each in close}
     near = [repr(each) for each in close if alike[each] > max(alike.values()) - TIE]
     return f"did you mean {' or '.join(near)}? " if near else ""

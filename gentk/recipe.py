@@ -52,41 +52,61 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    summary: str = Field("", description="one line for `gentk list`")
-    data: str = Field("digits,size=32", description="images to learn from")
+    summary: str = Field("", description="One line for `gentk list`")
+    data: str = Field(
+        "digits,size=32",
+        description="Images to learn from: digits, cifar10, folder:PATH,size=64, ...",
+    )
     extractor: tuple[str, ...] = Field(
-        ("pixels",), min_length=1, description="feature extractors, side by side"
+        ("pixels",),
+        min_length=1,
+        description="Feature extractor; repeat it to have several side by side",
     )
-    generator: str = Field("resnet,width=16", description="the network that is trained")
-    encoder: str | None = Field(None, description="the network that inverts it, where a loss asks")
-    critic: str | None = Field(None, description="the network it plays against, where a loss asks")
-    loss: str = Field("moments", description="what is minimised")
-    estimator: str = Field("batch", description="how the model's statistics are followed")
-    batch: int = Field(64, ge=2, description="generated samples per step")
-    chunk: int | None = Field(None, ge=1, description="samples per graph: a virtual batch")
+    generator: str = Field("resnet,width=16", description="The network that is trained")
+    encoder: str | None = Field(
+        None, description="The network that inverts it, for losses that ask for one"
+    )
+    critic: str | None = Field(
+        None, description="The network it plays against, for adversarial losses"
+    )
+    loss: str = Field("moments", description="What is minimised")
+    estimator: str = Field(
+        "batch", description="How the model's statistics are followed: batch, ma, ama, ..."
+    )
+    batch: int = Field(64, ge=2, description="Generated samples per step")
+    chunk: int | None = Field(
+        None, ge=1, description="Samples per graph: a virtual batch, for less memory"
+    )
     reference: int | None = Field(
-        None, ge=2, description="data samples per step, where a loss compares samples; or as batch"
+        None,
+        ge=2,
+        description="Data samples per step, for losses that compare samples; by default as batch",
     )
-    optimizer: str = Field("adam,lr=1e-3,betas=0.5+0.999", description="torch.optim by name")
-    schedule: tuple[Change, ...] = Field((), description="optimiser settings over images seen")
-    decay: Decay = Field("none", description="lr over the budget")
-    clip: float | None = Field(None, gt=0, description="largest norm of a step's gradient")
-    ema: float | None = Field(None, gt=0, lt=1, description="decay of weight averaging")
-    steps: int | None = Field(None, ge=1, description="budget in optimiser steps")
-    minutes: float | None = Field(None, gt=0, description="budget in minutes of training")
-    init: str | None = Field(None, description="run:DIR to start from; run:A+run:B are stacked")
-    codec: str | None = Field(None, description="run:DIR in whose code space to generate")
-    seed: int = Field(0, ge=SEEDS.start, lt=SEEDS.stop, description="seed of everything random")
+    optimizer: str = Field(
+        "adam,lr=1e-3,betas=0.5+0.999",
+        description="Of torch.optim, by name: adam,lr=1e-3,betas=0.5+0.999",
+    )
+    schedule: tuple[Change, ...] = Field((), description="Optimiser settings over images seen")
+    decay: Decay = Field("none", description="Of the learning rate over the budget")
+    clip: float | None = Field(None, gt=0, description="Largest norm of a step's gradient")
+    ema: float | None = Field(
+        None, gt=0, lt=1, description="Decay of weight averaging, such as 0.999; none for none"
+    )
+    steps: int | None = Field(None, ge=1, description="Budget in optimiser steps")
+    minutes: float | None = Field(None, gt=0, description="Budget in minutes of training")
+    init: str | None = Field(None, description="A run to start from; run:A+run:B are stacked")
+    codec: str | None = Field(None, description="A run in whose code space to generate")
+    seed: int = Field(0, ge=SEEDS.start, lt=SEEDS.stop, description="Seed of everything random")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="what networks compute in")
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="What networks compute in")
     threads: int | None = Field(None, ge=1, description="CPU threads; all by default")
-    out: str | None = Field(None, description="run folder; runs/RECIPE-HASH8 by default")
+    out: str | None = Field(None, description="Run folder; runs/RECIPE-HASH8 by default")
     observer: tuple[str, ...] = Field(
-        ("progress", "metrics", "grids"), description="what is printed, drawn, logged"
+        ("progress", "metrics", "grids"), description="What is printed, drawn, logged; repeatable"
     )
-    phase: dict[str, PhaseRecipe] = Field({}, description="settings of single phases")
+    phase: dict[str, PhaseRecipe] = Field({}, description="Settings of single phases")
     stage: dict[str, dict[str, Any]] = Field(
-        {}, description="runs made before this one: keys of a recipe, `recipe` to start from one"
+        {}, description="Runs made before this one: keys of a recipe, `recipe` to start from one"
     )
 
     def identity(self) -> str:

@@ -22,6 +22,7 @@ LOSSES = ["moments", "mmd", "reconstruction", "hinge", "logistic"]
         ("moments", [], ""),
         # As close as the best, not merely close.
         ("vgg18", ["vgg19", "vgg16", "vgg19_bn"], "did you mean 'vgg19' or 'vgg16'? "),
+        ("df", ["fd", "kid", "mmd"], "did you mean 'fd'? "),
         ("extractors", ["extractor", "generator"], "did you mean 'extractor'? "),
     ],
 )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .flags import HELP
+
 if TYPE_CHECKING:
     from ..evaluation.measurement import Protocol
     from ..sweep.comparison import Column, Comparison
@@ -19,9 +21,9 @@ __all__ = ["check_form", "command", "show"]
 @click.command(short_help="Compare runs by their figures.")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @click.option("--mixed", is_flag=True, help="Also compare figures that were measured differently.")
-@click.option("--markdown", is_flag=True, help="Print a Markdown table.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--png", type=click.Path(path_type=Path), help="Draw it into a file, too.")
+@click.option("--markdown", is_flag=True, help=HELP["--markdown"])
+@click.option("--json", "as_json", is_flag=True, help=HELP["--json"])
+@click.option("--png", type=click.Path(path_type=Path), help=HELP["--png"])
 def command(
     *, runs: tuple[str, ...], mixed: bool, markdown: bool, as_json: bool, png: Path | None
 ) -> None:

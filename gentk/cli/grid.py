@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .run import FLAGS, REPEATABLE
+from .flags import HELP, key_options
 from .sections import SectionedCommand, SectionedOption
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def _parameters() -> list[click.Parameter]:
     ]
     section = "How it is judged"
     flags += [
-        option("--metric", "Repeatable; fd by default.", metavar="NAME", multiple=True),
-        option("--judge", "In whose features; repeatable.", metavar="EXTRACTOR", multiple=True),
+        option("--metric", HELP["--metric"], metavar="NAME", multiple=True),
+        option("--judge", HELP["--extractor"], metavar="EXTRACTOR", multiple=True),
         option("--against", "The reference; the data's test split by default.", metavar="DATA"),
         option("-n", "Samples to compare.", metavar="N", type=click.IntRange(2), default=5000),
     ]
@@ -47,17 +47,12 @@ def _parameters() -> list[click.Parameter]:
         option("--rows", "File of finished runs; FOLDER/rows.jsonl by default.", metavar="FILE"),
         option("--print", "Print the single commands and run none.", is_flag=True),
         option("--dry-run", "Say what would be run and what is refused.", is_flag=True),
-        option("--markdown", "Print a Markdown table.", is_flag=True),
-        option("--json", "Print JSON.", is_flag=True),
-        option("--png", "Draw it into a file, too.", metavar="FILE"),
-        option("--quiet", "No progress on stderr.", is_flag=True),
+        option("--markdown", HELP["--markdown"], is_flag=True),
+        option("--json", HELP["--json"], is_flag=True),
+        option("--png", HELP["--png"], metavar="FILE"),
+        option("--quiet", HELP["--quiet"], is_flag=True),
     ]
-    for title, rows in FLAGS.items():
-        section = title
-        for row, text in rows.items():
-            name, metavar = row.split()
-            flags.append(option(name, text, metavar=metavar, multiple=name in REPEATABLE))
-    return flags
+    return [*flags, *key_options()]
 
 
 @click.command(cls=SectionedCommand, params=_parameters(), short_help="Run all combinations.")

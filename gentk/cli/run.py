@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .flags import HELP, key_options
 from .sections import SectionedCommand, SectionedOption
 
 if TYPE_CHECKING:
@@ -15,69 +16,27 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-FLAGS = {
-    "What is trained": {
-        "--data NAME": "Images to learn from: digits, cifar10, folder:PATH,size=64, ...",
-        "--extractor NAME": "Feature extractor; repeat it to have several side by side.",
-        "--generator NAME": "The network that is trained.",
-        "--encoder NAME": "The network that inverts it, for losses that ask for one.",
-        "--critic NAME": "The network it plays against, for adversarial losses.",
-        "--loss NAME": "What is minimised.",
-        "--estimator NAME": "How the model's statistics are followed: batch, ma, ama, ...",
-        "--init run:FOLDER": "A run to start from; run:A+run:B are stacked.",
-        "--codec run:FOLDER": "A run in whose code space to generate.",
-    },
-    "How": {
-        "--steps N": "Budget in optimiser steps.",
-        "--minutes M": "Budget in minutes of training.",
-        "--batch N": "Generated samples per step.",
-        "--chunk N": "Samples per graph: a virtual batch, for less memory.",
-        "--reference N": "Data samples per step, for losses that compare samples.",
-        "--optimizer NAME": "Of torch.optim: adam,lr=1e-3,betas=0.5+0.999",
-        "--decay none|linear|cosine": "Of the learning rate over the budget.",
-        "--clip NORM": "Largest norm of a step's gradient.",
-        "--ema DECAY": "Decay of weight averaging, such as 0.999; none for none.",
-        "--seed N": "Seed of everything random.",
-    },
-    "Where it computes": {
-        "--device NAME": "auto, cpu, cuda, cuda:N or mps.",
-        "--dtype float32|bfloat16": "What networks compute in.",
-        "--threads N": "CPU threads; all by default.",
-    },
-    "What comes out": {
-        "--out FOLDER": "Run folder; runs/RECIPE-HASH by default.",
-        "--observer NAME": "What is printed, drawn, logged; repeatable.",
-    },
-}
-"""Section -> flag -> help. Flags are keys of `gentk.recipe.Recipe`, which says what they take."""
-
-REPEATABLE = frozenset({"--extractor", "--observer"})
+LAST = "What comes out"
+"""The section of the flags that are no keys of a recipe."""
 
 
 def _parameters() -> list[click.Parameter]:
-    flags: list[click.Parameter] = [click.Argument(["recipe"], required=False)]
-    for section, rows in FLAGS.items():
-        for row, text in rows.items():
-            name, metavar = row.split()
-            many = name in REPEATABLE
-            flags.append(
-                SectionedOption([name], section=section, metavar=metavar, multiple=many, help=text)
-            )
+    flags: list[click.Parameter] = [click.Argument(["recipe"], required=False), *key_options()]
     for name, metavar, text in (
         ("--seeds", "N", "Make N runs, their seeds from --seed on; folders end in -seed0, ..."),
         ("--evaluate-every", "N", "Figures every N steps and at the end, in figures.jsonl."),
     ):
         flags.append(
             SectionedOption(
-                [name], section=section, metavar=metavar, type=click.IntRange(1), help=text
+                [name], section=LAST, metavar=metavar, type=click.IntRange(1), help=text
             )
         )
     switches = {
         "--dry-run": "Check names and options and print the resolved recipe; train nothing.",
-        "--quiet": "No progress on stderr.",
+        "--quiet": HELP["--quiet"],
     }
     for name, text in switches.items():
-        flags.append(SectionedOption([name], section=section, is_flag=True, help=text))
+        flags.append(SectionedOption([name], section=LAST, is_flag=True, help=text))
     return flags
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .flags import HELP, KeyOption
+
 __all__ = ["command"]
 
 FORMS = ("grid", "folder", "npz", "interpolation", "neighbours", "reconstruction")
@@ -18,11 +20,11 @@ FORMS = ("grid", "folder", "npz", "interpolation", "neighbours", "reconstruction
     "-n", "count", type=click.IntRange(1), default=64, show_default=True, help="How many samples."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Where to; in the run's samples/.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same samples.")
+@click.option("--seed", type=int, default=0, show_default=True, help=HELP["--seed"])
 @click.option("--truncation", type=float, help="The largest |z|: less variety, typical samples.")
 @click.option("--label", help="Of a conditional generator: the class of all, by name or index.")
 @click.option("--extractor", help="neighbours: in whose features; pixels by default.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option("--device", cls=KeyOption, default="auto", show_default=True)
 def command(
     *,
     run: str,

@@ -16,7 +16,7 @@ OTHER = "Help"
 class SectionedOption(click.Option):
     """An option that knows the section it is listed in."""
 
-    def __init__(self, names: Sequence[str], *, section: str, **attributes: Any) -> None:
+    def __init__(self, names: Sequence[str], *, section: str = "", **attributes: Any) -> None:
         super().__init__(names, **attributes)
         self.section = section
 
@@ -30,7 +30,7 @@ class SectionedCommand(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
-                section = getattr(parameter, "section", OTHER)
+                section = getattr(parameter, "section", "") or OTHER
                 sections.setdefault(section, []).append(record)
         for section, records in sections.items():
             with formatter.section(section):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gentk.cli.run import FLAGS
+from gentk.cli.flags import KEYS
 from gentk.recipe import Recipe, resolve
 
 FAST = (
@@ -40,7 +40,7 @@ def trained(gentk) -> Path:
 
 def test_flags_are_the_keys_of_a_recipe() -> None:
     """Every key that fits on a command line is a flag, and every flag is a key."""
-    flags = {row.split()[0].removeprefix("--") for rows in FLAGS.values() for row in rows}
+    flags = {row.split()[0].removeprefix("--") for rows in KEYS.values() for row in rows}
 
     assert set(Recipe.model_fields) - {"summary", "schedule", "phase", "stage"} == flags
 
@@ -49,7 +49,13 @@ def test_help_has_sections(gentk) -> None:
     """Options stand under the heading of what they are about."""
     text = gentk("run", "--help").stdout
 
-    assert all(f"\n{section}:\n" in text for section in FLAGS)
+    assert all(f"\n{section}:\n" in text for section in KEYS)
+    words = " ".join(text.split())
+    assert all(
+        f"{field.description}".rstrip(".") + "." in words
+        for key, field in Recipe.model_fields.items()
+        if f"--{key} " in text
+    )
     assert text.index("What is trained:") < text.index("--data NAME") < text.index("How:")
 
 

@@ -1,0 +1,78 @@
+"""Flags: those that are a recipe's keys, in their sections, and the words of those that commands share.
+
+What a key is, `gentk.recipe.Recipe` says once; it is read when help is asked for, so that `gentk --help`
+and `gentk list` do without the recipe's schema.
+"""
+
+from __future__ import annotations
+
+import click
+
+from .sections import SectionedOption
+
+__all__ = ["HELP", "KEYS", "KeyOption", "key_options"]
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "What is trained": (
+        "--data NAME",
+        "--extractor NAME",
+        "--generator NAME",
+        "--encoder NAME",
+        "--critic NAME",
+        "--loss NAME",
+        "--estimator NAME",
+        "--init run:FOLDER",
+        "--codec run:FOLDER",
+    ),
+    "How": (
+        "--steps N",
+        "--minutes M",
+        "--batch N",
+        "--chunk N",
+        "--reference N",
+        "--optimizer NAME",
+        "--decay none|linear|cosine",
+        "--clip NORM",
+        "--ema DECAY",
+        "--seed N",
+    ),
+    "Where it computes": ("--device NAME", "--dtype float32|bfloat16", "--threads N"),
+    "What comes out": ("--out FOLDER", "--observer NAME"),
+}
+"""Section -> flags with what they take. Each is a key of `gentk.recipe.Recipe`."""
+
+REPEATABLE = frozenset({"--extractor", "--observer"})
+
+HELP = {
+    "--seed": "Same seed, same samples.",
+    "--metric": "Repeatable; fd by default.",
+    "--extractor": "In whose features; repeatable.",
+    "--quiet": "No progress on stderr.",
+    "--json": "Print JSON.",
+    "--markdown": "Print a Markdown table.",
+    "--png": "Draw it into a file, too.",
+}
+"""What flags do that several commands take and that are no keys of a recipe."""
+
+
+class KeyOption(SectionedOption):
+    """A flag that is a key of a recipe, or means the same: its help is the key's description."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the flag and what it is."""
+        from ..recipe import Recipe
+
+        description = Recipe.model_fields[str(self.name)].description or ""
+        self.help = description if description.endswith(".") else f"{description}."
+        return super().get_help_record(ctx)
+
+
+def key_options() -> list[KeyOption]:
+    """Return the flags of all keys of a recipe that fit on a command line."""
+    flags = []
+    for section, rows in KEYS.items():
+        for row in rows:
+            name, metavar = row.split()
+            many = name in REPEATABLE
+            flags.append(KeyOption([name], section=section, metavar=metavar, multiple=many))
+    return flags
