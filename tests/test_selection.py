@@ -65,3 +65,44 @@ def test_malformed_selections_are_refused(text, message) -> None:
     """What cannot be read is told in one sentence."""
     with pytest.raises(BadOption, match=message):
         Selection.parse(text)
+
+
+def test_a_path_that_exists_is_that_path(tmp_path) -> None:
+    """A folder whose name looks like options is that folder, also on the way; quotes say otherwise."""
+    (tmp_path / "n=1").mkdir()
+    (tmp_path / "n=1,limit=3").mkdir()
+    (tmp_path / "w=1.5,limit=4.npz").touch()
+    long, short = f"{tmp_path}/n=1,limit=3", f"{tmp_path}/n=1"
+
+    assert Selection.parse(f"folder:{long}") == Selection("folder", long)
+    assert Selection.parse(f"folder:{long},size=8") == Selection("folder", long, {"size": "8"})
+    assert Selection.parse(f"folder:{short},limit=4") == Selection("folder", short, {"limit": "4"})
+    assert Selection.parse(f"run:{long}/new") == Selection("run", f"{long}/new")
+    assert Selection.parse(f"parquet:{long}/*.parquet,label=y") == Selection(
+        "parquet", f"{long}/*.parquet", {"label": "y"}
+    )
+    weights = f"{tmp_path}/w=1.5,limit=4.npz"
+    assert Selection.parse(f"timm:x,weights={weights},first=2") == Selection(
+        "timm", "x", {"weights": weights, "first": "2"}
+    )
+    quoted = Selection.parse(f'folder:"{short}",limit=3')
+    assert quoted == Selection("folder", short, {"limit": "3"})
+
+
+looking = st.lists(values, min_size=1, max_size=3).map(
+    lambda v: ",".join(f"k{i}={x}" for i, x in enumerate(v))
+)
+
+
+@given(names, looking, st.dictionaries(keys, looking, max_size=2))
+def test_what_looks_like_options_is_quoted(name, argument, options) -> None:
+    """What is written is read back, whatever exists: paths such as `n=1,limit=3` are quoted."""
+    selection = Selection(name, argument, options)
+
+    assert Selection.parse(str(selection)) == selection
+
+
+def test_an_open_quote_is_refused() -> None:
+    """A quote that is not closed is told."""
+    with pytest.raises(BadOption, match="not closed"):
+        Selection.parse('folder:"a,size=3')

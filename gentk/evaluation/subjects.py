@@ -16,7 +16,7 @@ from ..data.permutation import permutation
 from ..errors import DataError
 from ..interfaces import ImageShape
 from ..registry import Registry
-from ..runs.images import open_data
+from ..runs.images import data_name, open_data
 from ..runs.trained import Run, load
 from ..statistics import CHUNK
 
@@ -73,7 +73,7 @@ def open_subject(
 
         return Subject(text, run.image, count, rounded, run)
     if path.exists():
-        name = f"{'npz' if path.suffix == '.npz' else 'folder'}:{text}"
+        name = data_name(text)
     elif registry.knows("data", text):
         name = text
     else:

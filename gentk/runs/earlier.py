@@ -13,6 +13,7 @@ from ..errors import Incompatible, RunError, UsageError
 from ..families.composition import Composition
 from ..recipe import Recipe
 from ..registry import Registry
+from ..selection import unquoted
 from .folder import RunFolder
 from .trained import Run, load
 
@@ -37,7 +38,9 @@ def check_runs(r: Recipe) -> None:
 
 def finished(text: str, registry: Registry, device: str = "auto") -> Run:
     """Open the run of `run:FOLDER`; raise `RunError` if it is none, or has budget left."""
-    run = load(Path(text.removeprefix("run:")).expanduser(), registry=registry, device=device)
+    run = load(
+        Path(unquoted(text.removeprefix("run:"))).expanduser(), registry=registry, device=device
+    )
     if run.result is None:
         raise RunError(
             f"the run {run.folder.path} is not finished; type its command again, and then this one"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import cast, get_type_hints
 
 from ..data.imageset import ImageSet
@@ -14,7 +15,7 @@ from ..options import Option
 from ..registry import Registry
 from ..selection import Selection
 
-__all__ = ["data_options", "open_data", "test_split"]
+__all__ = ["data_name", "data_options", "open_data", "test_split"]
 
 Notice = Callable[[str], None]
 Advance = Callable[[str, int, int], None]
@@ -39,6 +40,14 @@ def open_data(
     for message in images.notes():
         notice(message)
     return images
+
+
+def data_name(path: str) -> str:
+    """Return the name of the data that an existing file or folder holds: `npz:PATH`, `folder:PATH`."""
+    kinds = {".npz": "npz", ".parquet": "parquet", ".arrow": "arrow"}
+    place = Path(path)
+    kind = "folder" if place.is_dir() else kinds.get(place.suffix.lower(), "folder")
+    return str(Selection(kind, path))
 
 
 def test_split(text: str) -> str:

@@ -21,6 +21,7 @@ from ..ranges import resized, to_range
 from ..recipe import Recipe
 from ..registry import Registry
 from ..seed import check_seed
+from ..selection import unquoted
 from .folder import RunFolder
 from .record import recorded_versions
 
@@ -65,7 +66,7 @@ class Run:
         """What makes images of the codes that its generator makes, if it does not make images."""
         if self.recipe.codec is None:
             return None
-        place = self.folder.locate(self.recipe.codec).removeprefix("run:")
+        place = unquoted(self.folder.locate(self.recipe.codec).removeprefix("run:"))
         other = load(Path(place).expanduser(), registry=self.registry, device=str(self.device))
         return other.as_codec().to(self.device)
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from gentk.data import ImageSet
 from gentk.errors import DataError
 from gentk.registry import Registry
-from gentk.runs.images import open_data
+from gentk.runs.images import data_name, open_data
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "data"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"{CASES} is not there")
@@ -166,3 +166,20 @@ def test_a_link_to_the_folder_above_is_not_followed(tmp_path: Path, own_cache: N
     said: list[str] = []
     assert len(open_data(f"folder:{tmp_path}", Registry(), said.append)) == 3
     assert any("1 link to a folder that is read already left out" in each for each in said)
+
+
+@pytest.mark.parametrize(
+    ("path", "count"),
+    [("n=1,limit=3", 4), ("lr=0.1,beta=0.5", 4), ("w=1.5,limit=4.npz", 64)],
+)
+def test_paths_that_look_like_options_are_paths(own_cache: None, path: str, count: int) -> None:
+    """What is judged is what is there."""
+    place = CASES / "hyd" / path
+    if not place.exists():
+        pytest.skip(f"{place} is not there")
+    name = data_name(str(place))
+    images = open_data(name, Registry())
+    expected = len(list(place.iterdir())) if place.is_dir() else count
+    assert len(images) == expected
+    plain = f"{'npz' if place.suffix == '.npz' else 'folder'}:{place}"
+    assert open_data(plain, Registry()).fingerprint() == images.fingerprint()
