@@ -19,18 +19,19 @@ from gentk.interfaces import ImageShape
 from gentk.registry import Registry
 
 POINT = ImageShape(2, 1, 1)
-COUNT, BATCH, STEPS = 20_000, 256, 1800
+COUNT, BATCH = 20_000, 256
 SIGMA, RADIUS, WIDTH = 0.3, 0.6, 0.05
 
-CRITICS = {
-    "bigan": ("bigan,widths=64+64", "logistic,weight=0.5"),
-    "bigbigan": ("fhj,trunk=mlp,hidden=64,blocks=1", "hinge"),
+GAMES = {
+    "bigan": ("bigan,widths=64+64", "logistic,weight=0.5", 1800),
+    "bigbigan": ("fhj,trunk=mlp,hidden=64,blocks=1", "hinge", 1000),
 }
+"""Composition -> critic, loss, and steps until it is there; those of BigBiGAN's cost three times as much."""
 GENERATOR = "bigan,latent=2,prior=normal,widths=64+64,output=tanh"
 ENCODER = "bigan,widths=64+64,output=linear"
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def gaussian(draw: torch.Generator) -> torch.Tensor:
@@ -50,19 +51,19 @@ def adam(module: nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(module.parameters(), 1e-3, (0.5, 0.999), fused=True)
 
 
-def trained(composition: str, points: torch.Tensor, seed: int) -> Adversarial:
+def trained(composition: str, points: torch.Tensor) -> Adversarial:
     """Play the game: a critic's step, a step of generator and encoder, and so on."""
-    critic, loss = CRITICS[composition]
+    critic, loss, steps = GAMES[composition]
     pixels = ((points + 1) / 2 * 255).round().clamp(0, 255).to(torch.uint8)
     images = ImageSet(MemoryPixels(pixels[:, :, None, None]), name="points")
     names = Registry()
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     made = {
         "generator": names.build("generator", GENERATOR, image=POINT)[0],
         "encoder": names.build("encoder", ENCODER, image=POINT, latent=2)[0],
         "critic": names.build("critic", critic, image=POINT, latent=2)[0],
     }
-    batches = Minibatches(images, BATCH, seed)
+    batches = Minibatches(images, BATCH, 0)
     game = Adversarial(
         made["generator"],
         made["critic"],
@@ -78,10 +79,10 @@ def trained(composition: str, points: torch.Tensor, seed: int) -> Adversarial:
         (adam(players), game.generator_step),
     ]
     falls = [
-        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / STEPS)
+        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
         for optimizer, _ in turns
     ]
-    for _ in range(STEPS):
+    for _ in range(steps):
         for optimizer, step in turns:
             optimizer.zero_grad(set_to_none=True)
             step()
@@ -100,11 +101,10 @@ def drawn(game: Adversarial, count: int = 4000) -> tuple[torch.Tensor, torch.Ten
         return z, game.generator.eval()(z).flatten(1)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("composition", CRITICS)
-def test_on_a_gaussian_the_encoder_inverts_the_generator(composition, seed):
+@pytest.mark.parametrize("composition", GAMES)
+def test_on_a_gaussian_the_encoder_inverts_the_generator(composition):
     """G(z) has the mean and covariance of the data, and E(G(z)) correlates with z."""
-    game = trained(composition, gaussian(torch.Generator().manual_seed(7)), seed)
+    game = trained(composition, gaussian(torch.Generator().manual_seed(7)))
     z, points = drawn(game)
     with torch.no_grad():
         codes = game.encoder.eval()(points[:, :, None, None])
@@ -116,11 +116,10 @@ def test_on_a_gaussian_the_encoder_inverts_the_generator(composition, seed):
         assert torch.corrcoef(pair)[0, 1] > 0.9
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("composition", CRITICS)
-def test_on_a_ring_samples_lie_on_it_all_round(composition, seed):
+@pytest.mark.parametrize("composition", GAMES)
+def test_on_a_ring_samples_lie_on_it_all_round(composition):
     """Radii are those of the data, and every eighth of the circle has its share."""
-    game = trained(composition, ring(torch.Generator().manual_seed(7)), seed)
+    game = trained(composition, ring(torch.Generator().manual_seed(7)))
     _, points = drawn(game)
     radii = points.norm(dim=1)
     eighths = torch.atan2(points[:, 1], points[:, 0]).div(math.pi / 4).floor().long() + 4
