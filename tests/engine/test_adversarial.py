@@ -112,6 +112,30 @@ def test_the_generators_step_leaves_the_critic_alone():
     assert all(g is not None for g in [*gradients(one.generator), *gradients(one.encoder)])
 
 
+@pytest.mark.parametrize(
+    ("step", "trained"),
+    [("critic_step", {"critic"}), ("generator_step", {"generator", "encoder"})],
+)
+def test_a_networks_penalty_joins_the_step_that_trains_it(step, trained):
+    """The gradient grows by the penalty's, |w|^2 here, and it is shown; other networks' play no part."""
+    plain, penalised = game(), game()
+    for name in ("generator", "encoder", "critic"):
+        network = getattr(penalised, name)
+        network.penalty = lambda network=network: {
+            "size": sum(w.square().sum() for w in network.parameters())
+        }
+    shown = []
+    for one in (plain, penalised):
+        torch.manual_seed(4)
+        shown.append(getattr(one, step)())
+
+    assert set(shown[1]) - set(shown[0]) == {f"penalty/{name}/size" for name in trained}
+    for name in trained:
+        weights = getattr(penalised, name).parameters()
+        for w, before in zip(weights, gradients(getattr(plain, name)), strict=True):
+            torch.testing.assert_close(w.grad, before + 2 * w.detach())
+
+
 def test_generator_and_encoder_learn_from_their_own_pairs():
     """E's gradient is that of the data's terms with z and xz, G's that of the model's with x and xz."""
     one = game()
@@ -134,6 +158,39 @@ def test_generator_and_encoder_learn_from_their_own_pairs():
         torch.testing.assert_close(mine, other)
     for mine, other in zip(found[0], theirs, strict=True):
         torch.testing.assert_close(mine, other)
+
+
+class Inverting(Hinge):
+    """A hinge, and an encoder that is taught z on G(z)."""
+
+    needs = frozenset({"scores", "inversion"})
+
+    def __init__(self, joint):
+        self.joint = joint
+
+    def inversion_loss(self, latents, inversion):
+        return {"inversion": (inversion - latents).square().mean()}
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_the_generator_learns_from_the_inversion_only_in_a_joint_game(joint):
+    """|E(G(z)) - z|^2 moves E in any case and G with `joint` alone."""
+    plain, one = game(), game()
+    one.loss = Inverting(joint)
+    for each in (plain, one):
+        torch.manual_seed(4)
+        each.generator_step()
+    torch.manual_seed(4)
+    z = plain.generator.prior.draw(12)
+    inversion = (plain.encoder(plain.generator(z)) - z).square().mean()
+
+    for network, learns in ((plain.generator, joint), (plain.encoder, True)):
+        weights = list(network.parameters())
+        more = torch.autograd.grad(inversion, weights, retain_graph=True)
+        theirs = gradients(one.generator if network is plain.generator else one.encoder)
+        for w, extra, gradient in zip(weights, more, theirs, strict=True):
+            assert extra.abs().max() > 0
+            torch.testing.assert_close(gradient, w.grad + extra if learns else w.grad)
 
 
 def test_chunks_accumulate_to_the_mean_over_the_batch():

@@ -26,7 +26,7 @@ GAMES = {
     "bigan": ("bigan,widths=64+64", "logistic,weight=0.5", 1800),
     "bigbigan": ("fhj,trunk=mlp,hidden=64,blocks=1", "hinge", 1000),
 }
-"""Composition -> critic, loss, and steps until it is there; those of BigBiGAN's cost three times as much."""
+"""Composition -> critic, loss, and steps until it is there."""
 GENERATOR = "bigan,latent=2,prior=normal,widths=64+64,output=tanh"
 ENCODER = "bigan,widths=64+64,output=linear"
 

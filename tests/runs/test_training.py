@@ -86,7 +86,7 @@ def test_a_budget_in_minutes_counts_training_time_and_is_kept(small):
 def test_the_folder_of_another_recipe_is_refused(small):
     """--out of a run with other parts names that run and what to do."""
     small()
-    with pytest.raises(RunError, match=r"another run .*type another folder"):
+    with pytest.raises(RunError, match=r"run.*--out"):
         small(estimator="batch")
 
 
