@@ -16,7 +16,7 @@ CORE = ROOT / "gentk"
 # Layer -> modules (or packages) of the core. A module may import its own layer and those in ALLOWED.
 LAYERS: dict[str, set[str]] = {
     "contract": {"errors", "seed", "spec", "version"},
-    "files": {"files", "journal"},
+    "files": {"files", "interrupts", "journal"},
     "names": {
         "installed",
         "plugins",

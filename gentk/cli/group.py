@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import sys
 import traceback
 import warnings
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
 
@@ -14,14 +17,12 @@ import click
 from .. import __version__
 from ..errors import GentkError, did_you_mean
 from ..files import FileWarning
+from ..interrupts import catching, stopped_by
 
 __all__ = ["Commands", "cli", "debug_option"]
 
 COMMANDS = ("run", "list", "show", "sample", "evaluate", "compare", "grid", "doctor", "plugin")
 """The commands, each the attribute `command` of the module of its name."""
-
-INTERRUPTED = 130
-"""The exit code of a shell's command that Ctrl-C stopped: 128 + SIGINT."""
 
 
 def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
@@ -72,10 +73,14 @@ class Commands(click.Group):
         failures = Failures()
         extra |= {"standalone_mode": False, "obj": failures}
         _tell_notes()
-        try:
-            code = super().main(*args, **extra)
-        except (Exception, KeyboardInterrupt) as error:
-            code = failures.tell(error)
+        with catching():
+            try:
+                code = super().main(*args, **extra)
+                sys.stdout.flush()
+            except (Exception, KeyboardInterrupt) as error:
+                code = failures.tell(error)
+            _close(sys.stdout)
+            _close(sys.stderr)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -100,6 +105,15 @@ def _tell_notes() -> None:
     warnings.showwarning = show
 
 
+def _close(stream: TextIO) -> None:
+    """Write out what is left; where nobody listens any more, let the end of the process be silent."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 class Failures:
     """Errors -> a sentence on stderr and an exit code; with `debug` also the traceback."""
 
@@ -110,9 +124,15 @@ class Failures:
         """Tell of an error and return the exit code."""
         if self.debug:
             traceback.print_exception(error)
-        if isinstance(error, click.Abort | KeyboardInterrupt):
-            click.echo("stopped; type the same command to go on", err=True)
-            return INTERRUPTED
+        number = stopped_by(error)
+        if number is not None or isinstance(error, click.Abort):
+            by = (
+                "" if number in (None, signal.SIGINT) else f" by {signal.Signals(number or 0).name}"
+            )
+            # A terminal that hung up hears nothing.
+            with suppress(OSError):
+                click.echo(f"stopped{by}; type the same command to go on", err=True)
+            return 128 + (number or signal.SIGINT)
         if isinstance(error, click.ClickException):
             text, code = _usage(error), error.exit_code
         elif isinstance(error, GentkError):

@@ -121,8 +121,12 @@ def _pass(
                 advance(done)
 
     with ThreadPoolExecutor(workers()) as pool:
-        for _ in pool.map(decode, range(0, len(chosen), _BLOCK)):
-            pass
+        try:
+            for _ in pool.map(decode, range(0, len(chosen), _BLOCK)):
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # Nobody wants the others any more.
+            raise
     return good
 
 

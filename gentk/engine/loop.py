@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import math
 import operator
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -22,6 +19,7 @@ from torch import Tensor
 from ..errors import CheckpointError, NonFinite
 from ..events import Checkpointed, Event, Noticed, Progress, Sampled, Stepped
 from ..interfaces import Observer
+from ..interrupts import Stopped, finishing
 from . import randomness
 from .averaging import WeightAverage
 from .checkpoint import Checkpoints
@@ -132,14 +130,13 @@ class Loop:
         self.progress = Progress()
         self.last: dict[str, float] = {}
         self._pending: list[_Step] = []
-        self._stop = False
 
     def run(self) -> Progress:
-        """Train until the budget is used up; raise `KeyboardInterrupt` after a Ctrl-C checkpoint."""
+        """Train until the budget is used up; raise `Stopped` after a signal and its checkpoint."""
         saved_at = time.perf_counter()
         grids = self._grids_done()
-        with self._interruptible():
-            while self.progress.fraction < 1 and not self._stop:
+        with finishing() as asked:
+            while self.progress.fraction < 1 and asked.number is None:
                 self._turn()
                 if self.progress.steps % self.log_every == 0:
                     self._flush()
@@ -152,8 +149,8 @@ class Loop:
                     saved_at = time.perf_counter()
             if self.progress.steps not in self.checkpoints.steps():
                 self.save()
-        if self._stop:
-            raise KeyboardInterrupt
+        if asked.number is not None:
+            raise Stopped(asked.number)
         return self.progress
 
     def _turn(self) -> None:
@@ -302,25 +299,6 @@ class Loop:
             with randomness.lent(self.device):
                 images = self.draw()
             self.tell(Sampled(self.progress, images))
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Turn the first Ctrl-C (or SIGTERM) into a stop after the step; a second one is immediate."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def stop(number: int, _: object) -> None:
-            if self._stop:
-                raise KeyboardInterrupt
-            self._stop = True
-
-        kept = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in kept.items():
-                signal.signal(number, handler)
 
 
 def _lay_out(optimizer: torch.optim.Optimizer) -> None:

@@ -66,7 +66,11 @@ class Evaluator(Observer):
         if isinstance(event, RunStarted):
             self._folder = event.folder
             self._device = str(event.recipe.get("device", "auto"))
-            rewind(self._folder, event.progress.steps)
+            steps = event.progress.steps
+            rewind(self._folder, steps)
+            if steps and steps % self.every == 0:
+                # Killed between a checkpoint and its evaluation: that is made up.
+                self._judge(steps)
         elif isinstance(event, Checkpointed):
             if event.progress.steps % self.every == 0:
                 self._judge(event.progress.steps)
