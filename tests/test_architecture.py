@@ -35,6 +35,7 @@ LAYERS: dict[str, set[str]] = {
         "data",
         "ranges",
         "limits",
+        "layers",
         "codec",
         "feature_space",
         "cache",

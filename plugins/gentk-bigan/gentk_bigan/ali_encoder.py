@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gentk.interfaces import Encoder, Features, ImageShape
+from gentk.layers import numbered
 from gentk.limits import square_of
 
 from .start import small
@@ -67,26 +68,20 @@ class ALIEncoder(Encoder):
 
     def features(self, images: Tensor) -> Features:
         """Return the layers, `layer1` to `layer6`, (N, C, H, W), and `code`, (N, latent)."""
-        found: Features = {}
-        hidden = images
-        for number, block in enumerate(self.blocks, 1):
-            hidden = block(hidden)
-            found[f"layer{number}"] = hidden
+        layers, hidden = numbered(self.blocks, images)
         mean, scale = self._distribution(hidden)
         if scale is not None and self.training:
             mean = mean + scale * torch.randn_like(mean)
-        return found | {"code": mean}
+        return layers | {"code": mean}
 
     def distribution(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return mean and scale of z, (N, latent) each; no scale of a deterministic encoder."""
-        hidden = images
-        for block in self.blocks:
-            hidden = block(hidden)
+        _, hidden = numbered(self.blocks, images)
         return self._distribution(hidden)
 
     def _distribution(self, maps: Tensor) -> tuple[Tensor, Tensor | None]:
-        found: Tensor = self.last(maps.flatten(1))
+        outputs: Tensor = self.last(maps.flatten(1))
         if not self.stochastic:
-            return found, None
-        mean, log_scale = found.split(self.latent, dim=1)
+            return outputs, None
+        mean, log_scale = outputs.split(self.latent, dim=1)
         return mean, log_scale.exp()

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gentk.interfaces import Encoder, Features, ImageShape
+from gentk.layers import numbered
 from gentk.limits import at_least
 
 from .activations import ACTIVATIONS, RANGES
@@ -82,12 +83,8 @@ class DCGANEncoder(Encoder):
 
     def features(self, images: Tensor) -> Features:
         """Return the ReLUs, `layer1`, `layer2`, ..., (N, C, H, W), and `code`, (N, latent)."""
-        found: Features = {}
-        hidden = images
-        for number, block in enumerate(self.blocks, 1):
-            hidden = block(hidden)
-            found[f"layer{number}"] = hidden
-        return found | {"code": self.last(hidden)}
+        layers, hidden = numbered(self.blocks, images)
+        return layers | {"code": self.last(hidden)}
 
 
 def _halve(before: int, after: int) -> nn.Conv2d:

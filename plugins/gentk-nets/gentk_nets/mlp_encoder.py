@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gentk.errors import BadOption
 from gentk.interfaces import Encoder, Features, ImageShape, Range
+from gentk.layers import numbered
 from gentk.limits import at_least
 
 from .activations import ACTIVATIONS, RANGES
@@ -78,12 +79,9 @@ class MLPEncoder(Encoder):
 
     def features(self, images: Tensor) -> Features:
         """Return the outputs of the layers, (N, units): `layer1`, `layer2`, ..., and `code`."""
-        hidden = images.flatten(1)
-        found: Features = {}
-        for number, layer in enumerate(self.layers, 1):
-            hidden = layer(hidden)
-            found["code" if number == len(self.layers) else f"layer{number}"] = hidden
-        return found
+        *blocks, last = self.layers
+        layers, hidden = numbered(blocks, images.flatten(1))
+        return layers | {"code": last(hidden)}
 
 
 def _layer(fan_in: int, fan_out: int, kind: str, share: float) -> nn.Sequential:

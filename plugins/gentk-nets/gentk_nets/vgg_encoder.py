@@ -7,6 +7,7 @@ from typing import Final, Literal
 from torch import Tensor, nn
 
 from gentk.interfaces import Encoder, Features, ImageShape
+from gentk.layers import numbered
 from gentk.limits import at_least
 
 from .activations import ACTIVATIONS, RANGES
@@ -84,9 +85,5 @@ class VGGEncoder(Encoder):
 
     def features(self, images: Tensor) -> Features:
         """Return the ReLUs, `layer1` to `layer10`, (N, C, H, W), and `code`, (N, latent)."""
-        found: Features = {}
-        hidden = images
-        for number, block in enumerate(self.blocks, 1):
-            hidden = block(hidden)
-            found[f"layer{number}"] = hidden
-        return found | {"code": self.last(hidden)}
+        layers, hidden = numbered(self.blocks, images)
+        return layers | {"code": self.last(hidden)}
