@@ -28,6 +28,7 @@ PINNED: dict[str, tuple[str, ...]] = {
     "events": (),
     "feature_space": (),
     "interfaces": (),
+    "layers": (),
     "limits": (),
     "precision": (),
     "prior": (),
