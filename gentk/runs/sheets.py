@@ -176,12 +176,20 @@ def _folder(run: Run, count: int, out: Path, draw: Draw) -> Path:
 
 
 def _npz(run: Run, count: int, out: Path, draw: Draw) -> Path:
-    """Write `images`, (N, H, W, C) uint8."""
-    images = np.concatenate([_bytes(part) for part in run.stream(count, **draw._asdict())])
+    """Write `arr_0`, (N, H, W, C) uint8, and of a conditional generator `arr_1`, the classes.
+
+    That is what the evaluation suite of ADM (arXiv:2105.05233) reads.
+    """
+    latents = run.latents(count, **draw._asdict())
+    images = np.concatenate([_bytes(part) for part in run.images(latents)])
+    _, labels = run.generator.prior.split(latents)
+    arrays = {"arr_0": images}
+    if labels is not None:
+        arrays["arr_1"] = labels.cpu().numpy()
 
     def write(path: Path) -> None:
         with path.open("wb") as file:
-            np.savez_compressed(file, images=images)
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     return _replace(out, write)
 

@@ -36,7 +36,14 @@ def test_missing_files_say_what_to_type(tmp_path: Path, kind: type[Named]) -> No
     """The refusal names the set, the root, download=true, root= and the alternatives."""
     with pytest.raises(DataError) as caught:
         kind(root=tmp_path).records("train")
-    for part in (f"{kind.name},download=true", str(tmp_path), "root=PATH", "parquet:", "folder:"):
+    for part in (
+        f"{kind.name},download=true",
+        str(tmp_path),
+        "root=PATH",
+        "parquet:",
+        "folder:",
+        kind.layout,
+    ):
         assert part in str(caught.value)
 
 

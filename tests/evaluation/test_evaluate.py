@@ -98,7 +98,7 @@ def test_every_form_of_sheet_is_written(small, tmp_path, form):
             with Image.open(path) as picture:
                 assert np.array_equal(np.asarray(picture), image[0].numpy())
     elif form == "npz":
-        assert np.array_equal(np.load(out)["images"][..., 0], expected[:, 0].numpy())
+        assert np.array_equal(np.load(out)["arr_0"][..., 0], expected[:, 0].numpy())
     else:
         with Image.open(out) as picture:
             assert picture.width > 64

@@ -31,9 +31,14 @@ class Named(Source):
         root: The folder that holds torchvision's files; None for $GENTK_DATA or
             ~/.cache/gentk/data.
         download: Fetch the files if they are missing.
+
+    Attributes:
+        name: What the set is called.
+        layout: The files that are read, below `root`.
     """
 
     name: ClassVar[str]
+    layout: ClassVar[str]
 
     def __init__(self, *, root: Path | None = None, download: bool = False) -> None:
         self._root = data_folder(root)
@@ -65,7 +70,8 @@ class Named(Source):
                 f"{instead}"
             )
         return (
-            f"{self.name} is not in {self._root}, or is damaged there: fetch it with "
+            f"{self.name} is not in {self._root}, or is damaged there (expected is {self.layout}): "
+            f"fetch it with "
             f"{self.name},download=true, say where it is with {self.name},root=PATH, or {instead}"
         )
 
@@ -98,6 +104,7 @@ class Cifar10(Named):
     """
 
     name = "cifar10"
+    layout = "cifar-10-batches-py/data_batch_1 to data_batch_5, test_batch and batches.meta"
 
     def _open(self, split: Literal["train", "test"]) -> Any:
         return datasets.CIFAR10(str(self._root), train=split == "train", download=self._download)
@@ -111,6 +118,10 @@ class Mnist(Named):
     """
 
     name = "mnist"
+    layout = (
+        "MNIST/raw/train-images-idx3-ubyte, train-labels-idx1-ubyte, "
+        "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
+    )
 
     def _open(self, split: Literal["train", "test"]) -> Any:
         return datasets.MNIST(str(self._root), train=split == "train", download=self._download)
@@ -123,6 +134,10 @@ class FashionMnist(Named):
     """
 
     name = "fashion-mnist"
+    layout = (
+        "FashionMNIST/raw/train-images-idx3-ubyte, train-labels-idx1-ubyte, "
+        "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
+    )
 
     def _open(self, split: Literal["train", "test"]) -> Any:
         return datasets.FashionMNIST(
@@ -137,6 +152,7 @@ class SVHN(Named):
     """
 
     name = "svhn"
+    layout = "train_32x32.mat and test_32x32.mat"
 
     def _open(self, split: Literal["train", "test"]) -> Any:
         return datasets.SVHN(str(self._root), split=split, download=self._download)
@@ -158,6 +174,10 @@ class STL10(Named):
     """
 
     name = "stl10"
+    layout = (
+        "stl10_binary/unlabeled_X.bin, train_X.bin, train_y.bin, test_X.bin, test_y.bin "
+        "and class_names.txt"
+    )
 
     def __init__(
         self,
@@ -182,6 +202,11 @@ class CelebA(Named):
     """
 
     name = "celeba"
+    layout = (
+        "celeba/img_align_celeba/000001.jpg and so on, list_eval_partition.txt, "
+        "identity_CelebA.txt, list_attr_celeba.txt, list_bbox_celeba.txt and "
+        "list_landmarks_align_celeba.txt"
+    )
 
     def _open(self, split: Literal["train", "test"]) -> Any:
         root, download = str(self._root), self._download

@@ -141,7 +141,7 @@ class Npz(Source):
         if {"mu", "sigma"} <= set(held):
             return (
                 f"npz:{self._path} holds statistics of features (mu, sigma) and no images: name images, "
-                f"since statistics can only be what the metric fd compares with"
+                f"and statistics with --metric fd,statistics={self._path}"
             )
         return (
             f"npz:{self._path} has no array {' or '.join(names)}, it has {', '.join(held) or 'none'}: "

@@ -188,6 +188,12 @@ def test_classes_are_those_of_the_data(tmp_path):
         done.sample(2, label="ship")
     sheet = command("sample", tmp_path / "run", "--label", 3, "-n", 2, "--out", tmp_path / "a.png")
     assert sheet.exit_code == 0, sheet.output
+    path = tmp_path / "a.npz"
+    array = command("sample", tmp_path / "run", "--as", "npz", "-n", 6, "--out", path)
+    assert array.exit_code == 0, array.output
+    latents = done.latents(6)
+    assert np.load(path)["arr_1"].tolist() == latents[:, 8:].argmax(1).tolist()
+    assert np.load(path)["arr_0"].shape == (6, 32, 32, 3)
 
 
 def test_labels_may_be_anybodys(tmp_path, joint):

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -40,6 +41,7 @@ from gentk.precision import double
 from gentk.summary import MomentSums, Summary, pooled
 
 from .halves import HalvedMoments
+from .published import published
 
 __all__ = ["FrechetDistance", "frechet_distance"]
 
@@ -59,12 +61,15 @@ class FrechetDistance(Metric):
     Args:
         interval: Tell the error, and the distance extrapolated to endlessly many images; false saves
             half of the time that the figure takes once features are there.
+        statistics: An .npz file with the mean `mu` and the covariance `sigma` of the same features of
+            other images, which take the place of the reference's; nothing is known of their error.
     """
 
     summary = HalvedMoments
 
-    def __init__(self, *, interval: bool = True) -> None:
+    def __init__(self, *, interval: bool = True, statistics: Path | None = None) -> None:
         self.interval = interval
+        self.statistics = statistics
 
     def summarise(self, features: Features, like: Summary | None = None) -> HalvedMoments:
         """Return means and full second moments of pooled features; `Incompatible` if too many."""
@@ -88,6 +93,12 @@ class FrechetDistance(Metric):
         if min(reference.count, sample.count) < 2:
             raise DataError("metric 'fd' needs at least 2 images on each side; type -n 5000")
         left, right = reference.whole(), sample.whole()
+        if self.statistics is not None:
+            mean, cov = (
+                x.to(right.sums.device) for x in published(self.statistics, len(right.sums))
+            )
+            distance = frechet_distance(mean, cov, right.mean(), right.covariance())
+            return [MetricValue("fd", float(distance))]
         value = _between(left, right)
         if not self.interval or min(left.count, right.count) <= 2 * len(left.sums):
             return [MetricValue("fd", value)]

@@ -7,10 +7,11 @@ import math
 import operator
 
 import mpmath
+import numpy as np
 import pytest
 import torch
 
-from gentk.errors import DataError
+from gentk.errors import DataError, Incompatible
 from gentk_moments.frechet import FrechetDistance, frechet_distance
 from gentk_moments.halves import ROWS, HalvedMoments
 
@@ -260,3 +261,24 @@ def test_the_interval_can_be_left_out():
     assert [figure.name for figure in with_it] == ["fd", "fd/extrapolated"]
     (figure,) = without
     assert figure.value == pytest.approx(with_it[0].value, rel=1e-9) and figure.error is None
+
+
+def test_published_statistics_take_the_place_of_the_reference(tmp_path):
+    """With the reference's own mean and covariance in a file, fd is fd; other files are refused."""
+    draw = torch.Generator().manual_seed(0)
+    real, made = (torch.randn(300, 5, generator=draw, dtype=torch.float64) * s for s in (1, 1.5))
+    path = tmp_path / "stats.npz"
+    np.savez(path, mu=real.mean(0).numpy(), sigma=np.cov(real.numpy(), rowvar=False))
+    plain, metric = FrechetDistance(), FrechetDistance(statistics=path)
+    sides = [plain.summarise({"x": rows}) for rows in (real, made)]
+    other = plain.summarise({"x": made + 9})
+    (value,) = metric.values(other, sides[1])
+    assert value.value == pytest.approx(plain.values(*sides)[0].value, rel=1e-9)
+    with pytest.raises(Incompatible, match="about 5 features"):
+        metric.values(*(plain.summarise({"x": side[:, :3]}) for side in (real, made)))
+    np.savez(path, images=np.zeros((2, 2)))
+    with pytest.raises(DataError, match="mu and sigma"):
+        metric.values(*sides)
+    path.write_bytes(b"PK nothing")
+    with pytest.raises(DataError, match="cannot be read"):
+        metric.values(*sides)
