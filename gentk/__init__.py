@@ -12,22 +12,30 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .families import Composition as Composition
-    from .runs import Run as Run
-    from .runs import compose as compose
-    from .runs import load as load
-    from .runs import run as run
+    from .runs.composing import compose as compose
+    from .runs.trained import Run as Run
+    from .runs.trained import load as load
+    from .runs.training import run as run
 
 __all__ = ["Composition", "Run", "__version__", "compose", "load", "run"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the public names when they are first asked for."""
-    if name in {"Run", "compose", "load", "run"}:
-        from . import runs
-
-        return getattr(runs, name)
     if name == "Composition":
         from .families import Composition
 
         return Composition
+    if name == "compose":
+        from .runs.composing import compose
+
+        return compose
+    if name in {"Run", "load"}:
+        from .runs import trained
+
+        return getattr(trained, name)
+    if name == "run":
+        from .runs.training import run
+
+        return run
     raise AttributeError(f"module 'gentk' has no attribute {name!r}")

@@ -5,7 +5,7 @@ separated by commas.
 
     GENTK_PLUGINS          only these plugins of third parties are loaded; set and empty: none of them.
                            gentk's own distributions are always loaded.
-    GENTK_BLOCK_PLUGINS    these are not loaded, gentk's own included; wins over GENTK_PLUGINS
+    GENTK_BLOCK_PLUGINS    these are not loaded, gentk's own plugins included; wins over GENTK_PLUGINS
     GENTK_STRICT_PLUGINS   set to 1: a command that meets a broken plugin fails instead of going on
 """
 
@@ -87,9 +87,11 @@ class Wanted:
 
     Args:
         own: gentk's own distributions: those that GENTK_PLUGINS need not name.
+        core: The one of them that is always loaded, whatever its entry points are called.
     """
 
-    def __init__(self, own: Collection[str] = ()) -> None:
+    def __init__(self, own: Collection[str] = (), core: str | None = None) -> None:
+        self._core = None if core is None else _canonical(core)
         self._only = _names(ONLY_VARIABLE)
         self._blocked = _names(BLOCK_VARIABLE) or set()
         self._own = {_canonical(name) for name in own}
@@ -98,6 +100,8 @@ class Wanted:
     def takes(self, origin: Origin) -> bool:
         """Say whether to load a plugin."""
         distribution = _canonical(origin.distribution)
+        if distribution == self._core:
+            return True
         names = {distribution, _canonical(origin.entry)}
         self._met |= names
         allowed = self._only is None or distribution in self._own or bool(names & self._only)
@@ -105,7 +109,12 @@ class Wanted:
 
     def absent(self) -> list[str]:
         """Return the names that are asked for and that no plugin so far had."""
-        return sorted((self._only or set()) - self._met - self._own)
+        return sorted((self._only or set()) - self._met - self._own - {self._core})
+
+    @property
+    def core_blocked(self) -> bool:
+        """Whether somebody asks for the core to be left out."""
+        return bool({self._core, PROJECT} & self._blocked)
 
 
 def strict() -> bool:

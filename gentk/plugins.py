@@ -8,13 +8,14 @@ record that `gentk list` and `gentk doctor` show, and every other plugin works o
     collect   its hook is called
     check     each component it returned is looked at
 
+gentk's own parts come in the same way: each room that offers some is an entry point of the core's.
+
 What cannot be survived from inside a process is a plugin that ends it (`os._exit`, a crash of compiled
 code) or never returns; GENTK_BLOCK_PLUGINS leaves such a one out.
 """
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
 import re
@@ -43,6 +44,7 @@ from .spec import API, KINDS, PROJECT, Component, Hooks
 from .version import DISTRIBUTION, __version__
 
 __all__ = [
+    "AGAIN",
     "Broken",
     "Discovery",
     "Loaded",
@@ -58,6 +60,7 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TEXTS = ("kind", "name", "target", "summary")
 OPTIONAL_TEXTS = ("argument", "variants", "hint")
 TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+AGAIN = f"pip install --force-reinstall {DISTRIBUTION}"
 NEWER = ": upgrade gentk"
 LONGEST = 300
 """Characters of a reason that are shown."""
@@ -70,6 +73,13 @@ class Provided:
     component: Component
     distribution: str
     version: str
+
+    @property
+    def remedy(self) -> str:
+        """What to type when its target does not import: its author's hint, or another version."""
+        if self.distribution == DISTRIBUTION:
+            return AGAIN
+        return self.component.hint or f"pip install --upgrade {self.distribution}"
 
 
 @dataclass(frozen=True)
@@ -119,7 +129,7 @@ class Discovery:
 
 
 def discover(own: Collection[str] = ()) -> Discovery:
-    """Find, load and collect the core's own parts and those of every installed distribution.
+    """Find, load and collect what every installed distribution offers, the core's own parts first.
 
     What plugins print meanwhile does not reach stdout.
 
@@ -129,17 +139,23 @@ def discover(own: Collection[str] = ()) -> Discovery:
     found = Discovery()
     manager = Manager(PROJECT)
     manager.add_hookspecs(Hooks)
-    core = Origin(DISTRIBUTION, __version__, DISTRIBUTION)
-    wanted = Wanted(own)
+    wanted = Wanted(own, DISTRIBUTION)
+    rows = installed()
     with muted() as printed:
-        _collect(found, manager, importlib.import_module("gentk.builtin"), core)
-        for origin, entry in installed():
+        for origin, entry in sorted(rows, key=lambda row: row[0].distribution != DISTRIBUTION):
             if not wanted.takes(origin):
                 continue
             mark = printed.tell()
             _take(found, manager, origin, entry)
             if text := " ".join(printed.getvalue()[mark:].split()):
                 found.fail(origin, "load", f"it prints when it is imported: {_short(text, 60)!r}")
+    if all(origin.distribution != DISTRIBUTION for origin, _ in rows):
+        error = "its own parts are not registered: it is not installed, or only half"
+        found.fail(Origin(DISTRIBUTION, __version__, "?"), "find", error)
+    if wanted.core_blocked:
+        error = f"{BLOCK_VARIABLE} names it, and gentk cannot do without its own parts"
+        mend = f"take it out of {BLOCK_VARIABLE}"
+        found.fail(Origin(DISTRIBUTION, __version__, "?"), "find", error, mend)
     for name in wanted.absent():
         error = f"{ONLY_VARIABLE} names it, and no such plugin is installed"
         mend = f"pip install {name}, or unset {ONLY_VARIABLE}"
@@ -203,6 +219,8 @@ def reason_of(error: BaseException) -> str:
 
 
 def _upgrade(origin: Origin, what: str) -> str:
+    if origin.distribution == DISTRIBUTION:
+        return AGAIN
     return f"pip install --upgrade {what}, or {BLOCK_VARIABLE}={origin.entry} to leave it out"
 
 
@@ -252,6 +270,8 @@ def _mend_load(origin: Origin, value: str, error: BaseException) -> str | None:
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return None
     module, distribution = value.partition(":")[0].strip(), origin.distribution
+    if distribution == DISTRIBUTION:
+        return AGAIN
     if f"{module}.".startswith(f"{error.name}."):
         return (
             f"pip install --force-reinstall {distribution}, or pip uninstall {distribution}: "

@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import BadOption, GentkError, UnknownName, did_you_mean
 from .options import Option, argument, convert, options_of
-from .plugins import Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
+from .plugins import AGAIN, Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
 from .selection import Selection
 from .spec import KINDS, Component
 from .version import DISTRIBUTION
@@ -88,6 +88,7 @@ class Registry:
         self._clashes: dict[tuple[str, str], list[str]] = {}
         for provided in discovery.provided:
             self._add(provided)
+        self._look_after_the_core()
         if asked:
             refuse_if_strict(self.broken)
 
@@ -105,6 +106,25 @@ class Registry:
             self._clash(new, f"{' and '.join(rivals)} both offer it, so neither gets it")
         else:
             self._parts[key] = new
+
+    def _look_after_the_core(self) -> None:
+        """Report a core that offers less than it should: its code and what is installed differ."""
+        if any(row.distribution == DISTRIBUTION for row in self.broken) or not self._collected(
+            DISTRIBUTION
+        ):
+            return
+        missing = [
+            f"{kind} {name}"
+            for kind, names in FIRST_PARTY[DISTRIBUTION].items()
+            for name in names
+            if (kind, name) not in self._parts
+        ]
+        if missing:
+            error = f"of its own parts these are not registered: {', '.join(missing)}"
+            self.broken.append(Broken(DISTRIBUTION, "?", "find", error, AGAIN))
+
+    def _collected(self, distribution: str) -> bool:
+        return any(row == distribution for row, _ in self.modules)
 
     def _clash(self, new: Provided, reason: str) -> None:
         label = f"{new.component.kind} {new.component.name!r}"
@@ -241,11 +261,9 @@ def _attribute(target: str) -> Callable[..., Any]:
 
 def _unimportable(provided: Provided, error: BaseException) -> GentkError:
     component = provided.component
-    reason = reason_of(error)
-    mend = component.hint or f"pip install --upgrade {provided.distribution}"
     return GentkError(
         f"{component.kind} {component.name!r} of {provided.distribution} does not import "
-        f"({reason}); type: {mend}"
+        f"({reason_of(error)}); type: {provided.remedy}"
     )
 
 

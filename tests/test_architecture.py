@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -119,18 +121,47 @@ def dotted(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path) -> set[str]:
-    """The absolute names of all modules that a file imports: in functions and for types too."""
-    relative = path.relative_to(ROOT).with_suffix("")
-    package = ".".join(relative.parts[:-1])
+WRITTEN = re.compile(r"gentk\.[\w.]*(:\w+)?")
+"""A text that names a module of the core, or an f-string's part that begins such a name."""
+
+
+def named(node: ast.AST, package: str) -> str | None:
+    """The absolute name of the module that a text names, as targets and `import_module` do.
+
+    Of a name that is put together, it ends in `*`.
+    """
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if WRITTEN.fullmatch(node.value):
+            name = node.value.partition(":")[0]
+            return f"{name}*" if name.endswith(".") else name
+    elif isinstance(node, ast.Call) and node.args:
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        called = node.func.id if isinstance(node.func, ast.Name) else called
+        first = node.args[0]
+        if called == "import_module" and isinstance(first, ast.Constant):
+            text = str(first.value)
+            level = len(text) - len(text.lstrip("."))
+            return absolute(package, level, text.lstrip("."))
+    return None
+
+
+def absolute(package: str, level: int, module: str) -> str:
+    """The absolute name of a module that is named with `level` leading dots."""
+    parts = package.split(".")
+    return ".".join([*parts[: len(parts) - level + 1], module]).rstrip(".") if level else module
+
+
+def imports_of(source: str, package: str) -> set[str]:
+    """The absolute names of all modules that a text of Python in a package imports.
+
+    Imports in functions and for types count too, and so do modules that are named in a text.
+    """
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = package.split(".")[: len(package.split(".")) - node.level + 1]
-            module = ".".join([*base, node.module or ""]) if node.level else node.module or ""
-            module = module.rstrip(".")
+            module = absolute(package, node.level, node.module or "")
             found.add(module)
             found.update(
                 f"{module}.{alias.name}"
@@ -138,7 +169,39 @@ def imports(path: Path) -> set[str]:
                 if (ROOT / module.replace(".", "/") / f"{alias.name}.py").exists()
                 or (ROOT / module.replace(".", "/") / alias.name).is_dir()
             )
+        elif name := named(node, package):
+            found.add(name)
     return found
+
+
+def imports(path: Path) -> set[str]:
+    """The absolute names of all modules that a file imports."""
+    package = ".".join(path.relative_to(ROOT).with_suffix("").parts[:-1])
+    return imports_of(path.read_text(encoding="utf-8"), package)
+
+
+@pytest.mark.parametrize(
+    ("source", "module"),
+    [
+        ("from ..runs import training", "gentk.runs.training"),
+        ("if TYPE_CHECKING:\n    from ..runs.training import run", "gentk.runs.training"),
+        ("def f():\n    import gentk.runs.training", "gentk.runs.training"),
+        ("TARGET = 'gentk.runs.extractor:RunExtractor'", "gentk.runs.extractor"),
+        ("import_module('gentk.runs')", "gentk.runs"),
+        ("importlib.import_module('..runs', __package__)", "gentk.runs"),
+        ("import_module(f'gentk.cli.{name}')", "gentk.cli.*"),
+        ("part(target=f'gentk.{target}')", "gentk.*"),
+    ],
+)
+def test_every_way_to_name_a_module_is_seen(source, module):
+    """In functions, for types, and in texts, also where only the beginning of a name stands there."""
+    assert module in imports_of(source, "gentk.summary")
+
+
+def test_prose_is_no_import():
+    """A module's name within a sentence imports nothing."""
+    prose = "'See gentk.runs.training.'\nx = 'use gentk.errors.BadOption'\ny = 'gentk'"
+    assert imports_of(prose, "gentk.summary") == set()
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:
@@ -148,6 +211,27 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     except graphlib.CycleError as error:
         return [str(name) for name in error.args[1]]
     return []
+
+
+@pytest.mark.parametrize(
+    ("graph", "size"),
+    [
+        ({}, 0),
+        ({"a": {"b"}, "b": {"c"}}, 0),
+        ({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}}, 0),
+        ({"a": {"a"}}, 1),
+        ({"a": {"b"}, "b": {"a"}}, 2),
+        ({"x": {"a"}, "a": {"b"}, "b": {"c"}, "c": {"a"}}, 3),
+    ],
+)
+def test_a_circle_is_a_closed_way(graph, size):
+    """A circle is named from one of its members to the same again; a diamond is none."""
+    way = circle(graph)
+
+    assert len(way) == (size + 1 if size else 0)
+    assert way[:1] == way[-1:]
+    assert len(set(way)) == size
+    assert all(b in graph[a] or a in graph[b] for a, b in itertools.pairwise(way))
 
 
 FILES = sorted(CORE.rglob("*.py"))
@@ -185,6 +269,7 @@ def test_a_module_imports_only_what_its_layer_may(path):
         top = module.partition(".")[0]
         if top == "gentk":
             theirs = layer(module)
+            assert not (theirs == "root" and module != "gentk"), f"{module} is in no layer"
             assert theirs in {own, "root"} | ALLOWED[own], f"{own} imports {module} ({theirs})"
         elif top in OUTSIDE:
             assert own in OUTSIDE[top], f"{own} imports {module}"

@@ -11,15 +11,18 @@ import subprocess
 import sys
 import venv
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from gentk.cli.group import cli
-from gentk.errors import GentkError
+from gentk.errors import GentkError, UnknownName
+from gentk.installed import installed
 from gentk.plugins import discover
 from gentk.registry import FIRST_PARTY, Registry
+from gentk.version import DISTRIBUTION
 
 HOOK = """
 import gentk.spec as gentk
@@ -419,6 +422,88 @@ def test_own_plugins_can_be_blocked_by_either_name(monkeypatch):
 
     assert not kept & {"gentk-moments", "gentk-mmd"}
     assert "gentk-averages" in kept
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"GENTK_PLUGINS": ""},
+        {"GENTK_PLUGINS": DISTRIBUTION},
+        {"GENTK_BLOCK_PLUGINS": "builtin,runs,observers,evaluation,families"},
+    ],
+    ids=str,
+)
+def test_the_cores_own_parts_are_always_there(monkeypatch, variables):
+    """They need not be asked for, and a plugin that is blocked shares no name with them."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    registry = Registry()
+
+    own = {
+        (r.component.kind, r.component.name)
+        for r in registry.select()
+        if r.distribution == DISTRIBUTION
+    }
+    assert own == {(kind, n) for kind, names in FIRST_PARTY[DISTRIBUTION].items() for n in names}
+    assert registry.broken == []
+
+
+@pytest.mark.parametrize("name", [DISTRIBUTION, "gentk"])
+def test_the_core_is_not_blocked_in_silence(monkeypatch, name):
+    """Whoever blocks gentk itself is told that it stays."""
+    monkeypatch.setenv("GENTK_BLOCK_PLUGINS", name)
+
+    registry = Registry()
+
+    (row,) = registry.broken
+    assert (row.distribution, row.stage) == (DISTRIBUTION, "find")
+    assert "GENTK_BLOCK_PLUGINS" in row.error
+    assert registry.knows("estimator", "batch")
+
+
+@pytest.mark.parametrize(
+    ("entries", "named"),
+    [(("runs",), ["extractor run"]), (("builtin", "runs"), ["loss reconstruction"]), (None, [])],
+)
+def test_a_core_that_is_half_installed_is_named(monkeypatch, entries, named):
+    """Entry points that are older than the code, or none at all, are one row that says what to type."""
+    rows = [
+        (origin, entry)
+        for origin, entry in installed()
+        if origin.distribution != DISTRIBUTION
+        or (entries is not None and origin.entry not in entries)
+    ]
+    monkeypatch.setattr("gentk.plugins.installed", lambda: rows)
+
+    (row,) = Registry().broken
+
+    assert (row.distribution, row.stage) == (DISTRIBUTION, "find")
+    assert all(name in row.error for name in named)
+    assert row.mend == f"pip install --force-reinstall {DISTRIBUTION}"
+
+
+@pytest.mark.parametrize("source", ["raise RuntimeError('no')", "import absent_module", "x = 1"])
+def test_a_room_of_the_core_that_does_not_load_is_named(monkeypatch, tmp_path, source):
+    """What is broken in the core itself is mended by installing it again, and nothing else breaks."""
+    (tmp_path / "broken_room.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = metadata.EntryPoint("runs", "broken_room", "gentk")
+    rows = [
+        (origin, entry if (origin.distribution, origin.entry) == (DISTRIBUTION, "runs") else other)
+        for origin, other in installed()
+    ]
+    monkeypatch.setattr("gentk.plugins.installed", lambda: rows)
+    monkeypatch.delitem(sys.modules, "broken_room", raising=False)
+
+    registry = Registry()
+
+    (row,) = registry.broken
+    assert (row.distribution, row.entry) == (DISTRIBUTION, "runs")
+    assert row.mend == f"pip install --force-reinstall {DISTRIBUTION}"
+    assert registry.knows("estimator", "batch")
+    with pytest.raises(UnknownName, match=f"{DISTRIBUTION} is broken .*--force-reinstall"):
+        registry.find("extractor", "run")
 
 
 def test_a_plugin_that_is_asked_for_and_absent_is_a_row(monkeypatch):

@@ -78,9 +78,8 @@ def _imports(registry: Registry) -> list[Broken]:
 
     found = []
     for provided in registry.select():
-        part = provided.component
+        part, mend = provided.component, provided.remedy
         entry = f"{part.kind} {part.name}"
-        mend = part.hint or f"pip install --upgrade {provided.distribution}"
         try:
             with muted():
                 registry.target(provided)

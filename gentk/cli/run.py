@@ -12,7 +12,7 @@ from .sections import SectionedCommand, SectionedOption
 
 if TYPE_CHECKING:
     from ..registry import Registry
-    from ..runs import Run
+    from ..runs.trained import Run
 
 __all__ = ["command"]
 
@@ -138,7 +138,7 @@ def _dry_run(recipe: str | None, flags: dict[str, Any], registry: Registry) -> N
 
 
 def _train(recipe: str | None, flags: dict[str, Any], registry: Registry, quiet: bool) -> Run:
-    from ..runs import run
+    from ..runs.training import run
     from .meter import Meter
 
     if quiet:

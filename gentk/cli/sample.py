@@ -49,8 +49,8 @@ def command(
     gentk sample RUN --as neighbours -n 12                          above the nearest real images
     gentk sample RUN --as reconstruction -n 24                      real images above E and G's
     """
-    from ..runs import load
     from ..runs.sheets import default_path, export
+    from ..runs.trained import load
 
     opened = load(run, device=device)
     where = out or default_path(opened, form)

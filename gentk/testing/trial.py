@@ -15,7 +15,8 @@ import torch
 from ..families import Composition
 from ..interfaces import Observer
 from ..registry import Registry
-from ..runs import Run, compose
+from ..runs.composing import compose
+from ..runs.trained import Run
 from ..runs.training import train
 from .partner import NAME
 
