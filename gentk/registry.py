@@ -20,6 +20,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     DISTRIBUTION: {
         "extractor": ("pixels", "identity", "run"),
         "loss": ("reconstruction",),
+        "family": ("matching", "autoencoding"),
         "estimator": ("batch",),
         "data": (
             "digits",
@@ -49,7 +50,10 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         "metric": ("prdc", "mind", "is", "memorised"),
         "extractor": ("inception",),
     },
-    "gentk-games": {"loss": ("hinge", "logistic", "latent-regressor")},
+    "gentk-games": {
+        "loss": ("hinge", "logistic", "latent-regressor"),
+        "family": ("adversarial",),
+    },
     "gentk-bigan": {
         "critic": ("bigan", "ali"),
         "generator": ("bigan", "ali"),
@@ -159,6 +163,11 @@ class Registry:
     def kinds_of(self, name: str) -> list[str]:
         """Return the kinds in which a name exists."""
         return [kind for kind in KINDS if (kind, name) in self._parts]
+
+    def absent(self, kind: str) -> list[str]:
+        """Return a sentence for each first-party name of a kind that is not here: how to get it."""
+        names = [name for kinds in FIRST_PARTY.values() for name in kinds.get(kind, ())]
+        return [self._missing(kind, name) for name in names if (kind, name) not in self._parts]
 
     def _missing(self, kind: str, name: str) -> str:
         if (kind, name) in self._clashes:

@@ -24,8 +24,10 @@ ROOT = Path(__file__).parent.parent
 PINNED: dict[str, tuple[str, ...]] = {
     "data": ("ArrayRecords", "Records"),
     "digest": (),
+    "engine": ("Adversarial", "Collapse"),
     "errors": (),
     "events": (),
+    "families": (),
     "feature_space": (),
     "interfaces": (),
     "layers": (),

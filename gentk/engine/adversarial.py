@@ -70,6 +70,9 @@ class Adversarial:
         self.chunk = chunk or batch
         self.dtype = dtype
         self.device = device or torch.device("cpu")
+        # E(G(z)) is computed for a loss that has something to say of it only.
+        own = type(loss).inversion_loss is not AdversarialLoss.inversion_loss
+        self.inverted = encoder is not None and own
 
     def critic_step(self) -> dict[str, Tensor]:
         """Add a step's gradient to the critic and return `loss/critic`, its terms, and the scores.
@@ -93,7 +96,7 @@ class Adversarial:
             made = self._generated(latents)
             model = self._of_model(made, latents)
             terms: dict[str, Tensor] = {}
-            if self.encoder is not None and "inversion" in self.loss.needs:
+            if self.inverted:
                 inversion = self._inverted(made if self.loss.joint else made.detach())
                 z, _ = self.generator.prior.split(latents)
                 terms = self.loss.inversion_loss(z, inversion)

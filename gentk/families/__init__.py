@@ -1,7 +1,75 @@
-"""Families: what a run of one kind of loss consists of, and how it is trained."""
+"""Families: what a run of one class of losses consists of, and how it is trained.
 
-from ..engine import Phase
-from .base import Family, Program, samples
-from .composition import Composition
+What the author of a family needs is imported from here; `gentk list` imports this module too, so the
+names come when they are first asked for.
+"""
 
-__all__ = ["Composition", "Family", "Phase", "Program", "samples"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import spec as gentk
+
+if TYPE_CHECKING:
+    from .contract import KEYS as KEYS
+    from .contract import Advance as Advance
+    from .contract import Composition as Composition
+    from .contract import Family as Family
+    from .contract import Phase as Phase
+    from .contract import Program as Program
+    from .contract import Recipe as Recipe
+    from .contract import Registry as Registry
+    from .contract import Stateful as Stateful
+    from .contract import Watch as Watch
+    from .contract import derive as derive
+    from .contract import labels_of as labels_of
+    from .contract import minibatches as minibatches
+    from .contract import penalise as penalise
+    from .contract import samples as samples
+
+__all__ = [
+    "KEYS",
+    "Advance",
+    "Composition",
+    "Family",
+    "Phase",
+    "Program",
+    "Recipe",
+    "Registry",
+    "Stateful",
+    "Watch",
+    "derive",
+    "gentk_components",
+    "labels_of",
+    "minibatches",
+    "penalise",
+    "samples",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of the contract when it is first asked for."""
+    if name in __all__:
+        from . import contract
+
+        return getattr(contract, name)
+    raise AttributeError(f"module 'gentk.families' has no attribute {name!r}")
+
+
+@gentk.hookimpl
+def gentk_components() -> list[gentk.Component]:
+    """Return the parts of this room."""
+    return [
+        gentk.Component(
+            kind="family",
+            name="matching",
+            target="gentk.families.matching:MatchingFamily",
+            summary="a generator's statistics are brought to those of the data",
+        ),
+        gentk.Component(
+            kind="family",
+            name="autoencoding",
+            target="gentk.families.autoencoding:AutoencodingFamily",
+            summary="an encoder and a generator invert each other",
+        ),
+    ]

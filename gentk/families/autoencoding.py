@@ -8,14 +8,11 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from ..data.minibatches import Minibatches
-from ..engine import Autoencoding, Phase, randomness
+from ..engine import Autoencoding, Phase
 from ..errors import Incompatible
 from ..interfaces import Encoder, Generator, Loss, ReconstructionLoss
 from ..ranges import to_range
-from ..recipe import Recipe
-from ..registry import Registry
-from .base import Advance, Family, Program
+from .base import Advance, Family, Program, minibatches
 from .composition import Composition
 
 __all__ = ["AutoencodingFamily"]
@@ -28,17 +25,9 @@ class AutoencodingFamily(Family):
     """x -> E(x) -> G(E(x)), trained to be x again."""
 
     loss: ClassVar[type[Loss]] = ReconstructionLoss
+    needs = frozenset({"encoder"})
     uses = frozenset({"encoder"})
     phases: ClassVar[dict[str, tuple[str, ...]]] = {"autoencoder": ("encoder", "generator")}
-
-    def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
-        """Refuse a run without an encoder."""
-        if r.encoder is None:
-            names = [provided.component.name for provided in registry.select("encoder")]
-            raise Incompatible(
-                f"loss {r.loss!r} compares images with what an encoder and the generator make of "
-                f"them, and there is no encoder; type --encoder {' or '.join(names) or 'NAME'}"
-            )
 
     def program(self, c: Composition, advance: Advance | None) -> Program:
         """Draw minibatches and put the step together; grids show images and reconstructions."""
@@ -49,8 +38,7 @@ class AutoencodingFamily(Family):
                 f"generator {r.generator!r} makes images of a class and an encoder gives none; leave "
                 "classes away"
             )
-        seed = randomness.derive(r.seed, "data")
-        batches = Minibatches(c.images, r.batch, seed, codec=c.codec, device=c.device)
+        batches = minibatches(c)
         dtype = getattr(torch, r.dtype)
         step = Autoencoding(c.encoder, c.generator, c.loss, batches, chunk=r.chunk, dtype=dtype)
         shown = batches.at(torch.arange(min(PAIRS, len(c.images))))

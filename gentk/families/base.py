@@ -1,4 +1,4 @@
-"""Families: what a run of one kind of loss consists of, and in which phases its parts are trained.
+"""Families: what a run of one class of losses consists of, and in which phases its parts are trained.
 
 The loop knows no family and a family knows no loop: it hands over a `Program`.
 """
@@ -13,15 +13,21 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor, nn
 
+from ..data.imageset import ImageSet
+from ..data.minibatches import Minibatches
 from ..engine import Phase, randomness
 from ..engine.loop import Stateful, Watch
 from ..engine.sampling import generate
+from ..errors import Incompatible
 from ..interfaces import Generator, Loss
 from ..recipe import Recipe
 from ..registry import Registry
 from .composition import Composition
 
-__all__ = ["Advance", "Family", "Program", "samples"]
+__all__ = ["KEYS", "Advance", "Family", "Program", "labels_of", "minibatches", "samples"]
+
+KEYS = frozenset({"extractor", "estimator", "encoder", "critic", "reference"})
+"""The keys of a recipe that not every run needs: a family says which of them its runs use."""
 
 GRID = 64
 """Images in a sample grid."""
@@ -64,23 +70,75 @@ def samples(c: Composition) -> Callable[[Mapping[str, nn.Module]], Tensor]:
     return draw
 
 
+def minibatches(c: Composition) -> Minibatches:
+    """Return endless minibatches of a run's data; a program's state keeps their order.
+
+    They are codes where the generator makes codes, and at the encoder's resolution where that is the
+    larger one.
+    """
+    seed = randomness.derive(c.recipe.seed, "data")
+    images = c.finer or c.images
+    return Minibatches(images, c.recipe.batch, seed, codec=c.codec, device=c.device)
+
+
+def labels_of(images: ImageSet, asker: str, data: str) -> Tensor:
+    """Return the class index of every image, (N,) int64; raise `Incompatible` where one has none.
+
+    Args:
+        images: The data.
+        asker: Who needs them, as in `critic 'fhj'`.
+        data: How the data were written.
+    """
+    labels = images.labels
+    if labels is None or bool((labels < 0).any()):
+        raise Incompatible(
+            f"{asker} looks at classes and {data!r} has images without a label; add "
+            "labels=FILE.npy to the data, one class index per training image"
+        )
+    return labels
+
+
 class Family(ABC):
-    """One family of runs.
+    """How the runs of one class of losses are trained.
+
+    A family is found by the class of a run's loss: of those that train one of its bases, the one whose
+    class comes first in the loss's method resolution order. Nobody types its name, so it takes no
+    options: what it must be told, and parts that have no key in a recipe, are options of the loss.
 
     Attributes:
-        loss: The class of the losses it trains with.
-        uses: The keys of a recipe, among those that not every run needs, that it looks at.
-        phases: The names its phases have -> the names of the networks trained in each.
+        loss: The class of the losses it trains.
+        needs: What each of its runs must have, besides what the loss says in its own `needs`.
+        uses: The keys of a recipe, among `KEYS`, that it looks at; and `labels`, if its losses are given
+            those of the data.
+        phases: The names its phases have, as in `[phase.NAME]` -> the names of the networks trained in
+            each.
+        magnifies: Whether its encoder may read images of a multiple of the size that is generated; they
+            are then in `Composition.finer`.
     """
 
     loss: ClassVar[type[Loss]]
-    uses: ClassVar[frozenset[str]]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    uses: ClassVar[frozenset[str]] = frozenset()
     phases: ClassVar[dict[str, tuple[str, ...]]]
+    magnifies: ClassVar[bool] = False
 
-    @abstractmethod
-    def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
-        """Refuse parts that do not fit each other; reads no data, loads no weights."""
+    def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:  # noqa: B027
+        """Refuse parts that do not fit each other; reads no data, loads no weights.
+
+        Args:
+            r: The recipe; what is needed is there.
+            loss: The loss, built.
+            registry: Where names are looked up.
+
+        Raises:
+            Incompatible: In one sentence that says what to type instead.
+        """
 
     @abstractmethod
     def program(self, c: Composition, advance: Advance | None) -> Program:
-        """Prepare the training of a composition."""
+        """Prepare the training of a composition.
+
+        Args:
+            c: The parts: those that `uses` names, where the recipe has them.
+            advance: Called with what takes long, if anybody listens.
+        """

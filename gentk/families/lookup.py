@@ -1,30 +1,95 @@
-"""The families there are, and which one a loss belongs to."""
+"""The family that a loss belongs to: found among those that are installed, by the loss's class."""
 
 from __future__ import annotations
 
-from ..errors import Incompatible
+from typing import cast
+
+from ..errors import GentkError, Incompatible
 from ..interfaces import Loss
-from .adversarial import AdversarialFamily
-from .autoencoding import AutoencodingFamily
+from ..plugins import Provided
+from ..registry import Registry
+from ..selection import Selection
 from .base import Family
-from .matching import MatchingFamily
 
-__all__ = ["FAMILIES", "family_of"]
-
-FAMILIES: tuple[Family, ...] = (MatchingFamily(), AutoencodingFamily(), AdversarialFamily())
+__all__ = ["family_of"]
 
 
-def family_of(loss: Loss, text: str) -> Family:
-    """Return the family that trains with a loss; raise `Incompatible` if none does.
+def family_of(loss: Loss, text: str, registry: Registry) -> Family:
+    """Return the family that trains a loss; raise `Incompatible` if none does, or two equally well.
+
+    Of several families whose class the loss derives from, the one whose class comes first in the
+    loss's method resolution order is taken: the most specific.
 
     Args:
         loss: The loss.
         text: How it was written.
+        registry: Where families are looked up.
+
+    Raises:
+        GentkError: A family of the loss's own distribution does not import.
     """
-    for family in FAMILIES:
-        if isinstance(loss, family.loss):
-            return family
-    kinds = " or a ".join(family.loss.__name__ for family in FAMILIES)
-    raise Incompatible(
-        f"loss {text!r} is a {type(loss).__name__}, and a run needs a {kinds}; type --loss moments"
+    claims, faults = _claims(registry)
+    name = Selection.parse(text).name
+    home = registry.find("loss", name).distribution if registry.knows("loss", text) else None
+    for provided, fault in faults:
+        if provided.distribution == home:
+            # Another family might train it too, and not as its author meant.
+            raise fault
+    for base in type(loss).__mro__:
+        rivals = claims.get(base, [])
+        if len(rivals) > 1:
+            both = " and ".join(f"{p.component.name!r} of {p.distribution}" for p in rivals)
+            raise Incompatible(
+                f"loss {text!r} is a {base.__name__}, and families {both} train these; pip uninstall "
+                f"one of the two, or leave it out with GENTK_BLOCK_PLUGINS={rivals[-1].distribution}"
+            )
+        if rivals:
+            return cast(Family, registry.build("family", rivals[0].component.name)[0])
+    raise Incompatible(_untrained(loss, text, registry, claims, [fault for _, fault in faults]))
+
+
+def _claims(
+    registry: Registry,
+) -> tuple[dict[type, list[Provided]], list[tuple[Provided, GentkError]]]:
+    """Return the families by the classes they train, and those that do not say so, with reasons."""
+    claims: dict[type, list[Provided]] = {}
+    faults: list[tuple[Provided, GentkError]] = []
+    for provided in registry.select("family"):
+        name = provided.component.name
+        try:
+            claimed = getattr(registry.target(provided), "loss", None)
+        except GentkError as error:
+            faults.append((provided, error))
+            continue
+        if isinstance(claimed, type) and issubclass(claimed, Loss):
+            claims.setdefault(claimed, []).append(provided)
+        else:
+            fault = GentkError(
+                f"family {name!r} of {provided.distribution} does not say which class of losses it "
+                f"trains; type: {provided.remedy}"
+            )
+            faults.append((provided, fault))
+    return claims, faults
+
+
+def _untrained(
+    loss: Loss,
+    text: str,
+    registry: Registry,
+    claims: dict[type, list[Provided]],
+    faults: list[GentkError],
+) -> str:
+    """Return the sentence about a loss that no family trains."""
+    line = [base.__name__ for base in type(loss).__mro__ if issubclass(base, Loss)]
+    kind = " -> ".join(line)
+    trained = [
+        f"{provided.component.name} ({claimed.__name__})"
+        for claimed, rivals in claims.items()
+        for provided in rivals
+    ]
+    there = f"there are {', '.join(trained)}" if trained else "there is none"
+    advice = [*registry.absent("family"), *map(str, faults)]
+    return (
+        f"loss {text!r} is of the class {kind}, and no family that is installed trains it: {there}; "
+        f"{'; '.join(advice) or 'type: gentk list loss'}"
     )

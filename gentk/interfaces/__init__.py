@@ -12,16 +12,18 @@ dictionary phi(x); statistics are named float64 tensors of the distribution of p
 from __future__ import annotations
 
 from .estimator import Estimator
-from .losses import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss, total
+from .losses import NEEDS, AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss, total
 from .metric import Metric, MetricValue
 from .networks import Critic, Encoder, Extractor, Generator
 from .observer import Observer
 from .records import Records, Report
 from .source import Source
 from .summary import Summary
-from .values import Features, ImageShape, Range, Scores, StatisticKind, Statistics
+from .values import BOUNDS, Features, ImageShape, Range, Scores, StatisticKind, Statistics
 
 __all__ = [
+    "BOUNDS",
+    "NEEDS",
     "AdversarialLoss",
     "Critic",
     "Encoder",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -12,18 +12,22 @@ from torch import Tensor
 from .summary import Summary
 from .values import Features, Range, Scores, StatisticKind, Statistics
 
-__all__ = ["AdversarialLoss", "Loss", "MatchingLoss", "ReconstructionLoss", "total"]
+__all__ = ["NEEDS", "AdversarialLoss", "Loss", "MatchingLoss", "ReconstructionLoss", "total"]
 
 
-class Loss(ABC):
+NEEDS: Final[dict[str, str]] = {"encoder": "an encoder", "critic": "a critic", "labels": "labels"}
+"""What a loss may need of a run, and how a sentence calls it; `labels` are those of the data."""
+
+
+class Loss(ABC):  # noqa: B024 - what a loss computes, its family's class says
     """What to minimise.
 
     Attributes:
-        needs: What the loss is computed from: a subset of images, latents, features, labels, scores,
-            reconstruction, inversion. The engine computes only these.
+        needs: What a run must have for this loss: names of `NEEDS`. It is refused without, before
+            anything trains; what each run of the loss's family has need not be named.
     """
 
-    needs: ClassVar[frozenset[str]]
+    needs: frozenset[str] = frozenset()
 
 
 class MatchingLoss(Loss):
@@ -42,7 +46,6 @@ class MatchingLoss(Loss):
         preparation: How many images of the data `prepare` wants to see; 0 for none.
     """
 
-    needs = frozenset({"features"})
     summary: ClassVar[type[Summary]]
 
     @abstractmethod
@@ -98,7 +101,6 @@ class ReconstructionLoss(Loss):
         range: The range of image values that `forward` expects.
     """
 
-    needs = frozenset({"images", "reconstruction"})
     range: Range = "unit"
 
     @abstractmethod
@@ -121,10 +123,9 @@ class AdversarialLoss(Loss):
     All terms are means over samples, so that a chunked batch is gradient accumulation.
 
     Attributes:
-        joint: Where the loss needs `inversion`, E(G(z)): whether its gradient goes on into G.
+        joint: Where it has an `inversion_loss`: whether its gradient goes on through E(G(z)) into G.
     """
 
-    needs = frozenset({"scores"})
     joint: bool = False
 
     @abstractmethod
@@ -147,13 +148,16 @@ class AdversarialLoss(Loss):
         """
 
     def inversion_loss(self, latents: Tensor, inversion: Tensor) -> dict[str, Tensor]:
-        """Return further terms that the encoder minimises; called if the loss needs `inversion`.
+        """Return further terms that the encoder minimises.
+
+        Called where a loss has a method of its own and the run has an encoder; one that is pointless
+        without `needs` an encoder.
 
         Args:
             latents: z, (N, latent).
             inversion: E(G(z)), (N, latent).
         """
-        raise NotImplementedError(f"{type(self).__name__} needs inversion and has no terms of it")
+        return {}
 
 
 def total(terms: Mapping[str, Tensor] | Iterable[Tensor]) -> Tensor:

@@ -33,9 +33,10 @@ class Metric(ABC):
     """Two sets of images -> values, each side streamed as an additive summary of its features.
 
     Attributes:
-        needs: As a loss's; `logits` are the features of a classifier's last layer, one vector an
-            image. With `labels`, the metric judges the extractor on labelled images and not
-            samples: its summaries are `Samples` with labels, and `sample` is the reference again.
+        needs: `features`; or `logits`, the features of a classifier's last layer, one vector an
+            image; and `labels` of the images. With `labels`, the metric judges the extractor on
+            labelled images and not samples: its summaries are `Samples` with labels, and `sample` is
+            the reference again.
         summary: The class of the summaries it makes.
         also: Further splits of the data (`train`, `validation`) whose summaries `values` is given.
         distance: Whether its first value is best for samples of the reference's own distribution, as

@@ -18,9 +18,10 @@ from ..data.view import View
 from ..engine import randomness
 from ..engine.device import choose_device, set_threads
 from ..errors import Incompatible
-from ..families.base import Family
+from ..families.base import KEYS, Family, labels_of
 from ..families.composition import Composition
 from ..families.lookup import family_of
+from ..families.needs import check_needs, needs_of
 from ..interfaces import Encoder, Estimator, Generator, ImageShape, Loss
 from ..library import Library
 from ..options import convert
@@ -73,10 +74,13 @@ def build(resolved: Resolved, registry: Registry, notice: Notice) -> Composition
     """Build a resolved recipe's parts."""
     r = resolved.recipe
     loss = check(resolved, registry)
-    uses = family_of(loss, r.loss).uses
+    family = family_of(loss, r.loss, registry)
+    uses = family.uses
     set_threads(r.threads)
     device = choose_device(r.device)
     images = open_data(r.data, registry, notice)
+    if "labels" in needs_of(family, loss):
+        labels_of(images, f"loss {r.loss!r}", r.data)
     folder = RunFolder(resolved.folder())
     codec = None
     if r.codec is not None:
@@ -103,7 +107,7 @@ def build(resolved: Resolved, registry: Registry, notice: Notice) -> Composition
     finer = None
     encoder = others.get("encoder")
     if encoder is not None and encoder.image != shape:
-        finer = _finer(encoder, shape, r, registry, notice)
+        finer = _finer(encoder, shape, r, family, registry, notice)
     estimator = None
     if "estimator" in uses:
         estimator = cast(Estimator, registry.build("estimator", r.estimator)[0])
@@ -149,19 +153,16 @@ def check(resolved: Resolved, registry: Registry) -> Loss:
         if kind == "data":
             View(**{o.name: values[o.name] for o in shared if o.name in values})
     loss = cast(Loss, registry.build("loss", r.loss)[0])
-    family = family_of(loss, r.loss)
-    for key in OPTIONAL - family.uses:
+    family = family_of(loss, r.loss, registry)
+    for key in sorted(KEYS - family.uses):
         # `none` takes back what a recipe says: that is no use of it.
         if resolved.origins.get(key) == f"--{key}" and getattr(r, key) is not None:
             raise Incompatible(f"loss {r.loss!r} has no use for --{key}; leave it away")
     _check_phases(r, family)
     check_runs(r)
+    check_needs(family, loss, r, registry)
     family.check(r, loss, registry)
     return loss
-
-
-OPTIONAL = frozenset({"extractor", "estimator", "encoder", "critic", "reference"})
-"""Keys of a recipe that not every family uses."""
 
 
 def _check_phases(r: Recipe, family: Family) -> None:
@@ -192,16 +193,21 @@ def _check_size(images: ImageSet, codec: Codec, r: Recipe) -> None:
 
 
 def _finer(
-    encoder: Encoder, shape: ImageShape, r: Recipe, registry: Registry, notice: Notice
+    encoder: Encoder,
+    shape: ImageShape,
+    r: Recipe,
+    family: Family,
+    registry: Registry,
+    notice: Notice,
 ) -> ImageSet:
     """Open the data once more, at the resolution of an encoder that reads more than is generated."""
     side = encoder.image.width
     whole = side % shape.width == 0 and encoder.image == (shape.channels, side, side)
-    if r.critic is None or r.codec is not None or not whole:
+    if not family.magnifies or r.codec is not None or not whole:
         raise Incompatible(
             f"encoder {r.encoder!r} reads images of {tuple(encoder.image)} and the generator makes "
-            f"{tuple(shape)} (channels, height, width); only a run with a critic and without codec "
-            "may have a larger encoder, of a multiple of the generator's size"
+            f"{tuple(shape)} (channels, height, width); it may be larger only without "
+            "codec, by a whole factor, and with a loss whose family can (such as adversarial)"
         )
     own = Selection.parse(r.data)
     text = str(replace(own, options={**own.options, "size": str(side)}))

@@ -134,7 +134,7 @@ def _train(
     else:
         warm_start(c)
     keep_memory(c.device)
-    program = family_of(c.loss, r.loss).program(c, advance)
+    program = family_of(c.loss, r.loss, c.registry).program(c, advance)
     folder.write({**describe(c), "result": None})
     loop = _loop(c, program, folder, watching)
     torch.manual_seed(randomness.derive(r.seed, "training"))

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ..families import Composition
-from ..interfaces import Critic, ImageShape
-from ..interfaces.values import BOUNDS
+from ..interfaces import BOUNDS, Critic, ImageShape
 from .encoder import LATENT
 from .network import COUNT, random_images
 from .partner import GAME, NAME

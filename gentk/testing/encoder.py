@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ..families import Composition
-from ..interfaces import Encoder, ImageShape
-from ..interfaces.values import BOUNDS
+from ..interfaces import BOUNDS, Encoder, ImageShape
 from .likeness import same
 from .network import COUNT, random_images
 from .trainable import TrainableSuite

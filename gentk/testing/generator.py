@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from ..families import Composition
-from ..interfaces import Generator, ImageShape
-from ..interfaces.values import BOUNDS
+from ..interfaces import BOUNDS, Generator, ImageShape
 from ..prior import Prior
 from .network import COUNT
 from .trainable import TrainableSuite

@@ -282,7 +282,7 @@ def test_a_whole_run_keeps_and_resumes_every_network(registry, tmp_path):
 def test_missing_parts_are_one_sentence(registry, tmp_path):
     """No critic; pairs without an encoder."""
     settings = {**GAME, "steps": 2, "out": str(tmp_path / "run"), "phase": {}}
-    with pytest.raises(Incompatible, match="there is none; type --critic"):
+    with pytest.raises(Incompatible, match="type --critic ali or bigan"):
         gentk.run("quickstart", registry=registry, **{**settings, "critic": None})
     with pytest.raises(Incompatible, match=r"judges pairs.*type --encoder NAME"):
         gentk.run("quickstart", registry=registry, **{**settings, "encoder": None})

@@ -100,7 +100,7 @@ def test_an_encoder_may_read_larger_images(tmp_path):
     assert done.encoder.image == (3, 64, 64)
     assert done.sample(2).shape == (2, 3, 32, 32)
     assert done.reconstruct(torch.rand(2, 3, 32, 32)).shape == (2, 3, 32, 32)
-    with pytest.raises(Incompatible, match="of a multiple of the generator's size"):
+    with pytest.raises(Incompatible, match=r"encoder 'resnet,.*by a whole factor"):
         run(tmp_path / "other", encoder="resnet,depth=10,width=0.25,hidden=16,size=48")
 
 

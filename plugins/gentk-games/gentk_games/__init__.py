@@ -9,7 +9,7 @@ __all__ = ["gentk_components"]
 
 @gentk.hookimpl
 def gentk_components() -> list[gentk.Component]:
-    """Return the losses of this distribution."""
+    """Return the losses of this distribution, and the family that trains them."""
     return [
         gentk.Component(
             kind="loss",
@@ -28,5 +28,11 @@ def gentk_components() -> list[gentk.Component]:
             name="latent-regressor",
             target="gentk_games.regressor:LatentRegressor",
             summary="an ordinary game, and an encoder that learns z from G(z) (BiGAN's baseline)",
+        ),
+        gentk.Component(
+            kind="family",
+            name="adversarial",
+            target="gentk_games.family:AdversarialFamily",
+            summary="a critic in turn with a generator, and with it an encoder or not",
         ),
     ]

@@ -35,7 +35,7 @@ class LatentRegressor(AdversarialLoss):
     Learning, 2017, arXiv:1605.09782, and its released code.
     """
 
-    needs = frozenset({"scores", "inversion"})
+    needs = frozenset({"encoder"})
 
     def __init__(
         self,

@@ -122,7 +122,7 @@ def test_the_latent_regressor():
     best = torch.atanh(z * 0.999) * 2
     near = LatentRegressor(distance="bernoulli").inversion_loss(z, best)["inversion"]
     assert near < LatentRegressor(distance="bernoulli").inversion_loss(z, best + 1)["inversion"]
-    assert LatentRegressor.needs == {"scores", "inversion"}
+    assert LatentRegressor.needs == {"encoder"}
 
 
 def test_weights_must_be_positive():

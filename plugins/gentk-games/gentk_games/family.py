@@ -7,15 +7,19 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from ..data.minibatches import Minibatches
-from ..engine import Adversarial, Collapse, Phase, randomness
-from ..errors import Incompatible
-from ..interfaces import AdversarialLoss, Critic, Encoder, Loss
-from ..interfaces.values import BOUNDS
-from ..recipe import Recipe
-from ..registry import Registry
-from .base import Advance, Family, Program, samples
-from .composition import Composition
+from gentk.engine import Adversarial, Collapse
+from gentk.errors import Incompatible
+from gentk.families import (
+    Advance,
+    Composition,
+    Family,
+    Phase,
+    Program,
+    labels_of,
+    minibatches,
+    samples,
+)
+from gentk.interfaces import BOUNDS, AdversarialLoss, Encoder, Loss
 
 __all__ = ["AdversarialFamily"]
 
@@ -24,34 +28,29 @@ class AdversarialFamily(Family):
     """Turns of the critic, then one of generator and encoder."""
 
     loss: ClassVar[type[Loss]] = AdversarialLoss
+    needs = frozenset({"critic"})
     uses = frozenset({"critic", "encoder"})
     phases: ClassVar[dict[str, tuple[str, ...]]] = {
         "critic": ("critic",),
         "generator": ("generator", "encoder"),
     }
 
-    def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
-        """Refuse a run without a critic."""
-        if r.critic is None:
-            names = [provided.component.name for provided in registry.select("critic")]
-            raise Incompatible(
-                f"loss {r.loss!r} is a game against a critic, and there is none; type --critic "
-                f"{' or '.join(names) or 'NAME'}"
-            )
+    magnifies = True
 
     def program(self, c: Composition, advance: Advance | None) -> Program:
         """Draw minibatches and put the two steps together."""
         r = c.recipe
         assert c.critic is not None and isinstance(c.loss, AdversarialLoss)
-        if c.encoder is None:
-            _refuse_without_encoder(c.critic, c.loss, r)
-        else:
+        if c.encoder is not None:
             _check_reach(c.encoder, c)
+        elif c.critic.pairs:
+            raise Incompatible(
+                f"critic {r.critic!r} judges pairs of images and latents, and there is no encoder; "
+                "type --encoder NAME"
+            )
         if c.critic.classes:
             _check_classes(c.critic.classes, c)
-        seed = randomness.derive(r.seed, "data")
-        images = c.finer or c.images
-        batches = Minibatches(images, r.batch, seed, codec=c.codec, device=c.device)
+        batches = minibatches(c)
         game = Adversarial(
             c.generator,
             c.critic,
@@ -95,28 +94,9 @@ def _check_classes(classes: int, c: Composition) -> None:
             f"critic {r.critic!r} looks at {classes} classes and generator {r.generator!r} makes "
             f"{made or 'none'}; write classes={classes} in both"
         )
-    labels = c.images.labels
-    if labels is None or bool((labels < 0).any()):
-        raise Incompatible(
-            f"critic {r.critic!r} looks at classes and {r.data!r} has images without a label; add "
-            "labels=FILE.npy to the data, one class index per training image, or leave classes away"
-        )
+    labels = labels_of(c.images, f"critic {r.critic!r}", r.data)
     if int(labels.max()) >= classes:
         raise Incompatible(
             f"{r.data!r} has the label {int(labels.max())} and critic {r.critic!r} looks at classes 0 "
             f"to {classes - 1}; write classes={int(labels.max()) + 1} for critic and generator"
-        )
-
-
-def _refuse_without_encoder(critic: Critic, loss: AdversarialLoss, r: Recipe) -> None:
-    """Refuse parts that need an encoder."""
-    if critic.pairs:
-        raise Incompatible(
-            f"critic {r.critic!r} judges pairs of images and latents, and there is no encoder; "
-            "type --encoder NAME"
-        )
-    if "inversion" in loss.needs:
-        raise Incompatible(
-            f"loss {r.loss!r} teaches an encoder to invert the generator, and there is none; "
-            "type --encoder NAME"
         )

@@ -1,0 +1,30 @@
+"""All that the author of a family needs, in one place: `from gentk.families import Family, ...`."""
+
+from __future__ import annotations
+
+from ..engine import Phase
+from ..engine.loop import Stateful, Watch
+from ..engine.penalty import penalise
+from ..engine.randomness import derive
+from ..recipe import Recipe
+from ..registry import Registry
+from .base import KEYS, Advance, Family, Program, labels_of, minibatches, samples
+from .composition import Composition
+
+__all__ = [
+    "KEYS",
+    "Advance",
+    "Composition",
+    "Family",
+    "Phase",
+    "Program",
+    "Recipe",
+    "Registry",
+    "Stateful",
+    "Watch",
+    "derive",
+    "labels_of",
+    "minibatches",
+    "penalise",
+    "samples",
+]
