@@ -47,7 +47,7 @@ def command(
 def check_form(*, markdown: bool, as_json: bool, png: Path | None) -> None:
     """Refuse what cannot be printed or drawn, before any work."""
     if markdown and as_json:
-        raise click.UsageError("--markdown and --json are two forms; leave one away")
+        raise click.UsageError("--markdown and --json are two forms; drop one")
     if png is None:
         return
     if png.suffix.lower() != ".png":
@@ -60,7 +60,7 @@ def check_form(*, markdown: bool, as_json: bool, png: Path | None) -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise click.UsageError(
-            f"--png needs matplotlib ({error}); pip install matplotlib, or leave --png away"
+            f"--png needs matplotlib ({error}); pip install matplotlib, or drop --png"
         ) from error
 
 
@@ -233,6 +233,11 @@ def _protocol(protocol: Protocol | None) -> str:
         return "the runs were measured differently"
     reference = protocol.reference
     seed = f" of seed {protocol.seed}" if protocol.seed else ""
+    if protocol.samples == 0:
+        return (
+            f"on the {reference.count:,} labelled images of {reference.name} (split "
+            f"{reference.split}), no samples"
+        )
     return (
         f"{protocol.samples:,} samples{seed}, values rounded to {protocol.rounding}, against the "
         f"{reference.count:,} images of {reference.name} (split {reference.split})"

@@ -6,6 +6,8 @@ and `gentk list` do without the recipe's schema.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import click
 
 from .sections import SectionedOption
@@ -67,12 +69,14 @@ class KeyOption(SectionedOption):
         return super().get_help_record(ctx)
 
 
-def key_options() -> list[KeyOption]:
-    """Return the flags of all keys of a recipe that fit on a command line."""
+def key_options(skip: Collection[str] = ()) -> list[KeyOption]:
+    """Return the flags of all keys of a recipe that fit on a command line, but those to skip."""
     flags = []
     for section, rows in KEYS.items():
         for row in rows:
             name, metavar = row.split()
+            if name in skip:
+                continue
             many = name in REPEATABLE
             flags.append(KeyOption([name], section=section, metavar=metavar, multiple=many))
     return flags

@@ -21,8 +21,11 @@ from ..interrupts import catching, stopped_by
 
 __all__ = ["Commands", "cli", "debug_option"]
 
-COMMANDS = ("run", "list", "show", "sample", "evaluate", "compare", "grid", "doctor", "plugin")
+COMMANDS = ("run", "list", "show", "sample", "evaluate", "compare", "sweep", "doctor", "plugin")
 """The commands, each the attribute `command` of the module of its name."""
+
+RENAMED = {"grid": "sweep"}
+"""Names that commands had, which still work, and the names they have."""
 
 
 def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
@@ -64,7 +67,10 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is asked for, or say which one is near."""
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
+        if name in RENAMED:
+            click.echo(f"note: gentk {name} is now called gentk {RENAMED[name]}", err=True)
+            args = [RENAMED[name], *args[1:]]
+        elif name not in COMMANDS and not name.startswith("-"):
             ctx.fail(f"no command {name!r}; {did_you_mean(name, COMMANDS)}".rstrip("; "))
         return super().resolve_command(ctx, args)
 

@@ -75,6 +75,8 @@ class Bench:
         protocol = protocol_of(sample, self.reference, seed, preparation_of(space))
         values = self._compared(judge, space, sample, beside)
         shown = [sample.name, *(subject.name for subject in beside.shown)]
+        # Metrics of labels judge the extractor on the reference itself: no sample is drawn for them.
+        labelled = {name for name, m in judge.metrics.items() if "labels" in m.needs}
         return [
             Measurement.of(
                 value,
@@ -82,7 +84,7 @@ class Bench:
                 metric=metric,
                 extractor=judge.extractor,
                 trained_on=judge.trained_on and subject == sample.name,
-                protocol=protocol,
+                protocol=replace(protocol, samples=0) if metric in labelled else protocol,
             )
             for (subject, metric), listed in _with_ratios(values, beside.real).items()
             if subject in shown

@@ -86,7 +86,7 @@ class Protocol:
 
     Attributes:
         subject: What was judged, as typed.
-        samples: How many samples were compared.
+        samples: How many samples were compared; 0 for metrics of an extractor.
         seed: The seed of the samples.
         reference: What they were compared with.
         preparation: What decides the features; None where an old record does not have it.

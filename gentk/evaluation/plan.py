@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 from ..data.view import View
@@ -14,6 +15,8 @@ from ..options import convert
 from ..registry import Registry
 from ..runs.images import data_options
 from ..seed import check_seed
+from ..selection import Selection
+from .measurement import OWN
 
 __all__ = ["Context", "Notice", "Plan"]
 
@@ -79,6 +82,20 @@ class Plan:
         words += ["--device", device] if device != "auto" else []
         return words + (["--threads", str(threads)] if threads is not None else [])
 
+    @property
+    def needs_encoder(self) -> bool:
+        """Whether a judge is the encoder of the run that is judged, written `run` without a folder."""
+        return any(map(_is_own, self.extractors))
+
+    def of_run(self, folder: Path) -> Plan:
+        """Return the plan for one run: its folder stands in the judges that are its own encoder."""
+        own = [Selection.parse(text) for text in self.extractors]
+        placed = [
+            str(replace(one, argument=str(folder))) if _is_own(str(one)) else str(one)
+            for one in own
+        ]
+        return replace(self, extractors=tuple(placed))
+
     def built(self, registry: Registry) -> dict[str, Metric]:
         """Return the metrics by name, as typed."""
         return {
@@ -106,3 +123,8 @@ class Plan:
             options = [*shared, *registry.options(registry.find("data", own.name))]
             values = convert(own.options, options, f"data {own.name!r}")
             View(**{o.name: values[o.name] for o in shared if o.name in values})
+
+
+def _is_own(text: str) -> bool:
+    own = Selection.parse(text)
+    return own.name == OWN and own.argument is None

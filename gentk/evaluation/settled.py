@@ -10,7 +10,7 @@ from ..errors import RunError
 from ..registry import Registry
 from ..runs.folder import RunFolder
 from ..runs.images import open_data, test_split
-from .bench import RATIO
+from .bench import RATIO, has_ratio
 from .evaluate import Evaluation, evaluate
 from .judges import judges_of
 from .measurement import OWN, Measurement, own_extractor
@@ -114,17 +114,19 @@ def _chosen(
     chosen: list[Measurement] = []
     for pair in pairs(plan, registry, folder):
         last = _last([m for m in asked if (m.metric, m.place) == pair])
-        if not last:
+        ratio = plan.ratio and has_ratio(pair[0])
+        if not last or (ratio and not {m.name for m in last} & set(RATIO.values())):
             return None
         chosen += last
     return chosen
 
 
 def _asked(measurement: Measurement, plan: Plan) -> bool:
-    """Say whether a measurement is one of a plan's, and no ratio to others."""
-    ours = measurement.metric in plan.metrics and measurement.name not in RATIO.values()
+    """Say whether a measurement is one of a plan's, and no ratio to others unless it asks for that."""
+    ours = measurement.metric in plan.metrics
+    ours = ours and (plan.ratio or measurement.name not in RATIO.values())
     protocol = measurement.protocol
-    return ours and (protocol.samples, protocol.seed) == (plan.count, plan.seed)
+    return ours and protocol.samples in (0, plan.count) and protocol.seed == plan.seed
 
 
 def _last(measurements: Sequence[Measurement]) -> list[Measurement]:

@@ -81,7 +81,7 @@ def test_a_run_counts_once(two, gentk, place):
 
 def test_forms_are_checked_before_any_work(refused):
     """One form, one kind of picture, in a folder that there is."""
-    assert "leave one away" in refused("compare", "a", "--json", "--markdown", code=2)
+    assert "drop one" in refused("compare", "a", "--json", "--markdown", code=2)
     assert "write --png table.png" in refused("compare", "a", "--png", "x.foo", code=2)
     assert "write --png table.png" in refused("compare", "a", "--png", "no/x.png", code=2)
 
@@ -108,7 +108,7 @@ def test_sanity_rows_are_a_table_by_subject(two, gentk):
 
 def test_a_grid_prints_its_commands_and_makes_its_runs(gentk, place):
     """`--print` is one line a run; the command makes the table; refused rows say why."""
-    words = ["grid", *SMALL, "--over", "loss=moments", "--over", "loss=mmd", "--over"]
+    words = ["sweep", *SMALL, "--over", "loss=moments", "--over", "loss=mmd", "--over"]
     words += ["estimator=ama", "--judge", "pixels", "-n", "30", "--out", "g"]
     printed = gentk(*words, "--print")
     assert (
@@ -125,10 +125,10 @@ def test_a_grid_prints_its_commands_and_makes_its_runs(gentk, place):
     ("words", "sentence"),
     [
         (("compare", "nowhere"), "is not the folder of a run"),
-        (("grid",), "write --over"),
-        (("grid", "--over", "loss"), "has no value"),
-        (("grid", "--over", "steps=5"), "one budget"),
-        (("grid", "--over", "loss=moments", "--metric", "nope"), "no metric 'nope'"),
+        (("sweep",), "write --over"),
+        (("sweep", "--over", "loss"), "has no value"),
+        (("sweep", "--over", "steps=5"), "one budget"),
+        (("sweep", "--over", "loss=moments", "--metric", "nope"), "no metric 'nope'"),
         (("run", "--seeds", "0"), "--seeds"),
     ],
 )

@@ -261,3 +261,12 @@ def test_the_published_figures_take_no_other_extractor(small):
     with pytest.raises(GentkError, match=r"nowhere\.pth"):
         where = ("inception,weights=nowhere.pth",)
         evaluate(str(small().folder.path), Plan(standard=True, extractors=where, count=16))
+
+
+def test_a_metric_of_labels_took_no_samples():
+    """Whatever -n says: it judges an extractor on the labelled images, and the protocol says so."""
+    data = "digits,limit=300,split=test"
+    plan = Plan(data, metrics=("probe", "fd"), extractors=("pixels",), count=20)
+    measurements = evaluate("digits,limit=300", plan).measurements
+    samples = {m.metric: m.protocol.samples for m in measurements}
+    assert samples == {"probe": 0, "fd": 20}

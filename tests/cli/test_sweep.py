@@ -1,4 +1,4 @@
-"""`gentk grid`, as it is typed: refusals before training, failures, forms of output."""
+"""`gentk sweep`, as it is typed: refusals before training, failures, forms of output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 WORDS = (  # noqa: SIM905
-    "grid quickstart --data digits,limit=200 --extractor pixels --generator mlp,latent=8,widths=16+32 "
+    "sweep quickstart --data digits,limit=200 --extractor pixels --generator mlp,latent=8,widths=16+32 "
     "--batch 16 --steps 5 --estimator batch --device cpu --threads 1 --quiet --out g"
 ).split()
 JUDGE = ("--judge", "pixels", "-n", "30")
@@ -23,11 +23,11 @@ ONE = (*WORDS, *JUDGE, "--over", "loss=moments")
         (("--judge", "pixels", "--against", "digts"), "no data 'digts'", 2),
         (("--judge", "pixels", "--against", "digits,size=no"), "size", 2),
         (("--judge", "pixels", "--metric", "fid"), "no metric 'fid'", 2),
-        (("--judge", "pixels", "--json", "--markdown"), "leave one away", 2),
+        (("--judge", "pixels", "--json", "--markdown"), "drop one", 2),
         (("--judge", "pixels", "--png", "x.foo"), "--png table.png", 2),
         (("--judge", "pixels", "--png", "no/x.png"), "--png table.png", 2),
         (("--judge", "pixels", "--rows", "no/rows.jsonl"), "--rows rows.jsonl", 2),
-        (("--over", "loss="), "gentk grid --help", 2),
+        (("--over", "loss="), "gentk sweep --help", 2),
     ],
 )
 @pytest.mark.parametrize("mode", [(), ("--dry-run",), ("--print",)])
@@ -49,9 +49,9 @@ def test_what_fails_on_real_images_is_refused_before_training(refused, words, se
     assert sentence in refused(*WORDS, "--over", "loss=moments", *words, code=code)
 
 
-def test_a_grid_over_nothing_points_at_its_own_help(refused):
+def test_a_sweep_over_nothing_points_at_its_own_help(refused):
     """It is a usage error of the command."""
-    assert "gentk grid --help" in refused(*WORDS, code=2)
+    assert "gentk sweep --help" in refused(*WORDS, code=2)
 
 
 def test_the_same_value_twice_is_one_run(gentk, place):
@@ -109,7 +109,7 @@ def test_unequal_numbers_of_images_are_told(gentk):
     assert "many images" not in gentk(*timed, *JUDGE, *over).stderr
 
 
-def test_printed_commands_leave_what_the_grid_itself_would(gentk, place):
+def test_printed_commands_leave_what_the_sweep_itself_would(gentk, place):
     """Where a run was made shows nowhere: same device, same threads, same columns."""
     (line,) = gentk(*ONE, "--print").stdout.splitlines()
     made, judged = (shlex.split(part)[1:] for part in line.split(" && "))
@@ -129,7 +129,7 @@ def test_a_picture_comes_after_the_table(gentk, place):
     assert [path.name for path in place.glob("*x.png*")] == ["x.png"]
 
 
-def test_a_grid_over_data_is_a_table_without_a_winner(gentk):
+def test_a_sweep_over_data_is_a_table_without_a_winner(gentk):
     """Its runs have references of their own."""
     over = ("--over", "data=digits,limit=200", "--over", "data=digits,limit=200,size=16")
     words = [word for word in WORDS if not word.startswith("digits") and word != "--data"]
@@ -138,3 +138,24 @@ def test_a_grid_over_data_is_a_table_without_a_winner(gentk):
     assert made.exit_code == 0, made.output
     verdicts = {row["verdict"] for row in json.loads(made.stdout)["verdicts"]}
     assert verdicts == {"no winner is called: measured differently"}
+
+
+def test_the_old_name_works_and_says_so(gentk):
+    """On stderr, so that what is piped stays what it was."""
+    new = gentk(*WORDS, *JUDGE, "--over", "loss=moments", "--dry-run")
+    old = gentk("grid", *WORDS[1:], *JUDGE, "--over", "loss=moments", "--dry-run")
+
+    assert (old.exit_code, old.stdout) == (0, new.stdout)
+    assert "gentk sweep" in old.stderr and "gentk sweep" not in new.stderr
+
+
+def test_several_seeds_are_the_seeds(gentk):
+    """One is the first of --seeds; beside several, --seeds says nothing more."""
+    over = (*JUDGE, "--over", "loss=moments", "--dry-run", "--json")
+
+    def seeds(*words):
+        return [row["seed"] for row in json.loads(gentk(*WORDS, *over, *words).stdout)["runs"]]
+
+    assert seeds("--seed", "3", "--seeds", "2") == [3, 4]
+    assert seeds("--seed", "3", "--seed", "7") == [3, 7]
+    assert gentk(*WORDS, *over, "--seed", "3", "--seed", "7", "--seeds", "2").exit_code == 2

@@ -1,0 +1,126 @@
+"""What a sweep would run, and what came of it, as it is printed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..sweep.finish import Making
+    from ..sweep.trial import Sweep, Trial
+
+__all__ = ["command_line", "echo_outcome", "echo_planned", "echo_refused", "finish_watched"]
+
+
+def finish_watched(
+    sweep: Sweep, making: Callable[[Making], Making], quiet: bool, label: str = ""
+) -> None:
+    """Finish a sweep and say on stderr which trial is being made and how far it is."""
+    from ..sweep.finish import Making, finish
+    from .meter import Meter
+
+    trials = [trial for trial in sweep.trials if trial.refused is None and trial.source is None]
+    number = {trial: index for index, trial in enumerate(trials, 1)}
+
+    def begin(trial: Trial) -> None:
+        if not quiet:
+            text = f"{label}{number[trial]}/{len(trials)}: {trial.name}, seed {trial.seed}"
+            click.echo(text, err=True)
+
+    def notice(message: str) -> None:
+        click.echo(f"note: {message}", err=True)
+
+    with Meter(quiet=quiet) as meter:
+
+        def advance(what: str, done: int, total: int) -> None:
+            meter.advance(what, done, total)
+            if done >= total:
+                meter.close()
+
+        made_with = Making(silent=quiet, begin=begin, advance=advance, notice=notice)
+        finish(sweep, making(made_with))
+
+
+def echo_planned(sweep: Sweep, commands: Callable[[Trial], str] | None, as_json: bool) -> None:
+    """Print what would be run: commands, or folders and the images that are judged."""
+    trials = [trial for trial in sweep.trials if trial.refused is None]
+    lines = [commands(trial) if commands else _place(trial) for trial in trials]
+    if as_json:
+        what = "command" if commands else "folder"
+        runs = [
+            {"run": trial.name, "seed": trial.seed, what: line}
+            for trial, line in zip(trials, lines, strict=True)
+        ]
+        click.echo(json.dumps({"runs": runs, "refused": _refused(sweep)}, indent=2))
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def _place(trial: Trial) -> str:
+    if trial.source is not None:
+        return f"{trial.name}, seed {trial.seed}: the row of {trial.source.name}"
+    if trial.resolved is None:
+        return trial.images.subject if trial.images else trial.name
+    return str(trial.resolved.folder())
+
+
+def command_line(trial: Trial) -> str:
+    """Return what makes and judges one run."""
+    from ..sweep.trial import command_of
+
+    assert trial.resolved is not None and trial.flags is not None
+    r = trial.resolved.recipe
+    options = [word for plan in trial.plans for word in plan.words(r.device, r.threads)]
+    judge = ["gentk", "evaluate", str(trial.resolved.folder()), *options]
+    return f"{command_of(trial.recipe, trial.flags)} && {shlex.join(judge)}"
+
+
+def echo_outcome(
+    sweep: Sweep, *, markdown: bool, as_json: bool, png: Path | None
+) -> tuple[int, int]:
+    """Print the table and what failed; return how many trials have values and how many failed."""
+    from ..sweep.comparison import Entry, tabulate
+    from ..sweep.row import read_rows
+    from .compare import show
+
+    notes: list[str] = []
+    read_rows(sweep.rows, notes.append)
+    settled = sweep.settled()
+    entries = [
+        Entry(trial.name, trial.seed, row.measurements, row.folder or row.subject or "")
+        for trial, row in settled.items()
+        if row.failed is None
+    ]
+    failures = [(trial, row.failed) for trial, row in settled.items() if row.failed is not None]
+    failed: dict[str, list[int]] = {}
+    for trial, _ in failures:
+        failed.setdefault(trial.name, []).append(trial.seed)
+    more = {
+        "refused": _refused(sweep),
+        "failed": [{"run": t.name, "seed": t.seed, "reason": why} for t, why in failures],
+    }
+    # A sweep over data has no reference that is common to all of its runs.
+    comparison = tabulate(entries, mixed=True, notes=notes, failed=failed)
+    show(comparison, markdown=markdown, as_json=as_json, png=png, more=more)
+    for trial, why in failures:
+        click.echo(f"failed: {trial.name}, seed {trial.seed}: {why}", err=True)
+    return len(entries), len(failures)
+
+
+def _refused(sweep: Sweep) -> list[dict[str, str]]:
+    """Return the trials that do not fit, each name once, and why."""
+    told = dict.fromkeys((trial.name, trial.refused) for trial in sweep.trials if trial.refused)
+    return [{"run": name, "reason": str(reason)} for name, reason in told]
+
+
+def echo_refused(sweep: Sweep) -> None:
+    """Say on stderr what does not fit."""
+    for row in _refused(sweep):
+        click.echo(f"refused: {row['run']}: {row['reason']}", err=True)

@@ -1,0 +1,238 @@
+"""Finishing a sweep: every trial that has no row yet is made and judged, and its row appended.
+
+Several processes may share a sweep: a trial belongs to the process that holds its folder, and rows are
+read again before each one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import cast
+
+from ..errors import Busy, GentkError
+from ..evaluation.evaluate import evaluate
+from ..evaluation.measurement import Measurement
+from ..evaluation.plan import Context, Plan
+from ..evaluation.settled import judge, recorded, rehearse
+from ..families.base import Advance
+from ..files import hold
+from ..interfaces import Observer
+from ..recipe import Resolved
+from ..registry import Registry
+from ..runs.trained import Run
+from ..runs.training import finished_run, make
+from ..selection import Selection
+from .row import Row, append, commit
+from .trial import Images, Sweep, Trial, command_of
+
+__all__ = ["Making", "finish"]
+
+
+@dataclass(frozen=True)
+class Making:
+    """What trials are made with; none of it decides a value.
+
+    Attributes:
+        registry: Where names are looked up.
+        silent: Leave out the observer that prints.
+        begin: Called before each trial.
+        ended: Called after each trial with its run, if it is one that was finished.
+        advance: Called with what is being done, the number done, the total.
+        notice: Called with sentences people should read.
+        command: What was typed; by default each run's own command is kept with its row.
+        device: Where images are judged that are no run's.
+        threads: CPU threads for them.
+    """
+
+    registry: Registry = field(default_factory=Registry)
+    silent: bool = False
+    begin: Callable[[Trial], None] = lambda trial: None
+    ended: Callable[[Trial, Run | None], None] = lambda trial, run: None
+    advance: Advance | None = None
+    notice: Callable[[str], None] = lambda message: None
+    command: str | None = None
+    device: str = "auto"
+    threads: int | None = None
+
+    def context(self, trial: Trial) -> Context:
+        """Return what a trial is judged with: its recipe's device and threads."""
+        device, threads = self.device, self.threads
+        if trial.resolved is not None:
+            device, threads = trial.resolved.recipe.device, trial.resolved.recipe.threads
+        return Context(self.registry, device, threads, advance=self.advance)
+
+
+def finish(sweep: Sweep, making: Making) -> None:
+    """Make and judge every trial that has no row yet; one that fails has a row that says why.
+
+    Before the first run is trained, real images are judged as the runs will be.
+
+    Args:
+        sweep: The sweep.
+        making: What its trials are made with.
+
+    Raises:
+        GentkError: No run could be judged so.
+    """
+    pending = _pending(sweep, sweep.trials)
+    if pending and not any(_is_judged(trial, making.registry) for trial in pending):
+        _rehearse(pending, making)
+    if pending:
+        # What cannot be written shows before hours of training.
+        append(sweep.rows, [])
+    busy = []
+    for trial in pending:
+        # Another process may have made it meanwhile.
+        if not _pending(sweep, [trial]):
+            continue
+        making.begin(trial)
+        try:
+            with _owned(sweep, trial):
+                if _pending(sweep, [trial]):
+                    append(sweep.rows, [_row(trial, making)])
+        except Busy:
+            busy.append(trial)
+    if busy:
+        making.notice(
+            f"{len(busy)} of the trials are being made by other processes, such as {busy[0].name!r}; "
+            "type the same command again when they are done"
+        )
+
+
+def _pending(sweep: Sweep, trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that are still to be made here."""
+    settled = replace(sweep, trials=list(trials)).settled()
+    mine = [trial for trial in trials if trial.refused is None and trial.source is None]
+    return [trial for trial in mine if trial not in settled or not settled[trial].is_final]
+
+
+@contextmanager
+def _owned(sweep: Sweep, trial: Trial) -> Iterator[None]:
+    """Own a trial's folder, so that no other process makes it too.
+
+    What keeps a run's folder from being used shows when the run is made, and is in its row.
+    """
+    folder = sweep.out / f"images-{trial.key}"
+    if trial.resolved is not None:
+        folder = trial.resolved.folder()
+    if folder.exists() and not folder.is_dir():
+        yield
+        return
+    with hold(folder, f"the folder {folder} of a trial", "type another folder with --out"):
+        yield
+
+
+def _is_judged(trial: Trial, registry: Registry) -> bool:
+    """Say whether a run was made and judged elsewhere."""
+    try:
+        run = finished_run(trial.resolved, registry) if trial.resolved is not None else None
+        if run is None or run.result is None:
+            return False
+        steps, folder = run.result["steps"], run.folder.path
+        plans = [plan.of_run(folder) for plan in _applying(trial.plans, run)]
+        return all(recorded(folder, steps, plan, registry) is not None for plan in plans)
+    except GentkError:
+        return False
+
+
+def _rehearse(trials: Sequence[Trial], making: Making) -> None:
+    """Judge the data of the runs that are to be made; refuse if that is possible for none."""
+    runs = {t.resolved.recipe.data: t for t in trials if t.resolved is not None}
+    errors = []
+    for data, trial in runs.items():
+        try:
+            for plan in trial.plans:
+                if not plan.needs_encoder:
+                    rehearse(data, plan, making.context(trial))
+        except GentkError as error:
+            errors.append(error)
+    if errors and len(errors) == len(runs):
+        raise errors[0]
+
+
+def _row(trial: Trial, making: Making) -> Row:
+    """Make and judge one trial, and return its row."""
+    row = Row(
+        trial.key, trial.name, trial.seed, datetime.now(UTC).strftime("%Y-%m-%d"), commit=commit()
+    )
+    if trial.images is not None:
+        images = trial.images
+        row = replace(
+            row,
+            subject=images.subject,
+            floor=images.floor,
+            threads=making.threads,
+            command=making.command,
+        )
+    elif trial.resolved is not None and trial.flags is not None:
+        flags = dict(trial.flags)
+        row = replace(
+            row,
+            folder=str(trial.resolved.folder()),
+            recipe=trial.recipe,
+            flags={key: value for key, value in flags.items() if key not in ("seed", "out")},
+            threads=trial.resolved.recipe.threads,
+            command=making.command or command_of(trial.recipe, flags),
+        )
+    try:
+        if trial.images is not None:
+            measurements = _images_judged(trial, trial.images, making)
+            making.ended(trial, None)
+            return replace(row, measurements=measurements)
+        run = _run(trial, making)
+        row = replace(row, result=run.result, measurements=_run_judged(trial, run, making))
+        making.ended(trial, run)
+    except Busy:
+        raise
+    except GentkError as error:
+        return replace(
+            row, result=None, measurements=(), failed=str(error), kind=type(error).__name__
+        )
+    return row
+
+
+def _run(trial: Trial, making: Making) -> Run:
+    """Train a trial's run after the runs it stands on."""
+    assert trial.resolved is not None
+    for resolved in (*trial.stages, trial.resolved):
+        run = make(resolved, making.registry, _observers(resolved, making), making.advance)
+    return run
+
+
+def _observers(resolved: Resolved, making: Making) -> list[Observer] | None:
+    """Return a recipe's observers without the one that prints; None for all of them."""
+    if not making.silent:
+        return None
+    texts = [t for t in resolved.recipe.observer if Selection.parse(t).name != "progress"]
+    return [cast(Observer, making.registry.build("observer", text)[0]) for text in texts]
+
+
+def _run_judged(trial: Trial, run: Run, making: Making) -> tuple[Measurement, ...]:
+    """Judge a run by the plans that can: one without an encoder has no judge of encoders."""
+    assert run.result is not None
+    folder, context = run.folder.path, making.context(trial)
+    measurements: list[Measurement] = []
+    for plan in _applying(trial.plans, run):
+        asked = plan.of_run(folder)
+        measurements += judge(folder, run.result["steps"], asked, context).measurements
+    return tuple(measurements)
+
+
+def _applying(plans: Sequence[Plan], run: Run) -> list[Plan]:
+    return [plan for plan in plans if run.encoder is not None or not plan.needs_encoder]
+
+
+def _images_judged(trial: Trial, images: Images, making: Making) -> tuple[Measurement, ...]:
+    """Judge images as they are, or what the sanity row of a name makes of them."""
+    measurements: list[Measurement] = []
+    for plan in trial.plans:
+        if plan.needs_encoder:
+            continue
+        asked = replace(plan, sanity=images.floor is not None, beside=False)
+        evaluation = evaluate(images.subject, asked, making.context(trial))
+        wanted = images.floor or images.subject
+        measurements += [m for m in evaluation.measurements if m.subject == wanted]
+    return tuple(measurements)

@@ -1,0 +1,166 @@
+"""Trials: one run of a recipe, or one set of images, with how it is judged and what it is found by.
+
+    key = digest(identity of the recipe and of its stages, budgets, how it is judged)
+
+A trial's name and folder are no part of its key, and no data are opened for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from ..evaluation.plan import Plan
+from ..recipe import Recipe, Resolved
+from ..registry import Registry
+from ..runs.folder import RunFolder
+from ..runs.stages import plan as stages_of
+from .row import Row, latest
+
+__all__ = ["Flags", "Images", "Source", "Sweep", "Trial", "command_of", "digest", "parts_of"]
+
+Flags = Mapping[str, JsonValue]
+"""Key of a recipe -> its value."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that are judged as they are.
+
+    Attributes:
+        subject: Their name, as for `gentk evaluate`.
+        floor: The sanity row that is made of them and judged in their place, if one is.
+    """
+
+    subject: str
+    floor: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Another sweep file that has made a trial, so that its row there is quoted.
+
+    Attributes:
+        name: The file's name without its ending.
+        rows: Its rows.
+        key: The trial's key there.
+    """
+
+    name: str
+    rows: Path
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One run, or one set of images, of a sweep.
+
+    Attributes:
+        name: What distinguishes it from the others, but for the seed.
+        seed: Its seed.
+        plans: How it is judged.
+        parts: What decides it besides that.
+        recipe: Of a run: what it starts from.
+        flags: Of a run: what is laid over that.
+        resolved: Of a run: the recipe, if it fits.
+        stages: Of a run: the runs of the sweep that are made before it.
+        refused: Why it does not fit.
+        images: What is judged, if that is no run.
+        source: Where its row is if another sweep makes it.
+    """
+
+    name: str
+    seed: int
+    plans: tuple[Plan, ...]
+    parts: tuple[JsonValue, ...] = ()
+    recipe: str | None = None
+    flags: Flags | None = None
+    resolved: Resolved | None = None
+    stages: tuple[Resolved, ...] = ()
+    refused: str | None = None
+    images: Images | None = None
+    source: Source | None = None
+
+    @property
+    def key(self) -> str:
+        """What its row is found by."""
+        asked: list[JsonValue] = [list(_words(plan)) for plan in self.plans]
+        return digest([*self.parts, asked[0] if len(asked) == 1 else asked])
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All trials of a sweep, one seed of all before the next seed.
+
+    Attributes:
+        trials: The trials.
+        rows: The file of what came of them.
+        out: The folder of its runs.
+    """
+
+    trials: list[Trial]
+    rows: Path
+    out: Path
+
+    def settled(self) -> dict[Trial, Row]:
+        """Return the trials that have a row, with it."""
+        tables: dict[Path, dict[str, Row]] = {}
+        settled = {}
+        for trial in self.trials:
+            if trial.refused is not None:
+                continue
+            path = trial.source.rows if trial.source else self.rows
+            if path not in tables:
+                tables[path] = latest(path)
+            row = tables[path].get(trial.source.key if trial.source else trial.key)
+            if row is not None:
+                settled[trial] = row
+        return settled
+
+
+def digest(parts: Sequence[JsonValue]) -> str:
+    """Return 16 hex digits of what decides something."""
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def parts_of(resolved: Resolved, registry: Registry) -> tuple[JsonValue, ...]:
+    """Return what decides a run: its identity and budget, and those of its own stages."""
+    r = resolved.recipe
+    place = str(RunFolder(resolved.folder()).stages)
+    stages: list[JsonValue] = [
+        [name, *_decisive(_unplaced(stage.recipe, place))]
+        for name, stage in stages_of(resolved, registry)
+    ]
+    return (*_decisive(r), *([stages] if stages else []))
+
+
+def _decisive(r: Recipe) -> tuple[JsonValue, ...]:
+    return r.identity(), r.steps, r.minutes
+
+
+def _unplaced(r: Recipe, place: str) -> Recipe:
+    """Write the stages that a stage stands on by their names: where they are decides nothing."""
+    text = json.dumps(r.model_dump(mode="json"))
+    there = json.dumps(f"run:{place}/")[1:-1]
+    return Recipe.model_validate_json(text.replace(there, "stage:"))
+
+
+def _words(plan: Plan) -> list[str]:
+    """Return what decides a plan's values."""
+    return [*plan.words(), *(["--ratio"] if plan.ratio else [])]
+
+
+def command_of(recipe: str | None, flags: Flags) -> str:
+    """Return what to type for a run; tables of a recipe have no flags and are left out."""
+    words = ["gentk", "run", *([recipe] if recipe else [])]
+    for key, value in flags.items():
+        for item in value if isinstance(value, list | tuple) else [value]:
+            if not isinstance(item, dict):
+                words += [f"--{key.replace('_', '-')}", str(item)]
+    return shlex.join(words)
