@@ -234,7 +234,10 @@ def protocol_of(
 def preparation_of(space: FeatureSpace) -> Preparation:
     """Return what decides the features of a space with one extractor."""
     (extractor,) = space.extractors
-    describe = getattr(getattr(extractor, "preparation", extractor), "describe", None)
+    describer = (
+        extractor if hasattr(extractor, "describe") else getattr(extractor, "preparation", None)
+    )
+    describe = getattr(describer, "describe", None)
     resize = describe() if callable(describe) else None
     return Preparation(
         space.fingerprint(),

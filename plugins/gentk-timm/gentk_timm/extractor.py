@@ -17,6 +17,7 @@ from . import layers as selection
 from . import model as models
 from .fold import FORMAT
 from .fold import fold as fold_norms
+from .pooling import Pool, Pooling
 from .preparation import Preparation
 from .size import accepts, dry_images
 from .taps import Tap, collect, free_unused, overwritten
@@ -49,6 +50,9 @@ class TimmExtractor(Extractor):
         resize: Height and width in pixels that images are resized to. By default they keep their
             size, except for networks that take one size only.
         fold: Fold batch norms into the convolutions before them: the same features, faster.
+        pool: `none` keeps all positions, and metrics that pool average all tokens; `mean` averages
+            patches, without class, distillation and register tokens, and maps over space; `cls`
+            takes the class token.
 
     Raises:
         UnknownName: timm has no such model, or the model no such layer.
@@ -67,6 +71,7 @@ class TimmExtractor(Extractor):
         weights: str = "pretrained",
         resize: int | None = None,
         fold: bool = True,
+        pool: Pool = "none",
     ) -> None:
         super().__init__()
         config = models.config(model)
@@ -79,6 +84,8 @@ class TimmExtractor(Extractor):
         images, only = dry_images(self.network, config)
         self._example = tuple(images[:1].shape)
         self._choose((layers,) if isinstance(layers, str) else layers, first, last, images)
+        self.pooling = Pooling(pool, self.network, [tap.call for tap in self._taps])
+        self.notes = tuple(f"timm:{self.model}: {note}" for note in self.pooling.notes())
         if found is not None:
             fill(self.network, layout, self.model, found)
         self._folded = fold_norms(self.network, lambda: self._run(images).values()) if fold else 0
@@ -112,7 +119,7 @@ class TimmExtractor(Extractor):
             )
         prepared = self.preparation(images)
         try:
-            return self._run(prepared)
+            return self.pooling(self._run(prepared))
         except (RuntimeError, ValueError, AssertionError) as error:
             # Is it the size, or something else that a known size would not mend?
             one = prepared[:1].detach()
@@ -124,6 +131,10 @@ class TimmExtractor(Extractor):
                 f"{self.layers[-1]!r}; type resize={self._example[-1]}, or choose earlier layers"
             ) from error
 
+    def describe(self) -> dict[str, object]:
+        """Return what decides pooled features besides the network, as plain values."""
+        return {**self.preparation.describe(), **self.pooling.describe()}
+
     def fingerprint(self) -> str:
         """Return a digest of the network, its weights, layers, preparation, folding and timm."""
         if self._digest is None:
@@ -133,6 +144,7 @@ class TimmExtractor(Extractor):
                 "layers": self.layers,
                 "preparation": self.preparation.describe(),
                 "fold": FORMAT if self._folded else None,
+                **({} if self.pooling.pool == "none" else self.pooling.describe()),
             }
             self._digest = state_digest(
                 sorted(self.network.state_dict().items()),

@@ -168,3 +168,48 @@ def test_networks_of_one_size_resize_by_themselves():
     assert extractor("test_vit").preparation.size == (160, 160)
     assert extractor("test_resnet").preparation.size is None
     assert extractor("inception_v3").preparation.size is None  # refuses only small ones
+
+
+@pytest.mark.parametrize(
+    ("model", "count", "has_class"), [("test_vit", 1, True), ("test_vit2", 1, False)]
+)
+def test_pooling_keeps_kinds_of_tokens_apart(model, count, has_class):
+    """`mean` is that of the patches, `cls` the first token where it is a class token."""
+    torch.manual_seed(0)
+    images = torch.rand(2, 3, 160, 160)
+
+    def made(**options):
+        torch.manual_seed(1)
+        return TimmExtractor(model, weights="none", last=2, **options)
+
+    plain = made()
+    whole = plain(images)
+    pooled = made(pool="mean")(images)
+    for name, tokens in whole.items():
+        assert tokens.shape[1] == count + 100
+        torch.testing.assert_close(pooled[name], tokens[:, count:].mean(1))
+    assert plain.describe()["pool"] == "mean of all tokens"
+    assert plain.notes and "pool=mean" in plain.notes[0]
+    assert made(pool="mean").fingerprint() != plain.fingerprint()
+    assert not made(pool="mean").notes
+    if has_class:
+        first = made(pool="cls")(images)
+        for name, tokens in whole.items():
+            assert torch.equal(first[name], tokens[:, 0])
+    else:
+        with pytest.raises(Incompatible, match="no class token"):
+            made(pool="cls")
+
+
+def test_pooling_of_maps_is_over_space():
+    """A network of maps has no class token, and nothing to say of pooling."""
+    torch.manual_seed(1)
+    plain = TimmExtractor("test_resnet", weights="none", last=1)
+    torch.manual_seed(1)
+    pooled = TimmExtractor("test_resnet", weights="none", last=1, pool="mean")
+    images = torch.rand(2, 3, 64, 64)
+    ((name, maps),) = plain(images).items()
+    torch.testing.assert_close(pooled(images)[name], maps.mean((2, 3)))
+    assert "pool" not in plain.describe() and not plain.notes
+    with pytest.raises(Incompatible, match="no class token"):
+        TimmExtractor("test_resnet", weights="none", last=1, pool="cls")
