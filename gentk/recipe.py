@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import BadRecipe, UsageError, did_you_mean
+from .keys import KEYS
 from .seed import SEEDS
 
 __all__ = ["Change", "Decay", "PhaseRecipe", "Recipe", "Resolved", "resolve"]
@@ -52,62 +53,50 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    summary: str = Field("", description="One line for `gentk list`")
+    summary: str = Field("", description=KEYS["summary"])
     data: str = Field(
         "digits,size=32",
-        description="Images to learn from: digits, cifar10, folder:PATH,size=64, ...",
+        description=KEYS["data"],
     )
     extractor: tuple[str, ...] = Field(
         ("pixels",),
         min_length=1,
-        description="Feature extractor; repeat it to have several side by side",
+        description=KEYS["extractor"],
     )
-    generator: str = Field("resnet,width=16", description="The network that is trained")
-    encoder: str | None = Field(
-        None, description="The network that inverts it, for losses that ask for one"
-    )
-    critic: str | None = Field(
-        None, description="The network it plays against, for adversarial losses"
-    )
-    loss: str = Field("moments", description="What is minimised")
-    estimator: str = Field(
-        "batch", description="How the model's statistics are followed: batch, ma, ama, ..."
-    )
-    batch: int = Field(64, ge=2, description="Generated samples per step")
-    chunk: int | None = Field(
-        None, ge=1, description="Samples per graph: a virtual batch, for less memory"
-    )
+    generator: str = Field("resnet,width=16", description=KEYS["generator"])
+    encoder: str | None = Field(None, description=KEYS["encoder"])
+    critic: str | None = Field(None, description=KEYS["critic"])
+    loss: str = Field("moments", description=KEYS["loss"])
+    estimator: str = Field("batch", description=KEYS["estimator"])
+    batch: int = Field(64, ge=2, description=KEYS["batch"])
+    chunk: int | None = Field(None, ge=1, description=KEYS["chunk"])
     reference: int | None = Field(
         None,
         ge=2,
-        description="Data samples per step, for losses that compare samples; by default as batch",
+        description=KEYS["reference"],
     )
     optimizer: str = Field(
         "adam,lr=1e-3,betas=0.5+0.999",
-        description="Of torch.optim, by name: adam,lr=1e-3,betas=0.5+0.999",
+        description=KEYS["optimizer"],
     )
-    schedule: tuple[Change, ...] = Field((), description="Optimiser settings over images seen")
-    decay: Decay = Field("none", description="Of the learning rate over the budget")
-    clip: float | None = Field(None, gt=0, description="Largest norm of a step's gradient")
-    ema: float | None = Field(
-        None, gt=0, lt=1, description="Decay of weight averaging, such as 0.999; none for none"
-    )
-    steps: int | None = Field(None, ge=1, description="Budget in optimiser steps")
-    minutes: float | None = Field(None, gt=0, description="Budget in minutes of training")
-    init: str | None = Field(None, description="A run to start from; run:A+run:B are stacked")
-    codec: str | None = Field(None, description="A run in whose code space to generate")
-    seed: int = Field(0, ge=SEEDS.start, lt=SEEDS.stop, description="Seed of everything random")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:N or mps")
-    dtype: Literal["float32", "bfloat16"] = Field("float32", description="What networks compute in")
-    threads: int | None = Field(None, ge=1, description="CPU threads; all by default")
-    out: str | None = Field(None, description="Run folder; runs/RECIPE-HASH8 by default")
+    schedule: tuple[Change, ...] = Field((), description=KEYS["schedule"])
+    decay: Decay = Field("none", description=KEYS["decay"])
+    clip: float | None = Field(None, gt=0, description=KEYS["clip"])
+    ema: float | None = Field(None, gt=0, lt=1, description=KEYS["ema"])
+    steps: int | None = Field(None, ge=1, description=KEYS["steps"])
+    minutes: float | None = Field(None, gt=0, description=KEYS["minutes"])
+    init: str | None = Field(None, description=KEYS["init"])
+    codec: str | None = Field(None, description=KEYS["codec"])
+    seed: int = Field(0, ge=SEEDS.start, lt=SEEDS.stop, description=KEYS["seed"])
+    device: str = Field("auto", description=KEYS["device"])
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description=KEYS["dtype"])
+    threads: int | None = Field(None, ge=1, description=KEYS["threads"])
+    out: str | None = Field(None, description=KEYS["out"])
     observer: tuple[str, ...] = Field(
-        ("progress", "metrics", "grids"), description="What is printed, drawn, logged; repeatable"
+        ("progress", "metrics", "grids"), description=KEYS["observer"]
     )
-    phase: dict[str, PhaseRecipe] = Field({}, description="Settings of single phases")
-    stage: dict[str, dict[str, Any]] = Field(
-        {}, description="Runs made before this one: keys of a recipe, `recipe` to start from one"
-    )
+    phase: dict[str, PhaseRecipe] = Field({}, description=KEYS["phase"])
+    stage: dict[str, dict[str, Any]] = Field({}, description=KEYS["stage"])
 
     def identity(self) -> str:
         """Return eight hex digits of all that makes this run another than others.

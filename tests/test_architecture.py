@@ -28,6 +28,7 @@ LAYERS: dict[str, set[str]] = {
         "registry",
         "library",
         "recipe",
+        "keys",
     },
     "interfaces": {"interfaces", "events", "prior"},
     "mechanism": {

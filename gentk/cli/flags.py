@@ -1,7 +1,6 @@
 """Flags: those that are a recipe's keys, in their sections, and the words of those that commands share.
 
-What a key is, `gentk.recipe.Recipe` says once; it is read when help is asked for, so that `gentk --help`
-and `gentk list` do without the recipe's schema.
+What a key is, `gentk.keys` says once, for the recipe's schema too.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from collections.abc import Collection
 
 import click
 
+from ..keys import KEYS as WHAT
 from .sections import SectionedOption
 
 __all__ = ["HELP", "KEYS", "KeyOption", "key_options"]
@@ -41,7 +41,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "Where it computes": ("--device NAME", "--dtype float32|bfloat16", "--threads N"),
     "What comes out": ("--out FOLDER", "--observer NAME"),
 }
-"""Section -> flags with what they take. Each is a key of `gentk.recipe.Recipe`."""
+"""Section -> flags with what they take. Each is a key of a recipe."""
 
 REPEATABLE = frozenset({"--extractor", "--observer"})
 
@@ -62,10 +62,7 @@ class KeyOption(SectionedOption):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the flag and what it is."""
-        from ..recipe import Recipe
-
-        description = Recipe.model_fields[str(self.name)].description or ""
-        self.help = description if description.endswith(".") else f"{description}."
+        self.help = f"{WHAT[str(self.name)]}."
         return super().get_help_record(ctx)
 
 

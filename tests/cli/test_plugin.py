@@ -151,7 +151,7 @@ def test_nothing_half_written_is_left(refused, place, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gentk.templates.distribution.os.replace", full)
+    monkeypatch.setattr("gentk.files.writing.os.replace", full)
 
     assert "cannot be written" in refused("plugin", "new", "mine", "--kind", "loss", code=1)
 

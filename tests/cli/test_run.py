@@ -163,7 +163,7 @@ def test_the_error_of_a_ratio_holds_that_of_the_floor(gentk, trained) -> None:
     """For fdr = a / b: its relative error is the root of the sum of both relative errors' squares."""
     words = ("evaluate", "done", "--extractor", "pixels", "-n", "300", "--floor", "--json")
     printed = json.loads(gentk(*words, "--quiet").stdout)
-    by = {(row["subject"], row["figure"]): row for row in printed["rows"]}
+    by = {(row["subject"], row["name"]): row for row in printed["rows"]}
     ours, real, ratio = by["done", "fd"], by["real images (train)", "fd"], by["done", "fdr"]
 
     parts = [(row["error"] / row["value"]) ** 2 for row in (ours, real)]
