@@ -22,7 +22,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 WRITE = "GENTK_WRITE_SNAPSHOTS"
 ROOT = Path(__file__).parent.parent
 PINNED: dict[str, tuple[str, ...]] = {
-    "data": ("ArrayRecords", "Records"),
+    "data": ("ArrayRecords", "Minibatches", "Records"),
     "digest": (),
     "engine": ("Adversarial", "Collapse"),
     "errors": (),
@@ -34,6 +34,7 @@ PINNED: dict[str, tuple[str, ...]] = {
     "limits": (),
     "precision": (),
     "prior": (),
+    "ranges": ("to_range",),
     "seed": (),
     "summary": (),
     "testing": (),

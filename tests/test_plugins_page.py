@@ -21,6 +21,9 @@ PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 BLOCK = re.compile(
     r"(?:^`(?P<path>[^`\n]+)`:\n\n)?^```(?P<form>\w+)\n(?P<text>.*?)^```$", re.M | re.S
 )
+LOSSES = {"family": "loss"}
+"""A family is not typed: its loss is."""
+
 HAND_WRITTEN = 25
 """Lines, those that are not blank, that an extractor of one's own may take."""
 
@@ -50,7 +53,7 @@ def test_the_page_has_a_plugin_of_every_kind():
             rf"gentk plugin new my-{kind} --kind {kind}$",
             rf"pip install .*-e \./my-{kind}\b",
             rf"gentk plugin check my-{kind}$",
-            rf"gentk (run|evaluate) .*--{kind} my-{kind}\b",
+            rf"gentk (run|evaluate) .*--{LOSSES.get(kind, kind)} my-{kind}\b",
         ):
             assert re.search(pattern, commands, re.M), pattern
     assert {block.form for block in BLOCKS} == {"console", "python", "sh"}
@@ -137,3 +140,10 @@ def test_the_page_works_as_it_stands(tmp_path, environment):
     assert "checks passed: extractor" in said["gentk plugin check my-extractor"]
     assert said["cat seen/curve.csv"].startswith("step,loss\n1,")
     assert len(list((tmp_path / "runs").iterdir())) >= 6, "each run has a folder"
+    # A family of its own trains, goes on where it stopped, is sampled and listed.
+    near = tmp_path / "near"
+    steps = [json.loads(line)["step"] for line in (near / "metrics.jsonl").read_text().splitlines()]
+    assert [int(step) for step in steps] == list(range(1, 51))
+    assert json.loads((near / "run.json").read_text())["result"]["steps"] == 50
+    assert (near / "samples" / "grid.png").exists()
+    assert {"my-family", "matching", "autoencoding"} <= set(said["gentk list family"].split())

@@ -25,6 +25,7 @@ SUMMARIES = {
     "generator": "a multilayer perceptron from latents to images",
     "critic": "a multilayer perceptron from images to a score",
     "loss": "distance of the means of features",
+    "family": "a generator whose nearest sample is drawn to each image",
     "estimator": "average of the batch statistics that forgets slowly",
     "data": "grey discs, small ones and large ones",
     "metric": "squared distance of the means of features, in units of their variance",
@@ -39,6 +40,7 @@ RUNS = {
     "generator": f"{TRAIN} --extractor pixels --generator NAME",
     "critic": f"{TRAIN} --generator mlp --loss AN-ADVERSARIAL-LOSS --critic NAME",
     "loss": f"{TRAIN} --generator mlp --extractor pixels --estimator batch --loss NAME",
+    "family": f"{TRAIN} --generator mlp --loss NAME-loss",
     "estimator": f"{TRAIN} --generator mlp --extractor pixels --estimator NAME",
     "data": "gentk run --steps 50 --generator mlp --extractor pixels --data NAME",
     "metric": "gentk evaluate digits --data digits,split=test -n 200 --extractor pixels --metric NAME",
@@ -123,8 +125,12 @@ class Distribution:
 
     def files(self) -> dict[str, str]:
         """Return all files, path -> text."""
-        templates = [(f"common/{name}", path) for name, path in COMMON.items()]
-        templates += [(f"{self.kind}/{name}", path) for name, path in OWN.items()]
+        # A kind may have its own form of a common template.
+        own = {path.name.removesuffix(".tmpl") for path in (HERE / self.kind).glob("*.tmpl")}
+        templates = [
+            (f"{self.kind if name in own else 'common'}/{name}", path)
+            for name, path in {**COMMON, **OWN}.items()
+        ]
         return {self._filled(path): self._filled(_template(name)) for name, path in templates}
 
     def write(self, folder: Path) -> None:

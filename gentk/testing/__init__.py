@@ -15,6 +15,7 @@ from .data import DataSuite
 from .encoder import EncoderSuite
 from .estimator import EstimatorSuite
 from .extractor import ExtractorSuite
+from .family import FamilySuite
 from .generator import GeneratorSuite
 from .loss import LossSuite
 from .metric import MetricSuite
@@ -29,6 +30,7 @@ __all__ = [
     "EncoderSuite",
     "EstimatorSuite",
     "ExtractorSuite",
+    "FamilySuite",
     "GeneratorSuite",
     "LossSuite",
     "MetricSuite",
@@ -46,6 +48,7 @@ SUITES: dict[str, type[Suite]] = {
         GeneratorSuite,
         CriticSuite,
         LossSuite,
+        FamilySuite,
         EstimatorSuite,
         DataSuite,
         MetricSuite,

@@ -81,5 +81,6 @@ def trained(composition: Composition, observers: list[Observer] | None = None) -
     """Train what was composed."""
     run = train(composition, observers=observers or [])
     result = run.result or {}
-    assert result.get("steps") == STEPS, f"the run ended after {result.get('steps')} steps"
+    wanted = composition.recipe.steps
+    assert result.get("steps") == wanted, f"the run ended after {result.get('steps')} steps"
     return run

@@ -27,23 +27,36 @@ def name_of(component: type) -> str:
 
 
 @functools.cache
-def registry(hook: str = "hook") -> Registry:
-    """All wrong components and the right ones they are made of, and the core's own parts."""
-    core = [part for part in Registry().select() if part.distribution == "gentk-core"]
+def registry(hook: str = "hook", family: type | None = None) -> Registry:
+    """All wrong components and the right ones they are made of, and the core's own parts.
+
+    Of the families, which all train one class of losses, only one.
+    """
+    core = [
+        part
+        for part in Registry().select()
+        if part.distribution == "gentk-core" or part.component.kind == "family"
+    ]
     found = Discovery(provided=core, modules=[("wrong", hook)])
     for kind in SUITES:
         module = import_module(f"wrong_{kind}")
         for part in (*getattr(module, "RIGHT", (module.Right,)), *module.WRONG.values()):
-            if part.__module__ == module.__name__:
+            if part.__module__ == module.__name__ and (kind != "family" or part is family):
                 target = f"{module.__name__}:{part.__name__}"
                 component = Component(kind=kind, name=name_of(part), target=target, summary="it")
                 found.provided.append(Provided(component, "wrong", "1"))
+    if family is not None:
+        pairs = Component(kind="loss", name="pairs", target="wrong_family:Pairs", summary="it")
+        found.provided.append(Provided(pairs, "wrong", "1"))
     return Registry(found)
 
 
 def failures(kind: str, component: type, hook: str = "hook") -> dict[str, str]:
     """The checks that a component fails, with the reasons."""
-    attributes = {"spec": name_of(component), "registry": registry(hook)}
+    attributes = {
+        "spec": name_of(component),
+        "registry": registry(hook, component if kind == "family" else None),
+    }
     verdicts = examine(type("Suite", (SUITES[kind],), attributes))
     return {v.name: v.reason for v in verdicts if v.outcome == "failed"}
 
