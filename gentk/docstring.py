@@ -28,15 +28,15 @@ class Docstring:
     @classmethod
     def parse(cls, text: str | None) -> Docstring:
         """Read a docstring written in Google's style."""
-        found = cls()
+        docstring = cls()
         for block in re.split(r"\n\s*\n", inspect.cleandoc(text or "")):
             head, _, rest = block.partition("\n")
             section = SECTION.fullmatch(head.strip())
             if section is None:
-                found.paragraphs += [block] if block.strip() else []
+                docstring.paragraphs += [block] if block.strip() else []
             elif section[1] in ("Args", "Attributes"):
-                found.arguments |= _arguments(rest)
-        return found
+                docstring.arguments |= _arguments(rest)
+        return docstring
 
     def rendered(self, width: int) -> str:
         """Return the paragraphs, filled to `width`; indented ones are formulas and stay."""
@@ -48,16 +48,16 @@ class Docstring:
 
 
 def _arguments(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    arguments: dict[str, str] = {}
     name = ""
     for line in textwrap.dedent(text).splitlines():
         entry = ENTRY.fullmatch(line)
         if entry:
             name = entry[1]
-            found[name] = entry[2]
+            arguments[name] = entry[2]
         elif name:
-            found[name] += f" {line.strip()}"
-    return found
+            arguments[name] += f" {line.strip()}"
+    return arguments
 
 
 def _fill(block: str, width: int) -> str:

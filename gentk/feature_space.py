@@ -109,8 +109,8 @@ class FeatureSpace(nn.Module):
             if extractor.channels != 1:
                 x = x.contiguous(memory_format=torch.channels_last)
             with autocast(x.device, self.dtype):
-                found = extractor(x)
-            features.update({f"{name}/{layer}": value for layer, value in found.items()})
+                layers = extractor(x)
+            features.update({f"{name}/{layer}": value for layer, value in layers.items()})
         return features
 
     def fingerprint(self) -> str:

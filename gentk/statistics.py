@@ -93,14 +93,14 @@ def summarise_all(
     """
     keys = [(judge.summary.__name__, judge.fingerprint()) for judge in judges]
     waiting = dict(zip(keys, judges, strict=True))
-    made: dict[tuple[str, str], Summary] = {}
+    summaries: dict[tuple[str, str], Summary] = {}
 
     def compute(key: tuple[str, str]) -> Summary:
-        if key not in made:
+        if key not in summaries:
             chunks = (chunk.to(device) for chunk in stream())
-            found = _summarise(chunks, space, list(waiting.values()), advance)
-            made.update(zip(waiting, found, strict=True))
-        return made[key]
+            fresh = _summarise(chunks, space, list(waiting.values()), advance)
+            summaries.update(zip(waiting, fresh, strict=True))
+        return summaries[key]
 
     # Those that may be kept come first: what is found is not computed for the sake of the others.
     order = sorted(waiting, key=lambda key: issubclass(waiting[key].summary, Samples))
@@ -145,10 +145,10 @@ def _summarise(
     for chunk in units:
         features = space.of_images(chunk)
         like: Sequence[Summary | None] = firsts or [None] * len(judges)
-        found = [judge.summarise(features, a) for judge, a in zip(judges, like, strict=True)]
-        firsts = firsts or found
-        done, chunks = done + found[0].count, chunks + 1
-        for row, part in zip(parts, found, strict=True):
+        own = [judge.summarise(features, a) for judge, a in zip(judges, like, strict=True)]
+        firsts = firsts or own
+        done, chunks = done + own[0].count, chunks + 1
+        for row, part in zip(parts, own, strict=True):
             row.append(part)
             pairs = (chunks & -chunks).bit_length() - 1 if part.grows else len(row) - 1
             for _ in range(pairs):

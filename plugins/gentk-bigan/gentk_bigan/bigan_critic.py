@@ -38,12 +38,12 @@ class Halving(nn.Module):
 
     def forward(self, maps: Tensor, latents: Tensor | None) -> Tensor:
         """Return maps (N, after, H / 2, W / 2)."""
-        found: Tensor = self.main(maps)
+        hidden: Tensor = self.main(maps)
         if self.beside is not None:
-            found = found + self.beside(latents)[:, :, None, None]
+            hidden = hidden + self.beside(latents)[:, :, None, None]
         if self.norm is not None:
-            found = self.norm(found)
-        return functional.leaky_relu(found, 0.2)
+            hidden = self.norm(hidden)
+        return functional.leaky_relu(hidden, 0.2)
 
 
 class BiGANCritic(Critic):

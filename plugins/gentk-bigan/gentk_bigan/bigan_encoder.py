@@ -65,7 +65,7 @@ class BiGANEncoder(Encoder):
         With `tanh`, the t before it is `linear`, (N, latent).
         """
         *hidden, linear = self.layers.outputs(images.flatten(1))
-        found = {f"layer{number}": rows for number, rows in enumerate(hidden, 1)}
+        layers = {f"layer{number}": rows for number, rows in enumerate(hidden, 1)}
         if self.code_range is None:
-            return found | {"code": linear}
-        return found | {"linear": linear, "code": (linear / 2).tanh()}
+            return layers | {"code": linear}
+        return layers | {"linear": linear, "code": (linear / 2).tanh()}

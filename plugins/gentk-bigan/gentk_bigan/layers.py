@@ -43,14 +43,14 @@ class Layer(nn.Module):
 
     def forward(self, hidden: Tensor, latents: Tensor | None = None) -> Tensor:
         """Return (N, after) for `hidden` (N, before) and `latents` (N, latent)."""
-        found: Tensor = self.main(hidden)
+        sums: Tensor = self.main(hidden)
         if self.beside is not None:
-            found = found + self.beside(latents)
+            sums = sums + self.beside(latents)
         if self.norm is not None:
-            found = self.norm(found)
+            sums = self.norm(sums)
         if self.activation == "relu":
-            return functional.relu(found)
-        return functional.leaky_relu(found, 0.2) if self.activation == "leaky" else found
+            return functional.relu(sums)
+        return functional.leaky_relu(sums, 0.2) if self.activation == "leaky" else sums
 
 
 class Layers(nn.ModuleList):
@@ -96,9 +96,9 @@ class Layers(nn.ModuleList):
 
     def outputs(self, rows: Tensor, latents: Tensor | None = None) -> list[Tensor]:
         """Return what every layer makes, of `rows` (N, before) and `latents` (N, latent)."""
-        found = []
+        outputs = []
         hidden = rows
         for layer in self:
             hidden = layer(hidden, latents)
-            found.append(hidden)
-        return found
+            outputs.append(hidden)
+        return outputs

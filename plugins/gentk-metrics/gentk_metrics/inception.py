@@ -65,8 +65,8 @@ class Inception(Extractor):
                 "extractor 'inception' judges and does not train: its input is rounded to 8 bits; type "
                 "--extractor timm:inception_v3 for a network of its kind"
             )
-        (found,) = self.network((images * 255).round().clamp(0, 255).to(torch.uint8))
-        return {self.layer: found}
+        (features,) = self.network((images * 255).round().clamp(0, 255).to(torch.uint8))
+        return {self.layer: features}
 
     def describe(self) -> dict[str, Any]:
         """Return how images are prepared."""
@@ -89,7 +89,9 @@ def _network(path: Path, layer: str) -> torch.nn.Module:
     try:
         # Read here first: torch-fidelity would unpickle whatever is in the file.
         torch.load(path, map_location="cpu", weights_only=True)
-        found = theirs.FeatureExtractorInceptionV3("inception", [layer], str(path))
+        network: torch.nn.Module = theirs.FeatureExtractorInceptionV3(
+            "inception", [layer], str(path)
+        )
     except FileNotFoundError as error:
         raise WeightsError(
             f"there are no Inception weights at {path}; download {theirs.URL_INCEPTION_V3} and type "
@@ -100,7 +102,6 @@ def _network(path: Path, layer: str) -> torch.nn.Module:
             f"{path} does not hold the weights of torch-fidelity's Inception "
             f"({type(error).__name__}); download {theirs.URL_INCEPTION_V3} and type {HINT}"
         ) from error
-    network: torch.nn.Module = found
     return network
 
 

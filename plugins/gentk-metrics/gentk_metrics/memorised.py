@@ -56,7 +56,7 @@ class Memorised(Metric):
                 "--data NAME,split=test"
             )
         known = Points(train.rows, train.rows.mean(0))
-        held, made = (
+        held, sampled = (
             radii(Points(side.rows, train.rows.mean(0)), known, 1) for side in (reference, sample)
         )
         if float((held == 0).double().mean()) > 0.5:
@@ -64,7 +64,7 @@ class Memorised(Metric):
                 "metric 'memorised' finds most of the reference among the training images in these "
                 "features; type another --extractor, or --data NAME,split=test"
             )
-        value, error = memorised(held, made)
+        value, error = memorised(held, sampled)
         return [MetricValue("memorised", value, error, "none")]
 
     def fingerprint(self) -> str:
@@ -72,17 +72,17 @@ class Memorised(Metric):
         return "samples-1 pool=mean"
 
 
-def memorised(held: Tensor, made: Tensor) -> tuple[float, float]:
-    """Return P(made < held) + P(made = held) / 2, and its standard error.
+def memorised(held: Tensor, sampled: Tensor) -> tuple[float, float]:
+    """Return P(sampled < held) + P(sampled = held) / 2, and its standard error.
 
     Args:
         held: (n,), n > 1.
-        made: (m,), m > 1.
+        sampled: (m,), m > 1.
     """
-    of_made = 1 - _below(held, made)
-    of_held = _below(made, held)
-    variance = of_made.var() / len(made) + of_held.var() / len(held)
-    return float(of_made.mean()), math.sqrt(float(variance))
+    of_sampled = 1 - _below(held, sampled)
+    of_held = _below(sampled, held)
+    variance = of_sampled.var() / len(sampled) + of_held.var() / len(held)
+    return float(of_sampled.mean()), math.sqrt(float(variance))
 
 
 def _below(values: Tensor, points: Tensor) -> Tensor:

@@ -47,8 +47,8 @@ def rows_of(points: Points, others: Points) -> Iterator[tuple[int, Tensor]]:
     for start in range(0, len(points), height):
         part = points.rows[start : start + height]
         scale = points.squares[start : start + height, None] + others.squares
-        found = torch.addmm(scale, part, others.rows.T, alpha=-2)
-        yield start, found.masked_fill_(found <= scale.mul_(precision), 0)
+        distances = torch.addmm(scale, part, others.rows.T, alpha=-2)
+        yield start, distances.masked_fill_(distances <= scale.mul_(precision), 0)
 
 
 def radii(points: Points, others: Points, k: int) -> Tensor:
@@ -57,9 +57,9 @@ def radii(points: Points, others: Points, k: int) -> Tensor:
     A point is its own nearest neighbour where `others` is `points`: it is passed over.
     """
     own = others is points
-    found = []
+    radii = []
     for start, distances in rows_of(points, others):
         if own:
             distances.diagonal(start).fill_(torch.inf)
-        found.append(distances.kthvalue(k, dim=1).values if k > 1 else distances.amin(1))
-    return torch.cat(found)
+        radii.append(distances.kthvalue(k, dim=1).values if k > 1 else distances.amin(1))
+    return torch.cat(radii)

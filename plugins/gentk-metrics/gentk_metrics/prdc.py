@@ -60,24 +60,24 @@ class PRDC(Metric):
                 f"are {sample.count} samples and {reference.count} of the reference; type "
                 "--metric prdc,k=1, or compare more"
             )
-        found = prdc(reference.rows, sample.rows, self.k)
-        return [MetricValue(n, v, direction="higher") for n, v in zip(NAMES, found, strict=True)]
+        values = prdc(reference.rows, sample.rows, self.k)
+        return [MetricValue(n, v, direction="higher") for n, v in zip(NAMES, values, strict=True)]
 
     def fingerprint(self) -> str:
         """Return what is summarised: pooled features."""
         return "samples-1 pool=mean"
 
 
-def prdc(real: Tensor, made: Tensor, k: int) -> tuple[float, float, float, float]:
+def prdc(real: Tensor, generated: Tensor, k: int) -> tuple[float, float, float, float]:
     """Return precision, recall, density and coverage.
 
     Args:
         real: (N, D), N > k.
-        made: (M, D), M > k.
+        generated: (M, D), M > k.
         k: Which nearest neighbour spans a ball.
     """
     centre = real.mean(0)
-    data, samples = Points(real, centre), Points(made, centre)
+    data, samples = Points(real, centre), Points(generated, centre)
     around_data, around_samples = radii(data, data, k), radii(samples, samples, k)
     precise = inside = 0
     recalled = torch.zeros(len(data), dtype=torch.bool, device=real.device)

@@ -270,13 +270,13 @@ class _Exponentials:
                     -step.times * self.weight * root * step.power,
                 )
                 if step.kept:
-                    powers[step.power] = made = (
+                    powers[step.power] = power = (
                         powers[1] if step.power == 1 else powers[step.left] * powers[step.right]
                     )
                     if step.times:
-                        values.add_(made, alpha=factor)
+                        values.add_(power, alpha=factor)
                         if derive:
-                            slopes.add_(made, alpha=steep)
+                            slopes.add_(power, alpha=steep)
                     continue
                 values.addcmul_(powers[step.left], powers[step.right], value=factor)
                 if derive:
@@ -302,20 +302,20 @@ class _Step:
 
 def _steps(powers: Sequence[int]) -> list[_Step]:
     """Return the products that make all powers, in order; the same power may be wanted twice."""
-    made = {1: _Step(1, 0, 0, powers.count(1))}
+    steps = {1: _Step(1, 0, 0, powers.count(1))}
 
     def make(power: int) -> None:
-        if power in made:
+        if power in steps:
             return
-        left = next((p for p in made if power - p in made), power // 2)
+        left = next((p for p in steps if power - p in steps), power // 2)
         for part in (left, power - left):
             make(part)
-            made[part].kept = True
-        made[power] = _Step(power, left, power - left, powers.count(power))
+            steps[part].kept = True
+        steps[power] = _Step(power, left, power - left, powers.count(power))
 
     for power in sorted(set(powers)):
         make(power)
-    return list(made.values())
+    return list(steps.values())
 
 
 def _whole(ratio: float) -> int | None:

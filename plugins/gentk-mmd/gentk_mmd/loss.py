@@ -145,8 +145,8 @@ class MMDLoss(MatchingLoss):
             return Samples.of(pooled(features) if self.pool == "mean" else features)
         rows = self._rows(features)
         maps = self._maps(len(rows))
-        made = {name: phi(value) for (name, value), phi in zip(rows.items(), maps, strict=True)}
-        return MomentSums.of(made, "none", like)
+        explicit = {name: phi(value) for (name, value), phi in zip(rows.items(), maps, strict=True)}
+        return MomentSums.of(explicit, "none", like)
 
     def statistics(self, summary: Summary) -> Statistics:
         """Return `samples` (N, D), as they are, or `mean` (m,), float64."""

@@ -97,10 +97,10 @@ class TensorBoard(Observer):
 
 def _flat(recipe: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
     """Return what is set in a recipe as TensorBoard takes it: numbers, truth values and texts."""
-    found: dict[str, bool | int | float | str] = {}
+    values: dict[str, bool | int | float | str] = {}
     for name, value in recipe.items():
         if isinstance(value, bool | int | float | str):
-            found[name] = value
+            values[name] = value
         elif value:
-            found[name] = json.dumps(value, default=str)
-    return found
+            values[name] = json.dumps(value, default=str)
+    return values
