@@ -166,3 +166,31 @@ def test_real_data(
     spread = (share @ values**2 - got**2).sqrt()
     torch.testing.assert_close(got, torch.tensor(mean).double(), atol=6e-5, rtol=0)
     torch.testing.assert_close(spread, torch.tensor(std).double(), atol=6e-5, rtol=0)
+
+
+def test_shards_are_read_in_the_order_of_their_numbers(
+    tmp_path: Path, noise: Noise, encode: Encode
+) -> None:
+    """Shard 2 comes before shard 10, also where numbers are not padded."""
+    for shard in range(12):
+        write(tmp_path / f"train-{shard}-of-12.parquet", [encode(noise(shard))], [shard])
+    images = open_images(Parquet(tmp_path), "x")
+    assert images.labels is not None
+    assert images.labels.tolist() == list(range(12))
+
+
+def test_unordered_categories_are_names_in_their_order(
+    tmp_path: Path, noise: Noise, encode: Encode
+) -> None:
+    """Classes that are given by name are numbered by name, over all splits, whatever the dictionary."""
+    images = [encode(noise(seed)) for seed in range(3)]
+    kinds = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), pa.array(["c", "a", "b"]))
+    for split, labels in (("train", kinds), ("test", pa.array(["d", "a", None]))):
+        table = pa.table({"image": pa.array(images, pa.binary()), "label": labels})
+        pq.write_table(table, tmp_path / f"{split}.parquet")
+    source = Parquet(tmp_path)
+    train, test = open_images(source, "x"), open_images(source, "x", TEST)
+    assert train.classes == test.classes == ["a", "b", "c", "d"]
+    assert train.labels is not None and test.labels is not None
+    assert (train.labels.tolist(), test.labels.tolist()) == ([2, 0, 1], [3, 0, -1])
+    assert any("1 class not among the train images: d" in note for note in train.notes())
