@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,10 @@ from .ranges import to_range
 __all__ = ["FeatureSpace", "autocast"]
 
 
-def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
     """Return a context in which networks compute in `dtype`; float32 is no autocast at all."""
+    if device.type == "meta":
+        return nullcontext()
     half = dtype != torch.float32
     return torch.autocast(device.type, dtype=dtype if half else None, enabled=half)
 

@@ -32,7 +32,7 @@ def _parameters() -> list[click.Parameter]:
             )
         )
     switches = {
-        "--dry-run": "Check names and options and print the resolved recipe; train nothing.",
+        "--dry-run": "Build everything, without data or weights, and print the resolved recipe.",
         "--quiet": HELP["--quiet"],
     }
     for name, text in switches.items():
@@ -129,11 +129,12 @@ def _run_seeds(
 
 
 def _dry_run(recipe: str | None, flags: dict[str, Any], registry: Registry) -> None:
-    from ..runs.composing import check, resolve_recipe
+    from ..runs.composing import resolve_recipe
+    from ..runs.rehearsal import rehearse
     from .resolved import echo
 
     resolved = resolve_recipe(recipe, flags, registry=registry)
-    check(resolved, registry)
+    rehearse(resolved, registry, lambda message: click.echo(f"note: {message}", err=True))
     echo(resolved)
 
 

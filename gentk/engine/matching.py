@@ -24,7 +24,7 @@ from .finite import Look, look_at_features, look_at_samples
 from .penalty import penalise
 from .replay import Replay
 
-__all__ = ["Matching"]
+__all__ = ["Matching", "chunks"]
 
 
 class Matching:
@@ -64,7 +64,7 @@ class Matching:
         self.fresh = fresh
         self.reference = loss.reference(data)
         self.batch = batch
-        self.sizes = _sizes(batch, chunk or batch)
+        self.sizes = chunks(batch, chunk or batch)
         self.device = device or torch.device("cpu")
         self.looks: list[Look] = []
         """What tells later whether the last step's samples and features were finite."""
@@ -115,7 +115,7 @@ class Matching:
         """Return the statistics of `count` samples of the generator as it is, buffers untouched."""
         before = Replay.capture(self.generator, self.device)
         whole: Summary | None = None
-        for size in _sizes(count, chunk):
+        for size in chunks(count, chunk):
             part = self._summarise(size)
             whole = part if whole is None else whole + part
         assert whole is not None
@@ -150,7 +150,7 @@ class Matching:
         return objective, shown | {f"loss/{name}": term for name, term in terms.items()}
 
 
-def _sizes(batch: int, chunk: int) -> list[int]:
+def chunks(batch: int, chunk: int) -> list[int]:
     """Split a batch into as few chunks of at most `chunk` as there can be, as even as can be.
 
     A last chunk of one sample would leave batch norm without a variance.

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from ..engine import Autoencoding, Phase
 from ..errors import Incompatible
-from ..interfaces import Encoder, Generator, Loss, ReconstructionLoss
+from ..interfaces import Critic, Encoder, Generator, Loss, ReconstructionLoss
 from ..ranges import to_range
+from ..recipe import Recipe
 from .base import Advance, Family, Program, minibatches
 from .composition import Composition
 
@@ -29,15 +30,26 @@ class AutoencodingFamily(Family):
     uses = frozenset({"encoder"})
     phases: ClassVar[dict[str, tuple[str, ...]]] = {"autoencoder": ("encoder", "generator")}
 
-    def program(self, c: Composition, advance: Advance | None) -> Program:
-        """Draw minibatches and put the step together; grids show images and reconstructions."""
-        r = c.recipe
-        assert c.encoder is not None and isinstance(c.loss, ReconstructionLoss)
-        if c.generator.prior.classes:
+    def fit(
+        self,
+        r: Recipe,
+        loss: Loss,
+        generator: Generator,
+        encoder: Encoder | None,
+        critic: Critic | None,
+    ) -> None:
+        """Refuse a generator of classes: no encoder gives them."""
+        if generator.prior.classes:
             raise Incompatible(
                 f"generator {r.generator!r} makes images of a class and an encoder gives none; leave "
                 "classes away"
             )
+
+    def program(self, c: Composition, advance: Advance | None) -> Program:
+        """Draw minibatches and put the step together; grids show images and reconstructions."""
+        r = c.recipe
+        assert c.encoder is not None and isinstance(c.loss, ReconstructionLoss)
+        self.fit(r, c.loss, c.generator, c.encoder, None)
         batches = minibatches(c)
         dtype = getattr(torch, r.dtype)
         step = Autoencoding(c.encoder, c.generator, c.loss, batches, chunk=r.chunk, dtype=dtype)

@@ -19,7 +19,7 @@ from ..engine import Phase, randomness
 from ..engine.loop import Stateful, Watch
 from ..engine.sampling import generate
 from ..errors import Incompatible
-from ..interfaces import Generator, Loss
+from ..interfaces import Critic, Encoder, Generator, Loss
 from ..recipe import Recipe
 from ..registry import Registry
 from .composition import Composition
@@ -121,6 +121,26 @@ class Family(ABC):
     uses: ClassVar[frozenset[str]] = frozenset()
     phases: ClassVar[dict[str, tuple[str, ...]]]
     magnifies: ClassVar[bool] = False
+
+    def looks_at(self, loss: Loss) -> frozenset[str]:
+        """Return the keys among `uses` that it looks at with this loss."""
+        return self.uses
+
+    def smallest(self, r: Recipe) -> int:
+        """Return how many samples the smallest graph of a step has."""
+        chunk = min(r.chunk or r.batch, r.batch)
+        return r.batch % chunk or chunk
+
+    def fit(
+        self,
+        r: Recipe,
+        loss: Loss,
+        generator: Generator,
+        encoder: Encoder | None,
+        critic: Critic | None,
+    ) -> None:
+        """Refuse networks that do not fit each other or the loss; looks at no weights."""
+        return None
 
     def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:  # noqa: B027
         """Refuse parts that do not fit each other; reads no data, loads no weights.

@@ -15,6 +15,7 @@ from ..data.permutation import permutation
 from ..data.sampler import Sampler
 from ..engine import Matching, Phase, randomness
 from ..engine.loop import Stateful
+from ..engine.matching import chunks
 from ..errors import DataError, GentkError, Incompatible
 from ..interfaces import Estimator, Loss, MatchingLoss
 from ..recipe import Recipe
@@ -51,11 +52,15 @@ class MatchingFamily(Family):
                     f"estimator {r.estimator!r} cannot track the statistic {name!r} ({kind}) of "
                     f"loss {r.loss!r}; type --estimator {' or '.join(fitting)}"
                 )
-        if r.reference is not None and "samples" not in loss.kinds().values():
-            raise Incompatible(
-                f"loss {r.loss!r} compares statistics of all data, not of {r.reference} a step; "
-                "leave --reference away"
-            )
+
+    def looks_at(self, loss: Loss) -> frozenset[str]:
+        """Return what is looked at: `reference` is of losses that compare samples."""
+        assert isinstance(loss, MatchingLoss)
+        return self.uses if "samples" in loss.kinds().values() else self.uses - {"reference"}
+
+    def smallest(self, r: Recipe) -> int:
+        """Return the size of the smallest chunk: all are as even as can be."""
+        return min(chunks(r.batch, r.chunk or r.batch))
 
     def program(self, c: Composition, advance: Advance | None) -> Program:
         """Summarise the data and start the estimator."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from .records import Records, Report
+from .values import ImageShape
 
 __all__ = ["Source"]
 
@@ -16,7 +17,12 @@ class Source(ABC):
     The constructor takes the argument of the name (a path, say) and the source's own options. What
     all data share (`size`, `channels`, `limit`, `split`, `validation`, ...) is applied by
     `gentk.data.View`.
+
+    Attributes:
+        shape: The shape of its images where all have one that is known without opening them.
     """
+
+    shape: ClassVar[ImageShape | None] = None
 
     @abstractmethod
     def records(self, split: Literal["train", "test"]) -> Records:

@@ -34,7 +34,7 @@ from .folder import RunFolder
 from .images import data_options, open_data
 from .optimizers import build_optimizer, check_change
 
-__all__ = ["check", "compose", "resolve_recipe", "settings_of"]
+__all__ = ["check", "check_codec", "check_encoder", "compose", "resolve_recipe", "settings_of"]
 
 Notice = Callable[[str], None]
 
@@ -85,7 +85,7 @@ def build(resolved: Resolved, registry: Registry, notice: Notice) -> Composition
     codec = None
     if r.codec is not None:
         codec = finished(folder.locate(r.codec), registry, r.device).as_codec().to(device)
-        _check_size(images, codec, r)
+        check_codec(images.shape, codec, r, images.name)
     shape = codec.shape if codec else images.shape
     space = None
     if "extractor" in uses:
@@ -154,7 +154,7 @@ def check(resolved: Resolved, registry: Registry) -> Loss:
             View(**{o.name: values[o.name] for o in shared if o.name in values})
     loss = cast(Loss, registry.build("loss", r.loss)[0])
     family = family_of(loss, r.loss, registry)
-    for key in sorted(KEYS - family.uses):
+    for key in sorted(KEYS - family.looks_at(loss)):
         # `none` takes back what a recipe says: that is no use of it.
         if resolved.origins.get(key) == f"--{key}" and getattr(r, key) is not None:
             raise Incompatible(f"loss {r.loss!r} has no use for --{key}; leave it away")
@@ -182,12 +182,12 @@ def _check_phases(r: Recipe, family: Family) -> None:
                 check_change(settings.optimizer, change.set)
 
 
-def _check_size(images: ImageSet, codec: Codec, r: Recipe) -> None:
-    """Refuse images that the codec cannot encode."""
-    if images.shape != codec.image:
+def check_codec(image: ImageShape, codec: Codec, r: Recipe, name: str) -> None:
+    """Refuse images, of data called `name`, that the codec cannot encode."""
+    if image != codec.image:
         raise Incompatible(
-            f"codec {r.codec!r} encodes images of {tuple(codec.image)}, those of {images.name!r} are "
-            f"{tuple(images.shape)} (channels, height, width); add size={codec.image.height},"
+            f"codec {r.codec!r} encodes images of {tuple(codec.image)}, those of {name!r} are "
+            f"{tuple(image)} (channels, height, width); add size={codec.image.height},"
             f"channels={codec.image.channels} to --data"
         )
 
@@ -201,6 +201,14 @@ def _finer(
     notice: Notice,
 ) -> ImageSet:
     """Open the data once more, at the resolution of an encoder that reads more than is generated."""
+    check_encoder(encoder, shape, r, family)
+    own = Selection.parse(r.data)
+    text = str(replace(own, options={**own.options, "size": str(encoder.image.width)}))
+    return open_data(text, registry, notice)
+
+
+def check_encoder(encoder: Encoder, shape: ImageShape, r: Recipe, family: Family) -> None:
+    """Refuse an encoder that reads other images than are generated, where it may not."""
     side = encoder.image.width
     whole = side % shape.width == 0 and encoder.image == (shape.channels, side, side)
     if not family.magnifies or r.codec is not None or not whole:
@@ -209,9 +217,6 @@ def _finer(
             f"{tuple(shape)} (channels, height, width); it may be larger only without "
             "codec, by a whole factor, and with a loss whose family can (such as adversarial)"
         )
-    own = Selection.parse(r.data)
-    text = str(replace(own, options={**own.options, "size": str(side)}))
-    return open_data(text, registry, notice)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ..selection import unquoted
 from .folder import RunFolder
 from .trained import Run, load
 
-__all__ = ["check_runs", "finished", "warm_start"]
+__all__ = ["check_fit", "check_runs", "finished", "warm_start"]
 
 PREFIXES = ("run:", "stage:")
 
@@ -72,17 +72,33 @@ def warm_start(c: Composition) -> None:
 @torch.no_grad()
 def _fill(network: nn.Module, others: Sequence[nn.Module], text: str, c: Composition) -> None:
     """Copy the weights and buffers of networks, one after another, into one."""
+    check_fit(network, others, text, "encoder" if network is c.encoder else "generator", c.recipe)
+    have = list(chain.from_iterable(map(_tensors, others)))
+    want = list(_tensors(network))
+    for mine, theirs in zip(want, have, strict=True):
+        mine.copy_(theirs)
+
+
+def check_fit(
+    network: nn.Module, others: Sequence[nn.Module], text: str, kind: str, r: Recipe
+) -> None:
+    """Raise `Incompatible` if the weights of networks, one after another, are not those of one.
+
+    Args:
+        network: The one, of a recipe.
+        others: Those of the runs to start from.
+        text: What these are called.
+        kind: `generator` or `encoder`.
+        r: The recipe.
+    """
     have = list(chain.from_iterable(map(_tensors, others)))
     want = list(_tensors(network))
     if [t.shape for t in have] != [t.shape for t in want]:
-        kind = "encoder" if network is c.encoder else "generator"
         raise Incompatible(
-            f"the weights of {text} do not fit {kind} {getattr(c.recipe, kind)!r} for samples of "
+            f"the weights of {text} do not fit {kind} {getattr(r, kind)!r} for samples of "
             f"{tuple(network.image)}: they are {_sizes(have)}, and those here {_sizes(want)}; type "  # type: ignore[arg-type]
             f"the same --{kind} and data of the same size"
         )
-    for mine, theirs in zip(want, have, strict=True):
-        mine.copy_(theirs)
 
 
 def _tensors(network: nn.Module) -> Iterable[Tensor]:

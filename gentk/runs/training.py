@@ -25,6 +25,7 @@ from .earlier import warm_start
 from .folder import RunFolder
 from .optimizers import build_optimizer
 from .record import describe, result_of, same_inputs, spent, stretched
+from .rehearsal import rehearse
 from .stages import plan
 from .trained import Run, load
 
@@ -70,9 +71,11 @@ def make(
     if done is not None:
         return done
     stages = plan(resolved, registry)
-    for part in (*(stage for _, stage in stages), resolved):
-        # All of them before the first one trains: a mistake in the last shows at once.
-        check(part, registry)
+    loss = check(resolved, registry)
+    if stages or family_of(loss, resolved.recipe.loss, registry).smallest(resolved.recipe) == 1:
+        # A mistake in the last stage shows before the first one trains, and a batch norm of one sample
+        # before the data are summarised; without these what is built next shows the same.
+        rehearse(resolved, registry)
     with RunFolder(resolved.folder()).owned():
         for _, stage in stages:
             make(stage, registry, observers, advance)

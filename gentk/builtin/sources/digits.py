@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from ...data.arrays import ArrayRecords
-from ...interfaces import Records, Source
+from ...interfaces import ImageShape, Records, Source
 
 __all__ = ["Digits"]
 
@@ -21,6 +21,8 @@ class Digits(Source):
 
     Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998.
     """
+
+    shape = ImageShape(1, 8, 8)
 
     def records(self, split: Literal["train", "test"]) -> Records:
         """Return the images of one split."""

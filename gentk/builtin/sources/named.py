@@ -11,7 +11,7 @@ from PIL import Image
 from torchvision import datasets
 
 from ...errors import DataError
-from ...interfaces import Records, Source
+from ...interfaces import ImageShape, Records, Source
 
 __all__ = ["STL10", "SVHN", "CelebA", "Cifar10", "FashionMnist", "Mnist", "data_folder"]
 
@@ -105,6 +105,7 @@ class Cifar10(Named):
 
     name = "cifar10"
     layout = "cifar-10-batches-py/data_batch_1 to data_batch_5, test_batch and batches.meta"
+    shape = ImageShape(3, 32, 32)
 
     def _open(self, split: Literal["train", "test"]) -> Any:
         return datasets.CIFAR10(str(self._root), train=split == "train", download=self._download)
@@ -122,6 +123,7 @@ class Mnist(Named):
         "MNIST/raw/train-images-idx3-ubyte, train-labels-idx1-ubyte, "
         "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
     )
+    shape = ImageShape(1, 28, 28)
 
     def _open(self, split: Literal["train", "test"]) -> Any:
         return datasets.MNIST(str(self._root), train=split == "train", download=self._download)
@@ -138,6 +140,7 @@ class FashionMnist(Named):
         "FashionMNIST/raw/train-images-idx3-ubyte, train-labels-idx1-ubyte, "
         "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
     )
+    shape = ImageShape(1, 28, 28)
 
     def _open(self, split: Literal["train", "test"]) -> Any:
         return datasets.FashionMNIST(
@@ -153,6 +156,7 @@ class SVHN(Named):
 
     name = "svhn"
     layout = "train_32x32.mat and test_32x32.mat"
+    shape = ImageShape(3, 32, 32)
 
     def _open(self, split: Literal["train", "test"]) -> Any:
         return datasets.SVHN(str(self._root), split=split, download=self._download)
@@ -178,6 +182,7 @@ class STL10(Named):
         "stl10_binary/unlabeled_X.bin, train_X.bin, train_y.bin, test_X.bin, test_y.bin "
         "and class_names.txt"
     )
+    shape = ImageShape(3, 96, 96)
 
     def __init__(
         self,

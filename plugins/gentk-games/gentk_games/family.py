@@ -15,11 +15,13 @@ from gentk.families import (
     Family,
     Phase,
     Program,
+    Recipe,
     labels_of,
     minibatches,
     samples,
 )
-from gentk.interfaces import BOUNDS, AdversarialLoss, Encoder, Loss
+from gentk.interfaces import BOUNDS, AdversarialLoss, Critic, Encoder, Generator, Loss
+from gentk.prior import Prior
 
 __all__ = ["AdversarialFamily"]
 
@@ -37,17 +39,36 @@ class AdversarialFamily(Family):
 
     magnifies = True
 
+    def fit(
+        self,
+        r: Recipe,
+        loss: Loss,
+        generator: Generator,
+        encoder: Encoder | None,
+        critic: Critic | None,
+    ) -> None:
+        """Refuse an encoder that cannot invert, parts that need one, and classes of one side."""
+        assert critic is not None and isinstance(loss, AdversarialLoss)
+        if encoder is None:
+            if critic.pairs:
+                raise Incompatible(
+                    f"critic {r.critic!r} judges pairs of images and latents, and there is no encoder; "
+                    "type --encoder NAME"
+                )
+        else:
+            _check_reach(encoder, generator.prior, r)
+        made = generator.prior.classes
+        if critic.classes and made != critic.classes:
+            raise Incompatible(
+                f"critic {r.critic!r} looks at {critic.classes} classes and generator "
+                f"{r.generator!r} makes {made or 'none'}; write classes={critic.classes} in both"
+            )
+
     def program(self, c: Composition, advance: Advance | None) -> Program:
         """Draw minibatches and put the two steps together."""
         r = c.recipe
         assert c.critic is not None and isinstance(c.loss, AdversarialLoss)
-        if c.encoder is not None:
-            _check_reach(c.encoder, c)
-        elif c.critic.pairs:
-            raise Incompatible(
-                f"critic {r.critic!r} judges pairs of images and latents, and there is no encoder; "
-                "type --encoder NAME"
-            )
+        self.fit(r, c.loss, c.generator, c.encoder, c.critic)
         if c.critic.classes:
             _check_classes(c.critic.classes, c)
         batches = minibatches(c)
@@ -72,9 +93,8 @@ class AdversarialFamily(Family):
         return Program(phases, samples(c), {"data": batches}, Collapse())
 
 
-def _check_reach(encoder: Encoder, c: Composition) -> None:
+def _check_reach(encoder: Encoder, prior: Prior, r: Recipe) -> None:
     """Refuse an encoder whose bounded latents can never have the law of the prior."""
-    r, prior = c.recipe, c.generator.prior
     if encoder.code_range is None:
         return
     low, high = BOUNDS[encoder.code_range]
@@ -87,13 +107,8 @@ def _check_reach(encoder: Encoder, c: Composition) -> None:
 
 
 def _check_classes(classes: int, c: Composition) -> None:
-    """Refuse a critic of classes beside a generator of others, or data without all their labels."""
-    r, made = c.recipe, c.generator.prior.classes
-    if made != classes:
-        raise Incompatible(
-            f"critic {r.critic!r} looks at {classes} classes and generator {r.generator!r} makes "
-            f"{made or 'none'}; write classes={classes} in both"
-        )
+    """Refuse a critic of classes beside data without all their labels."""
+    r = c.recipe
     labels = labels_of(c.images, f"critic {r.critic!r}", r.data)
     if int(labels.max()) >= classes:
         raise Incompatible(

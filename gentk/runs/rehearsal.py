@@ -1,0 +1,275 @@
+"""The rehearsal: all that a run would build, without data and weights, and one pass of two samples.
+
+What does not fit is refused before anything trains: also what only the last of several stages would
+build. Networks are built on the meta device, where numbers have shapes and no values, and on the CPU
+where a network cannot be built so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import torch
+
+from ..codec import Codec
+from ..data.view import View
+from ..engine import randomness
+from ..errors import GentkError, Incompatible
+from ..families.base import Family
+from ..families.lookup import family_of
+from ..feature_space import FeatureSpace
+from ..interfaces import (
+    Critic,
+    Encoder,
+    Extractor,
+    Generator,
+    ImageShape,
+    MatchingLoss,
+    Source,
+)
+from ..ranges import resized, to_range
+from ..recipe import Recipe, Resolved
+from ..registry import Registry
+from ..selection import Selection, unquoted
+from .composing import check, check_codec, check_encoder
+from .earlier import check_fit, finished
+from .folder import RunFolder
+from .images import data_options
+from .stages import plan
+
+__all__ = ["rehearse"]
+
+Notice = Callable[[str], None]
+T = TypeVar("T")
+
+META, CPU = torch.device("meta"), torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class _Networks:
+    """What a run would train: shapes, no weights."""
+
+    generator: Generator
+    encoder: Encoder | None
+    critic: Critic | None
+    codec: Codec | None
+
+    def as_codec(self, name: str) -> Codec:
+        """Return encoder and generator as a codec."""
+        if self.encoder is None:
+            raise Incompatible(
+                f"{name} has no encoder, so it cannot be a codec; name another stage"
+            )
+        return Codec(self.encoder, self.generator, self.codec, name)
+
+
+def rehearse(resolved: Resolved, registry: Registry, notice: Notice = lambda message: None) -> None:
+    """Refuse a recipe, or a stage of it, whose parts do not fit.
+
+    Args:
+        resolved: The recipe.
+        registry: Where names are looked up.
+        notice: Called with a sentence about what could not be looked at.
+
+    Raises:
+        GentkError: Whatever does not fit.
+    """
+    _rehearsed(resolved, registry, {}, notice)
+
+
+def _rehearsed(
+    resolved: Resolved, registry: Registry, stages: dict[Path, _Networks | None], notice: Notice
+) -> _Networks | None:
+    """Rehearse a recipe after its stages, whose networks are kept by their folder."""
+    for _, stage in plan(resolved, registry):
+        stages[stage.folder()] = _rehearsed(stage, registry, stages, notice)
+    return _Rehearsal(resolved, registry, stages, notice).play()
+
+
+class _Rehearsal:
+    """One run of them."""
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        registry: Registry,
+        stages: Mapping[Path, _Networks | None],
+        notice: Notice,
+    ) -> None:
+        self.resolved, self.recipe = resolved, resolved.recipe
+        self.registry, self.stages, self.notice = registry, stages, notice
+        self.folder = RunFolder(resolved.folder())
+
+    def play(self) -> _Networks | None:
+        """Return the networks, None if it is known only with the data which they are."""
+        r = self.recipe
+        loss = check(self.resolved, self.registry)
+        family = family_of(loss, r.loss, self.registry)
+        image = known_shape(r.data, self.registry, guess=r.codec is None)
+        if image is None:
+            self.notice(
+                f"the size of {r.data} is known only when it is opened, so that networks are not "
+                "tried; add size=N to --data to have them tried too"
+            )
+            return None
+        codec = None
+        if r.codec is not None:
+            other = self._earlier(r.codec)
+            if other is None:
+                return None
+            codec = other.as_codec(r.codec)
+            check_codec(image, codec, r, r.data)
+        shape, smallest = codec.shape if codec else image, family.smallest(r)
+
+        def through(networks: _Networks, device: torch.device) -> None:
+            family.fit(r, loss, networks.generator, networks.encoder, networks.critic)
+            for count in (2, 1) if smallest == 1 else (2,):
+                _pass(networks, count, device)
+
+        networks = self._tried(lambda: self._networks(shape, family, codec), through)
+        self._warm(networks)
+        if isinstance(loss, MatchingLoss):
+            self._features(networks, loss, image)
+        return networks
+
+    def _earlier(self, text: str) -> Any:
+        """Return a stage's networks (None if they are not known), or a finished run."""
+        located = self.folder.locate(text)
+        place = Path(unquoted(located.removeprefix("run:"))).expanduser()
+        return (
+            self.stages[place] if place in self.stages else finished(located, self.registry, "cpu")
+        )
+
+    def _networks(self, shape: ImageShape, family: Family, codec: Codec | None) -> _Networks:
+        """Build what is trained."""
+        r, build = self.recipe, self.registry.build
+        generator = cast(Generator, build("generator", r.generator, image=shape)[0])
+        others: dict[str, Any] = {}
+        for kind, text in (("encoder", r.encoder), ("critic", r.critic)):
+            if kind in family.uses and text is not None:
+                latent = generator.prior.dimension
+                others[kind] = build(kind, text, image=shape, latent=latent)[0]
+        encoder = others.get("encoder")
+        if encoder is not None and encoder.image != shape:
+            check_encoder(encoder, shape, r, family)
+        return _Networks(generator, encoder, others.get("critic"), codec)
+
+    def _warm(self, networks: _Networks) -> None:
+        """Refuse runs to start from whose weights do not fit."""
+        if self.recipe.init is None:
+            return
+        runs = [self._earlier(part) for part in self.recipe.init.split("+")]
+        if any(run is None for run in runs):
+            return
+        text = self.folder.locate(self.recipe.init)
+        r = self.recipe
+        check_fit(
+            networks.generator, [run.generator for run in reversed(runs)], text, "generator", r
+        )
+        encoders = [run.encoder for run in runs]
+        if networks.encoder is not None and None not in encoders:
+            check_fit(networks.encoder, encoders, text, "encoder", r)
+
+    def _features(self, networks: _Networks, loss: MatchingLoss, image: ImageShape) -> None:
+        """Take two samples through the extractors, with random weights where these can be had."""
+        if any(self._is_stage(text) for text in self.recipe.extractor):
+            return  # A stage has no weights yet.
+        shape, values = networks.generator.image, networks.generator.range
+        codec = networks.codec
+
+        def space() -> FeatureSpace:
+            extractors = {
+                f"{text}#{n}": self._extractor(text) for n, text in enumerate(self.recipe.extractor)
+            }
+            built = FeatureSpace(extractors, image.channels)
+            built.codec = codec
+            return built
+
+        def through(built: FeatureSpace, device: torch.device) -> None:
+            if codec is not None and device != next(codec.parameters()).device:
+                return
+            features = built(torch.rand(2, *shape, device=device), values)
+            loss.summarise({name: torch.zeros(value.shape) for name, value in features.items()})
+
+        self._tried(space, through)
+
+    def _extractor(self, text: str) -> Extractor:
+        own = Selection.parse(self.folder.locate(text))
+        options = self.registry.options(self.registry.find("extractor", own.name))
+        if any(option.name == "weights" for option in options):
+            own = replace(own, options={**own.options, "weights": "none"})
+        return cast(Extractor, self.registry.build("extractor", str(own))[0])
+
+    def _is_stage(self, text: str) -> bool:
+        """Say whether an extractor is a stage, which has no weights yet."""
+        located = self.folder.locate(text)
+        return any(str(place) in located for place in self.stages)
+
+    def _tried(self, build: Callable[[], T], through: Callable[[T, torch.device], None]) -> T:
+        """Build something and take a pass through it; raise `Incompatible` for what torch refuses."""
+        for device in (META, CPU):
+            try:
+                with randomness.lent(CPU, seed=0), torch.no_grad():
+                    with device:
+                        built = build()
+                    through(built, device)
+                return built
+            except GentkError:
+                raise
+            except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+                # What has no shape without values is tried with values.
+                if device == CPU:
+                    raise self._misfit(error) from error
+        raise AssertionError("the CPU is the last device")
+
+    def _misfit(self, error: Exception) -> Incompatible:
+        """Return the sentence for what torch refused."""
+        reason, r = " ".join(str(error).split()), self.recipe
+        if "more than 1 value per channel" in reason:
+            return Incompatible(
+                f"a batch norm has no variance of 1 sample, and a batch of {r.batch} in chunks of "
+                f"{r.chunk or r.batch} leaves one alone; type --chunk {_even(r)}"
+            )
+        return Incompatible(
+            f"the parts of {self.resolved.name} do not fit: {reason[:300]}; choose another "
+            "--generator, --encoder, --critic or --extractor"
+        )
+
+
+def _pass(networks: _Networks, count: int, device: torch.device) -> None:
+    """Take so many samples through networks as a step does."""
+    g, e, critic = networks.generator, networks.encoder, networks.critic
+    latents = g.prior.draw(count, device)
+    images = g(latents)
+    if e is not None:
+        e(to_range(resized(images, e.image), g.range, e.range))
+    if critic is not None:
+        z, classes = g.prior.split(latents)
+        x, pair = to_range(images, g.range, critic.range), z if critic.pairs else None
+        critic(x, pair, classes) if critic.classes else critic(x, pair)
+
+
+def _even(r: Recipe) -> int:
+    """Return the smallest chunk of at least two samples that leaves none alone."""
+    return next(chunk for chunk in range(2, r.batch + 1) if r.batch % chunk != 1)
+
+
+def known_shape(text: str, registry: Registry, *, guess: bool) -> ImageShape | None:
+    """Return the shape of the images of data by name, without opening them; None if they decide it.
+
+    Args:
+        text: The data.
+        registry: Where their name is looked up.
+        guess: Take them for colour if nobody says: networks of either are alike but for their ends.
+    """
+    source, values = registry.build("data", text, shared=data_options())
+    view = View(**values)
+    own = cast(Source, source).shape
+    if (view.size is None and own is None) or not (guess or view.channels or own):
+        return None
+    side = view.size or view.crop or cast(ImageShape, own).height
+    channels = view.channels or (own.channels if own is not None else 3)
+    return ImageShape(channels, side, side)
