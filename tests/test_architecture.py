@@ -44,6 +44,7 @@ LAYERS: dict[str, set[str]] = {
         "cache",
         "tensors",
         "statistics",
+        "spectral",
         "grid",
     },
     "parts": {"builtin"},

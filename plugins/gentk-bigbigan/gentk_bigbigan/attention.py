@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .spectral import normalised
+from gentk.spectral import normalised
 
 __all__ = ["SelfAttention"]
 

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from gentk.interfaces import Critic, ImageShape, Scores
 from gentk.limits import at_least, square_of
+from gentk.spectral import normalised
 
 from .orthogonal import Start, initialise, penalty_of
 from .plans import SIDES
-from .spectral import normalised
 from .trunk import Trunk
 
 __all__ = ["BigGANCritic"]

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from gentk.errors import BadOption
 from gentk.interfaces import Critic, ImageShape, Scores
 from gentk.limits import at_least, share, square_of
+from gentk.spectral import normalised
 
 from .orthogonal import Start, initialise, penalty_of
 from .perceptron import ResidualMLP
 from .plans import SIDES
-from .spectral import normalised
 from .trunk import Trunk
 
 __all__ = ["FHJCritic", "Score"]

@@ -11,12 +11,12 @@ from torch.nn import functional
 from gentk.interfaces import Generator, ImageShape
 from gentk.limits import at_least, square_of
 from gentk.prior import BOUND, Law, Prior
+from gentk.spectral import normalised
 
 from .attention import SelfAttention
 from .norm import ConditionalNorm
 from .orthogonal import Start, initialise, penalty_of
 from .plans import GENERATOR, SIDES
-from .spectral import normalised
 
 __all__ = ["BigGANGenerator", "BigGANLayers", "UpBlock"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .spectral import normalised
+from gentk.spectral import normalised
 
 __all__ = ["ConditionalNorm"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .spectral import normalised
+from gentk.spectral import normalised
 
 __all__ = ["ResidualMLP"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gentk.spectral import normalised
+
 from .attention import SelfAttention
 from .plans import CRITIC, DOWN
-from .spectral import normalised
 
 __all__ = ["DownBlock", "Trunk"]
 

@@ -8,13 +8,13 @@ from torch import nn
 
 from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import ImageShape
+from gentk.spectral import SpectralNorm, normalised
 from gentk_bigbigan.attention import SelfAttention
 from gentk_bigbigan.critic import BigGANCritic
 from gentk_bigbigan.generator import BigGANGenerator, BigGANLayers
 from gentk_bigbigan.norm import ConditionalNorm
 from gentk_bigbigan.orthogonal import overlap
 from gentk_bigbigan.plans import CRITIC, GENERATOR, SIDES
-from gentk_bigbigan.spectral import SpectralNorm, normalised
 from gentk_bigbigan.trunk import DownBlock, Trunk
 
 SMALL = ImageShape(3, 32, 32)
