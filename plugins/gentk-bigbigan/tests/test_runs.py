@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 import gentk
 from gentk.cli.group import cli
-from gentk.errors import GentkError, Incompatible, UsageError
+from gentk.errors import Incompatible, NonFinite, UsageError
 from gentk.library import Library
 from gentk.registry import Registry
 
@@ -86,7 +86,7 @@ def test_scores_of_the_critic_are_logged(joint):
 
 def test_a_loss_that_is_not_finite_stops_cleanly(tmp_path):
     """One sentence, and no checkpoint of broken weights."""
-    with pytest.raises(GentkError, match=r"became (nan|inf|-inf) at step") as caught:
+    with pytest.raises(NonFinite, match="step") as caught:
         run(tmp_path / "run", steps=60, optimizer="sgd,lr=1e30")
     assert "\n" not in str(caught.value)
     for step in gentk.runs.folder.RunFolder(tmp_path / "run").checkpoints.steps():
