@@ -36,6 +36,7 @@ PINNED: dict[str, tuple[str, ...]] = {
     "prior": (),
     "ranges": ("to_range",),
     "seed": (),
+    "spectral": ("normalised",),
     "summary": (),
     "testing": (),
 }
