@@ -87,7 +87,9 @@ class TimmExtractor(Extractor):
         self.pooling = Pooling(pool, self.network, [tap.call for tap in self._taps])
         self.notes = tuple(f"timm:{self.model}: {note}" for note in self.pooling.notes())
         if found is not None:
-            fill(self.network, layout, self.model, found)
+            chosen = fill(self.network, layout, self.model, found)
+            if chosen:
+                self.notes += (f"timm:{self.model}: of {found.origin} {chosen}",)
         self._folded = fold_norms(self.network, lambda: self._run(images).values()) if fold else 0
         self._protect(images)
         self.preparation = Preparation(

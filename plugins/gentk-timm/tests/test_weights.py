@@ -403,3 +403,94 @@ def test_cached_weights_need_no_network(tmp_path):
 def test_cached_vgg19_needs_no_network(tmp_path):
     """The same for VGG19, of which only the 80 MB that its features need must be in the file."""
     check_cache("vgg19", "timm/vgg19.tv_in1k", "features", tmp_path)
+
+
+def states(network, *scales):
+    """The network's weights, times each of some scales."""
+    own = network.state_dict()
+    return [{k: v * s if v.is_floating_point() else v for k, v in own.items()} for s in scales]
+
+
+def loaded(tmp_path, content):
+    """An extractor with the weights of a training file, the scale of its first one, and its notes."""
+    path = tmp_path / "training.pth"
+    torch.save(content, path)
+    made = TimmExtractor("test_resnet", weights=str(path), fold=False, last=1)
+    return made, "\n".join(made.notes)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "scale", "said"),
+    [
+        (lambda a, b: {"state_dict": a, "state_dict_ema": b, "epoch": 3}, 2, "state_dict_ema"),
+        (lambda a, b: {"state_dict_ema": b, "epoch": 3}, 2, "state_dict_ema"),
+        (lambda a, b: {"model": a, "model_ema": {"module": b}}, 2, "model_ema.module"),
+        (
+            lambda a, b: {"student": a, "teacher": b},
+            2,
+            "teacher (averaged weights), and not student",
+        ),
+        (lambda a, b: {"params": a, "params_ema": b}, 2, "params_ema"),
+        (lambda a, b: {"state_dict": a, "optimizer": {"state": {}}}, 1, ""),
+        (lambda a, b: {"model": {"state_dict": a}}, 1, ""),
+        (lambda a, b: {"generator_of_mine": a, "epoch": 3}, 1, "generator_of_mine"),
+        (lambda a, b: {f"module.{k}": v for k, v in a.items()}, 1, ""),
+        (lambda a, b: {f"backbone.{k}": v for k, v in a.items()}, 1, "those under backbone"),
+        (
+            lambda a, b: {
+                **{f"student.backbone.{k}": v for k, v in a.items()},
+                **{f"teacher.backbone.{k}": v for k, v in b.items()},
+                "teacher.head.weight": torch.zeros(3),
+            },
+            2,
+            "those under teacher.backbone, and not student",
+        ),
+        (
+            lambda a, b: {
+                "teacher": {f"module.backbone.{k}": v for k, v in b.items()},
+                "student": a,
+            },
+            2,
+            "those under backbone",
+        ),
+    ],
+)
+def test_training_files_give_averaged_weights(tmp_path, network, wrap, scale, said):
+    """Averaged weights before raw ones, nested and prefixed ones too; what was chosen is said."""
+    raw, averaged = states(network, 1, 2)
+    made, notes = loaded(tmp_path, wrap(raw, averaged))
+    name, tensor = next(iter(made.network.state_dict().items()))
+    assert torch.equal(tensor, network.state_dict()[name] * scale)
+    assert said in notes
+    assert bool(notes) == bool(said)
+
+
+def test_timm_takes_the_same(tmp_path, network):
+    """Timm's own loader takes the averaged weights of such a file too."""
+    raw, averaged = states(network, 1, 2)
+    torch.save({"state_dict": raw, "state_dict_ema": averaged}, tmp_path / "training.pth")
+    theirs = timm.models.load_state_dict(str(tmp_path / "training.pth"))
+    mine = read(tmp_path / "training.pth").tensors
+    assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+def test_files_that_hold_several_things_say_which(tmp_path, network):
+    """Where nothing chooses, the refusal lists what there is."""
+    one, other = states(network, 1, 2)
+    torch.save({"first_net": one, "second_net": other, "epoch": 3}, tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match=r"first_net \(dict of .*second_net.*epoch \(int\)"):
+        read(tmp_path / "a.pth")
+
+
+CASES = Path(__file__).parents[4] / "shared" / "cases" / "weights"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason=f"{CASES} is not there")
+@pytest.mark.parametrize("name", ["with_ema", "only_ema"])
+def test_files_of_the_cases_give_averaged_weights(name):
+    """Timm's training files: state_dict_ema, which is said."""
+    made = TimmExtractor("test_resnet", weights=str(CASES / f"{name}.pth"), fold=False, last=1)
+    held = torch.load(CASES / f"{name}.pth", weights_only=False)["state_dict_ema"]
+    for key, tensor in made.network.state_dict().items():
+        assert torch.equal(tensor, held[key])
+    assert "state_dict_ema (averaged weights, which timm takes first)" in made.notes[0]
