@@ -21,7 +21,18 @@ from ..interrupts import catching, stopped_by
 
 __all__ = ["Commands", "cli", "debug_option"]
 
-COMMANDS = ("run", "list", "show", "sample", "evaluate", "compare", "sweep", "doctor", "plugin")
+COMMANDS = (
+    "run",
+    "list",
+    "show",
+    "sample",
+    "evaluate",
+    "compare",
+    "sweep",
+    "doctor",
+    "plugin",
+    "weights",
+)
 """The commands, each the attribute `command` of the module of its name."""
 
 RENAMED = {"grid": "sweep"}

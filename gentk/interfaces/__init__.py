@@ -20,6 +20,7 @@ from .records import Records, Report
 from .source import Source
 from .summary import Summary
 from .values import BOUNDS, Features, ImageShape, Range, Scores, StatisticKind, Statistics
+from .weights import WeightsFile
 
 __all__ = [
     "BOUNDS",
@@ -46,5 +47,6 @@ __all__ = [
     "StatisticKind",
     "Statistics",
     "Summary",
+    "WeightsFile",
     "total",
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from torch import Tensor, nn
 
 from .values import Features, ImageShape, Range, Scores
+from .weights import WeightsFile
 
 if TYPE_CHECKING:
     from ..prior import Prior
@@ -25,11 +26,13 @@ class Extractor(nn.Module, ABC):
         range: The range of image values that `forward` expects.
         channels: The number of channels it expects; None if any will do.
         sees: `images`, or `samples`: what the generator makes, which is codes where there is a codec.
+        notes: Sentences that people should read: which of several weights were taken, say.
     """
 
     range: Range = "unit"
     channels: int | None = 3
     sees: ClassVar[Literal["images", "samples"]] = "images"
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, images: Tensor) -> Features:
@@ -41,6 +44,20 @@ class Extractor(nn.Module, ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Return a digest of all that decides the features: weights, layers, preprocessing."""
+
+    @classmethod
+    def weights_file(cls, argument: str | None) -> WeightsFile | None:
+        """Return the file of its pretrained weights, for `gentk weights`; None for none.
+
+        Args:
+            argument: What stands after the colon of its name; None where it takes none.
+        """
+        return None
+
+    @classmethod
+    def weights_here(cls) -> list[str]:
+        """Return the arguments whose pretrained weights are here, "" where it takes none."""
+        return []
 
     def freeze(self) -> None:
         """Switch off gradients of all parameters and enter eval mode; constructors end with it."""

