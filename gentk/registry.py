@@ -54,6 +54,10 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         "loss": ("hinge", "logistic", "latent-regressor"),
         "family": ("adversarial",),
     },
+    "gentk-gans": {
+        "generator": ("sngan-cnn", "sngan-resnet"),
+        "critic": ("sngan-cnn", "sngan-resnet"),
+    },
     "gentk-bigan": {
         "critic": ("bigan", "ali"),
         "generator": ("bigan", "ali"),
