@@ -62,7 +62,8 @@ class KeyOption(SectionedOption):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the flag and what it is."""
-        self.help = f"{WHAT[str(self.name)]}."
+        text = WHAT[str(self.name)]
+        self.help = text if text.endswith(".") else f"{text}."
         return super().get_help_record(ctx)
 
 

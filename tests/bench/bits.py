@@ -19,15 +19,15 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-COLOUR = "digits,size=32,channels=3,limit=300"
-GREY = "digits,size=28,limit=300"
-TINY = "--generator mlp,latent=8,widths=16+32 --data digits,limit=200 --batch 16"
+COLOUR = "digits,size=32,channels=3"
+GREY = "digits,size=28"
+TINY = "--generator mlp,latent=8,widths=16+32 --data digits --batch 16"
 GAME = f"--data {COLOUR} --batch 8"
 
 CASES = {
     "moments, ama": f"quickstart {TINY} --extractor pixels",
     "moments, ma, chunks": f"quickstart {TINY} --extractor pixels --estimator ma --chunk 5",
-    "moments, resnet": "quickstart --data digits,limit=200 --batch 16 --chunk 8",
+    "moments, resnet": "quickstart --data digits --batch 16 --chunk 8",
     "mmd, fresh minibatches": f"quickstart {TINY} --extractor pixels --loss mmd --estimator batch",
     "mmd, queue": f"quickstart {TINY} --extractor pixels --loss mmd --estimator queue",
     "auto-encoder, stages": "staged.toml",
