@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gentk.engine import Collapse
 from gentk.engine.collapse import PATIENCE
 
@@ -32,6 +34,14 @@ def test_a_score_that_tells_anything_is_not_flat():
     watch = Collapse()
     for _ in range(5):
         assert watch([row(0.0, 0.0)] * (PATIENCE - 1) + [row(1.0, 0.0)]) is None
+
+
+@pytest.mark.parametrize("side", ["data", "model"])
+def test_a_score_that_tells_samples_of_one_side_apart_is_not_flat(side):
+    """Either of the networks still learns from it."""
+    one_sided = row(0.0, 0.0) | {f"spread/xz/{side}": 1e-2}
+
+    assert Collapse()([one_sided] * 5 * PATIENCE) is None
 
 
 def test_only_the_score_that_is_flat_is_named():

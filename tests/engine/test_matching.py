@@ -9,6 +9,7 @@ import torch
 from parts import parts
 
 from gentk.engine import Matching
+from gentk.engine.replay import Replay
 from gentk.interfaces import total
 
 BATCH, CHUNK = 22, 8
@@ -92,6 +93,29 @@ def test_loss_is_of_the_batch_and_tracked_is_what_is_minimised():
     assert shown["loss"].item() > 0.01
     terms = shown["loss/mean"] + shown["loss/covariance"]
     torch.testing.assert_close(shown["loss"], terms)
+
+
+def test_every_step_is_compared_with_the_data_that_were_drawn_for_it():
+    """With `fresh` a step's loss is that of its own draw, not of the data of the start."""
+    generator, space, loss, estimator, data = parts()
+    draws = [
+        loss.summarise(space.of_images(torch.rand(30, 2, 4, 4, dtype=torch.float64) ** power), data)
+        for power in (2, 3)
+    ]
+    objective = Matching(
+        generator, space, loss, estimator, data, fresh=iter(draws).__next__, batch=BATCH
+    )
+    estimator.start({name: objective.reference[name] for name in loss.kinds()})
+    for draw in draws:
+        torch.manual_seed(5)
+        before = Replay.capture(generator, torch.device("cpu"))
+        shown = objective()
+        before.restore(generator)
+        with torch.no_grad():
+            features = space(generator(generator.prior.draw(BATCH)), "signed")
+        terms = loss(loss.reference(draw), loss.statistics(loss.summarise(features, data)))
+
+        torch.testing.assert_close(shown["loss"], total(terms))
 
 
 def test_seeding_leaves_the_generators_buffers_alone():

@@ -64,6 +64,20 @@ def test_normalising_per_feature_is_free_of_units():
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
+@pytest.mark.parametrize("normalise", ["feature", "layer"])
+def test_epsilon_is_relative_to_the_variances(normalise):
+    """With any epsilon the loss stays free of the unit of all features, and a dead one is finite."""
+    loss = MomentsLoss(normalise=normalise, epsilon=0.5)
+    a, b = torch.randn(60, 3), torch.randn(60, 3) + 0.3
+    a[:, 1] = 0
+    losses = []
+    for unit in (1.0, 100.0):
+        data = loss.reference(loss.summarise({"x": a * unit}))
+        losses.append(value(loss, b * unit, data).item())
+
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
 def test_normalising_per_layer_weights_all_features_of_a_layer_alike():
     """With normalise=layer the weights are one over the layer's mean variance."""
     loss = MomentsLoss(normalise="layer", epsilon=0)
