@@ -46,19 +46,24 @@ def all_kinds(gentk, place: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_plugins_of_all_kinds_are_listed_and_pass_their_own_tests(all_kinds, shell, place):
-    """As written: `gentk list` shows them, their tests pass, linter and formatter are content."""
+def test_plugins_of_all_kinds_are_listed_and_well_written(all_kinds, shell, place):
+    """As written: `gentk list` shows them, linter and formatter are content.
+
+    Their own tests are run by `tests/test_plugins_page.py`, but for the extractor's, which the page
+    rewrites.
+    """
     code = "import sys; sys.argv = ['gentk', 'list', '--json']; from gentk.cli import main; main()"
     listed = json.loads(shell(code, path=all_kinds).stdout)
     shown = {(row["kind"], row["name"]) for row in listed["components"]}
     assert {(kind, f"my-{kind}") for kind in KINDS} <= shown
     assert listed["broken"] == []
 
-    paths = [str(place / f"my-{kind}") for kind in KINDS]
-    arguments = ["-q", "-p", "no:cacheprovider", "-W", "error", *paths]
+    own = str(place / "my-extractor")
+    arguments = ["-q", "-p", "no:cacheprovider", "-W", "error", own]
     run = shell(f"import pytest; raise SystemExit(pytest.main({arguments!r}))", path=all_kinds)
     assert run.returncode == 0, run.stdout[-3000:]
 
+    paths = [place / f"my-{kind}" for kind in KINDS]
     rules = ["--select", "E,F,W,B,D1,I,UP,RUF", "--ignore", "D107"]
     for path in paths:
         for verb in (["check", *rules], ["format", "--diff"]):
