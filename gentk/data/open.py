@@ -39,7 +39,8 @@ def open_images(
         source: Where the images come from.
         name: What the user calls the data.
         view: Split, size, channels and so on; None for the train images as they are.
-        advance: Called with what is being done, the number of images done, and how many there are.
+        advance: Called with what is being done, the number of images done, and how many there are,
+            while a set larger than `view.memory` is looked through.
 
     Raises:
         DataError: When there are no images, they differ in size or are not square and no `size` is
@@ -103,7 +104,7 @@ def _surveyed(
     advance: Callable[[int], None] | None,
 ) -> tuple[Pixels, Remarks]:
     if len(chosen) * int(np.prod(shape)) <= decoder.view.memory * 2**30:
-        images, good = held(decoder, chosen, advance)
+        images, good = held(decoder, chosen)
         kept, skipped = _parted(decoder, chosen, good)
         pixels = MemoryPixels(images, positions=torch.from_numpy(kept), skipped=skipped)
         return pixels, decoder.remarks

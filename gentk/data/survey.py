@@ -49,9 +49,7 @@ class Survey:
     remarks: dict[str, int]
 
 
-def held(
-    decoder: Decoder, chosen: NDArray[np.int64], advance: Advance | None = None
-) -> tuple[Tensor, NDArray[np.bool_]]:
+def held(decoder: Decoder, chosen: NDArray[np.int64]) -> tuple[Tensor, NDArray[np.bool_]]:
     """Decode all images into one tensor, without the damaged ones, and say which are good."""
     assert decoder.shape is not None
     images = np.empty((len(chosen), *decoder.shape), dtype=np.uint8)
@@ -59,7 +57,7 @@ def held(
     def keep(row: int, array: NDArray[np.uint8]) -> None:
         images[row] = array
 
-    good = _pass(decoder, chosen, keep, advance)
+    good = _pass(decoder, chosen, keep)
     kept = np.flatnonzero(good)
     for row, origin in enumerate(kept):
         if row != origin:  # in place: a copy would double the memory
@@ -99,7 +97,7 @@ def _pass(
     decoder: Decoder,
     chosen: NDArray[np.int64],
     take: Callable[[int, NDArray[np.uint8]], None],
-    advance: Advance | None,
+    advance: Advance | None = None,
 ) -> NDArray[np.bool_]:
     """Decode every image in threads and hand it over with its row; say which are good."""
     good = np.ones(len(chosen), dtype=bool)

@@ -18,7 +18,7 @@ from ..data.view import View
 from ..engine import randomness
 from ..engine.device import choose_device, set_threads
 from ..errors import Incompatible
-from ..families.base import KEYS, Family, labels_of
+from ..families.base import KEYS, Advance, Family, labels_of
 from ..families.composition import Composition
 from ..families.lookup import family_of
 from ..families.needs import check_needs, needs_of
@@ -70,15 +70,17 @@ def compose(
     return build(resolved, registry, notice)
 
 
-def build(resolved: Resolved, registry: Registry, notice: Notice) -> Composition:
-    """Build a resolved recipe's parts."""
+def build(
+    resolved: Resolved, registry: Registry, notice: Notice, advance: Advance | None = None
+) -> Composition:
+    """Build a resolved recipe's parts; `advance` is told while a large data set is looked through."""
     r = resolved.recipe
     loss = check(resolved, registry)
     family = family_of(loss, r.loss, registry)
     uses = family.uses
     set_threads(r.threads)
     device = choose_device(r.device)
-    images = open_data(r.data, registry, notice)
+    images = open_data(r.data, registry, notice, advance)
     if "labels" in needs_of(family, loss):
         labels_of(images, f"loss {r.loss!r}", r.data)
     folder = RunFolder(resolved.folder())

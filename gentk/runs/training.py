@@ -80,7 +80,7 @@ def make(
         for _, stage in stages:
             make(stage, registry, observers, advance)
         notices: list[str] = []
-        composition = build(resolved, registry, notices.append)
+        composition = build(resolved, registry, notices.append, advance)
         return train(composition, observers=observers, notices=notices, advance=advance)
 
 

@@ -78,7 +78,7 @@ def test_damaged_images_are_skipped_counted_and_listed(gentk, folders):
     result = gentk(*words, "--data", "folder:damaged", "--out", "out")
 
     assert result.exit_code == 0, result.output
-    assert "1 damaged images" in result.stderr and "05.png" in result.stderr
+    assert "1 damaged image of" in result.stderr and "05.png" in result.stderr
     record = json.loads((folders / "out" / "run.json").read_text())
     assert record["data"]["count"] == 19 and record["data"]["skipped"] == 1
     assert [name.endswith("05.png") for name in record["data"]["damaged"]] == [True]

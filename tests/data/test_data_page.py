@@ -19,6 +19,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from gentk.errors import GentkError
+from gentk.events import Event, Noticed
+from gentk.interfaces import Observer
 from gentk.registry import Registry
 from gentk.runs.images import open_data
 
@@ -396,3 +398,25 @@ def test_archives_hold_what_their_folder_does(tmp_path: Path, own_cache: None) -
             for name in names
         }
         assert len(prints) == 1
+
+
+def test_a_run_starts_by_saying_what_it_learns_from(
+    small: Callable[..., Any], tmp_path: Path, own_cache: None
+) -> None:
+    """Images, classes, splits and what was left out come first, and stay in run.json."""
+    heard: list[str] = []
+
+    class Ear(Observer):
+        def observe(self, event: Event) -> None:
+            if isinstance(event, Noticed):
+                heard.append(event.message)
+
+    splits(tmp_path, "d/train", "d/test")
+    (tmp_path / "d" / "notes.txt").write_text("")
+    run = small(data=f"folder:{tmp_path / 'd'}", observers=[Ear()], steps=1)
+    assert heard[0].endswith(
+        "4 training images, 8 x 8, colour; 2 classes (cat 2, dog 2); splits: train 4, test 2"
+    )
+    assert "1 file left out as no image: 1 .txt" in heard[1]
+    assert run.record["data"]["splits"] == {"train": 4, "test": 2}
+    assert "1 .txt" in run.record["data"]["notes"][0]

@@ -32,6 +32,9 @@ __all__ = ["KernelDistance"]
 class KernelDistance(Metric):
     """KID in the extractor's features, pooled over positions, all layers together.
 
+    Maps are averaged over space, tokens over all of them, class tokens too, unless the extractor pools:
+    `timm:MODEL,pool=mean` takes patches, `pool=cls` the class token. The protocol says which.
+
     Args:
         subsets: S; the same ones in every evaluation.
         subset_size: m; `all` compares all images once, which is the better estimate.

@@ -58,6 +58,9 @@ ROUNDING = 8
 class FrechetDistance(Metric):
     """Frechet distance in the extractor's features, pooled over positions, all layers together.
 
+    Maps are averaged over space, tokens over all of them, class tokens too, unless the extractor pools:
+    `timm:MODEL,pool=mean` takes patches, `pool=cls` the class token. The protocol says which.
+
     Args:
         interval: Tell the error, and the distance extrapolated to endlessly many images; false saves
             half of the time that the figure takes once features are there.
