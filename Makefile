@@ -56,8 +56,8 @@ results-curve: $(STAMP)  ## the curve of the 45-minute recipe, resumable
 results-rff: $(STAMP)  ## explicit features of kernels
 	$(BIN)/python docs/results/rff.py $(ARGUMENTS)
 
-results-%: $(STAMP)  ## a table of docs/results, resumable
-	$(BIN)/python docs/results/table.py $* $(ARGUMENTS)
+results-%: $(STAMP)  ## a sweep of docs/results and its page, resumable
+	$(BIN)/gentk sweep docs/results/$*.toml --page docs/results/$*.md --out runs/results/$* $(ARGUMENTS)
 
 # What checkouts had before the core was called gentk-core goes first: it owns the same command.
 $(STAMP): pyproject.toml gentk/version.py $(wildcard plugins/*/pyproject.toml) examples/gentk-example-extractor/pyproject.toml

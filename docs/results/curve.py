@@ -11,6 +11,7 @@ import argparse
 import json
 import statistics
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,21 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 from scipy.stats import spearmanr
-from table import HERE, ROOT, command, commit, judged
 
 import gentk
+from gentk.evaluation.evaluate import evaluate
+from gentk.evaluation.plan import Context, Plan
+from gentk.evaluation.record import row_of
 from gentk.events import Checkpointed, Event, Progress
 from gentk.grid import tile
 from gentk.interfaces import Observer
 from gentk.observers.metrics import MetricsFile
 from gentk.observers.progress import ProgressBar
+from gentk.sweep.row import commit, latest
+from gentk.sweep.trial import command_of
 
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
 NAME = "curve"
 OUT = ROOT / "runs" / "results" / NAME
 ROWS = HERE / f"{NAME}.jsonl"
@@ -60,7 +67,7 @@ class Judge(Observer):
             "images": progress.images,
             "seconds": progress.seconds,
             "loss": statistics.fmean(losses),
-            **judged(str(OUT), self.table["judge"], self.threads),
+            **judged(self.table["judge"], self.threads),
         }
         with ROWS.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
@@ -101,16 +108,35 @@ def read() -> list[dict[str, Any]]:
     return [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
 
 
+def judged(judge: dict[str, Any], threads: int | None) -> dict[str, Any]:
+    """Judge the run as it is now."""
+    plan = Plan(judge["data"], ("fd",), tuple(judge["extractors"]), judge["count"])
+    measurements = evaluate(str(OUT), plan, Context(threads=threads)).of_subject()
+    reference = measurements[0].protocol.reference
+    return {
+        "figures": [row_of(one) for one in measurements],
+        "samples": measurements[0].protocol.samples,
+        "reference": reference.name,
+        "reference_count": reference.count,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": commit(),
+    }
+
+
 def render(table: dict[str, Any]) -> None:
     """Write the picture and the page."""
     rows = read()
-    if not rows:
-        return
-    images = [row["images"] for row in rows]
+    if rows:
+        draw(rows, floor_of(table))
+        (HERE / f"{NAME}.md").write_text(page(table), encoding="utf-8")
+
+
+def page(table: dict[str, Any]) -> str:
+    """Return the page."""
+    rows = read()
     distances = [row["figures"][0]["value"] for row in rows]
     losses = [row["loss"] for row in rows]
     floor = floor_of(table)
-    draw(images, distances, losses, floor)
     lines = [f"# {table['title']}", "", table["text"].strip(), ""]
     lines += ["| minutes | images seen | Frechet distance | loss |", "| --- | --- | --- | --- |"]
     for row, distance in zip(rows, distances, strict=True):
@@ -121,9 +147,10 @@ def render(table: dict[str, Any]) -> None:
         lines += ["", f"Rank correlation (Spearman) of loss and distance: {rank:.2f}."]
     if floor is not None:
         lines += ["", f"The same number of real training images: {floor:.1f} (the floor)."]
+    run = dict(table["run"])
     lines += [
         "",
-        f"`{command(table['run'])}`, judged by `{table['judge']['extractors'][0]}`, "
+        f"`{command_of(run.pop('recipe'), run)}`, judged by `{table['judge']['extractors'][0]}`, "
         f"{table['judge']['count']:,} samples to the {rows[0]['reference_count']:,} images of "
         f"{Path(rows[0]['reference']).name}; {rows[0]['date']}, commit {rows[0]['commit']}, "
         "one seed.",
@@ -132,24 +159,24 @@ def render(table: dict[str, Any]) -> None:
     ]
     if (HERE / f"{NAME}-samples.png").exists():
         lines += ["", f"![samples]({NAME}-samples.png)"]
-    (HERE / f"{NAME}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def floor_of(table: dict[str, Any]) -> float | None:
-    """Return the floor from the table of estimators, whose judge and counts are the same."""
-    path = HERE / "estimators.jsonl"
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        row = json.loads(line)
-        figure = row["figures"][0]
-        if "subject" in row and figure["extractor"] == table["judge"]["extractors"][0]:
-            return float(figure["value"])
+    """Return the floor from the leaderboard, whose judge and counts are the same."""
+    for row in latest(HERE / "leaderboard.jsonl").values():
+        for one in row.measurements:
+            same = (one.name, one.extractor) == ("fd", table["judge"]["extractors"][0])
+            if row.subject is not None and row.floor is None and same:
+                return one.value
     return None
 
 
-def draw(
-    images: list[int], distances: list[float], losses: list[float], floor: float | None
-) -> None:
+def draw(rows: list[dict[str, Any]], floor: float | None) -> None:
     """Draw distance and loss over images seen."""
+    images = [row["images"] for row in rows]
+    distances = [row["figures"][0]["value"] for row in rows]
+    losses = [row["loss"] for row in rows]
     figure, left = pyplot.subplots(figsize=(7, 4))
     left.plot(images, distances, "o-", color="tab:blue", label="Frechet distance")
     if floor is not None:

@@ -6,6 +6,8 @@ the number of features, for random Fourier and for Nystrom features, and the slo
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matplotlib
 import numpy as np
 
@@ -13,7 +15,6 @@ matplotlib.use("Agg")
 import torch
 from matplotlib import pyplot
 from sklearn.datasets import load_digits
-from table import HERE
 from torch import Tensor
 
 from gentk_mmd.choice import KernelChoice
@@ -23,6 +24,7 @@ from gentk_mmd.kernels import KernelName
 from gentk_mmd.nystrom import NystromFeatures
 from gentk_mmd.rff import FourierFeatures
 
+HERE = Path(__file__).parent
 NUMBERS = [32, 64, 128, 256, 512, 1024, 2048, 4096]
 LANDMARKS = [16, 32, 64, 128, 256, 512, 1024]
 KERNELS: tuple[KernelName, ...] = ("gaussian", "laplacian")

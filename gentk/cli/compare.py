@@ -229,16 +229,4 @@ def _protocols(found: Comparison) -> list[str]:
 
 
 def _protocol(protocol: Protocol | None) -> str:
-    if protocol is None:
-        return "the runs were measured differently"
-    reference = protocol.reference
-    seed = f" of seed {protocol.seed}" if protocol.seed else ""
-    if protocol.samples == 0:
-        return (
-            f"on the {reference.count:,} labelled images of {reference.name} (split "
-            f"{reference.split}), no samples"
-        )
-    return (
-        f"{protocol.samples:,} samples{seed}, values rounded to {protocol.rounding}, against the "
-        f"{reference.count:,} images of {reference.name} (split {reference.split})"
-    )
+    return "the runs were measured differently" if protocol is None else protocol.sentence()

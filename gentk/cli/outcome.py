@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from pydantic import JsonValue
 
     from ..sweep.finish import Making
     from ..sweep.trial import Sweep, Trial
 
-__all__ = ["command_line", "echo_outcome", "echo_planned", "echo_refused", "finish_watched"]
+__all__ = ["Form", "command_line", "echo_outcome", "echo_planned", "end", "finish_watched"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is printed of a sweep.
+
+    Attributes:
+        printed: The single commands, of which none is run.
+        dry_run: What would be run.
+        markdown: A Markdown table.
+        as_json: JSON.
+        png: Where the table is drawn, too.
+        quiet: No progress.
+    """
+
+    printed: bool = False
+    dry_run: bool = False
+    markdown: bool = False
+    as_json: bool = False
+    png: Path | None = None
+    quiet: bool = False
 
 
 def finish_watched(
@@ -47,11 +71,12 @@ def finish_watched(
         finish(sweep, making(made_with))
 
 
-def echo_planned(sweep: Sweep, commands: Callable[[Trial], str] | None, as_json: bool) -> None:
+def echo_planned(sweep: Sweep, command: Callable[[Trial], str], form: Form) -> None:
     """Print what would be run: commands, or folders and the images that are judged."""
+    commands = command if form.printed else None
     trials = [trial for trial in sweep.trials if trial.refused is None]
     lines = [commands(trial) if commands else _place(trial) for trial in trials]
-    if as_json:
+    if form.as_json:
         what = "command" if commands else "folder"
         runs = [
             {"run": trial.name, "seed": trial.seed, what: line}
@@ -82,10 +107,8 @@ def command_line(trial: Trial) -> str:
     return f"{command_of(trial.recipe, trial.flags)} && {shlex.join(judge)}"
 
 
-def echo_outcome(
-    sweep: Sweep, *, markdown: bool, as_json: bool, png: Path | None
-) -> tuple[int, int]:
-    """Print the table and what failed; return how many trials have values and how many failed."""
+def echo_outcome(sweep: Sweep, form: Form, claims: Sequence[str] = ()) -> None:
+    """Print the table, what claims came to, and what failed."""
     from ..sweep.comparison import Entry, tabulate
     from ..sweep.row import read_rows
     from .compare import show
@@ -94,7 +117,7 @@ def echo_outcome(
     read_rows(sweep.rows, notes.append)
     settled = sweep.settled()
     entries = [
-        Entry(trial.name, trial.seed, row.measurements, row.folder or row.subject or "")
+        Entry(trial.name, trial.seed, row.measurements, row.folder or "", trial.images is not None)
         for trial, row in settled.items()
         if row.failed is None
     ]
@@ -102,16 +125,19 @@ def echo_outcome(
     failed: dict[str, list[int]] = {}
     for trial, _ in failures:
         failed.setdefault(trial.name, []).append(trial.seed)
-    more = {
-        "refused": _refused(sweep),
+    more: dict[str, JsonValue] = {
+        "refused": [dict(row) for row in _refused(sweep)],
         "failed": [{"run": t.name, "seed": t.seed, "reason": why} for t, why in failures],
     }
     # A sweep over data has no reference that is common to all of its runs.
+    if claims:
+        more["claims"] = list(claims)
     comparison = tabulate(entries, mixed=True, notes=notes, failed=failed)
-    show(comparison, markdown=markdown, as_json=as_json, png=png, more=more)
+    show(comparison, markdown=form.markdown, as_json=form.as_json, png=form.png, more=more)
+    if claims and not form.as_json:
+        click.echo("\n" + "\n".join(claims))
     for trial, why in failures:
         click.echo(f"failed: {trial.name}, seed {trial.seed}: {why}", err=True)
-    return len(entries), len(failures)
 
 
 def _refused(sweep: Sweep) -> list[dict[str, str]]:
@@ -120,7 +146,13 @@ def _refused(sweep: Sweep) -> list[dict[str, str]]:
     return [{"run": name, "reason": str(reason)} for name, reason in told]
 
 
-def echo_refused(sweep: Sweep) -> None:
-    """Say on stderr what does not fit."""
+def end(sweep: Sweep, form: Form) -> None:
+    """Say on stderr what does not fit; exit with 2 if nothing does, with 1 if all that did failed."""
     for row in _refused(sweep):
         click.echo(f"refused: {row['run']}: {row['reason']}", err=True)
+    if sweep.trials and all(trial.refused is not None for trial in sweep.trials):
+        click.get_current_context().exit(2)
+    planned = form.printed or form.dry_run
+    rows = [] if planned else list(sweep.settled().values())
+    if rows and all(row.failed is not None for row in rows):
+        click.get_current_context().exit(1)

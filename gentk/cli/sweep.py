@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from .flags import HELP, key_options
 from .sections import SectionedCommand, SectionedOption
 
-if TYPE_CHECKING:
-    from ..registry import Registry
-    from ..sweep.trial import Sweep
-
 __all__ = ["command"]
+
+OF_FILES = ("page", "render", "only")
+"""Parameters that mean something for sweep files only."""
+
+IN_FILES = frozenset(
+    {*OF_FILES, "recipe", "seed", "rows", "print", "dry_run", "markdown", "json", "png", "quiet"}
+    | {"out", "device", "threads"}
+)
+"""Parameters that mean something for sweep files; all others stand in the file."""
 
 
 def _parameters() -> list[click.Parameter]:
@@ -43,7 +50,14 @@ def _parameters() -> list[click.Parameter]:
     ]
     section = "What comes out of it"
     flags += [
-        option("--rows", "File of finished trials; FOLDER/rows.jsonl by default.", metavar="FILE"),
+        option(
+            "--rows",
+            "File of finished trials; by default FILE.jsonl, or in the folder.",
+            metavar="FILE",
+        ),
+        option("--page", "Of a sweep file: render its page, after each trial.", metavar="FILE.md"),
+        option("--render", "Of a sweep file: make nothing, show what there is.", is_flag=True),
+        option("--only", "Of a sweep file: rows to make, by name or pattern.", metavar="PATTERN"),
         option("--print", "Print the single commands and run none.", is_flag=True),
         option("--dry-run", "Say what would be run and what is refused.", is_flag=True),
         option("--markdown", HELP["--markdown"], is_flag=True),
@@ -60,81 +74,81 @@ def command(
     recipe: str | None,
     over: tuple[str, ...],
     seeds: int,
+    seed: tuple[int, ...],
     metric: tuple[str, ...],
     judge: tuple[str, ...],
     against: str | None,
     n: int,
     rows: str | None,
+    page: str | None,
+    render: bool,
+    only: str | None,
     dry_run: bool,
     markdown: bool,
     quiet: bool,
     png: str | None,
-    seed: tuple[int, ...],
     **flags: Any,
 ) -> None:
-    """Run every combination of the values of --over, from RECIPE and its flags, and judge all alike.
+    """Run every combination of the values of --over, from RECIPE and its flags, or the trials of a sweep
+    FILE.toml, and judge all alike.
 
     The same command again goes on where it stopped: each finished trial has a row in a file, and
-    several processes may work on it at once. Combinations that do not fit are shown as refused; a run
-    that fails does not stop the others, and is tried again unless it diverged. All runs have one
-    budget. Before the first is trained, real images are judged as it will be. What --print prints may
-    run anywhere; the command itself then finds the finished runs and makes the table.
+    several processes may work on it at once. What does not fit is shown as refused; a run that fails
+    does not stop the others, and is tried again unless it diverged. The runs of --over have one budget.
+    Before the first is trained, real images are judged as it will be. What --print prints may run
+    anywhere; the command itself then finds the finished runs and makes the table.
 
     \b
     gentk sweep --over loss=moments --over loss=mmd --over batch=64 --over batch=256 --minutes 4
     gentk sweep RECIPE --over estimator=ma --over estimator=ama --print
+    gentk sweep table.toml --page table.md
     """
     from ..evaluation.plan import Plan
     from ..registry import Registry
     from ..sweep.factorial import budget_note, factorial
+    from ..sweep.file import is_sweep
     from .compare import check_form
+    from .outcome import Form, command_line, echo_outcome, echo_planned, end, finish_watched
+    from .sweep_file import FileRequest
 
     printed, as_json = flags.pop("print"), flags.pop("json")
     given = {key: value for key, value in flags.items() if value not in (None, ())}
-    picture = Path(png) if png else None
-    check_form(markdown=markdown, as_json=as_json, png=picture)
-    registry = Registry()
-    sweep = factorial(
-        recipe,
-        given,
-        _levels(over),
-        registry,
-        seeds=_seeds(seed, seeds),
-        rows=Path(rows) if rows else None,
-        plan=Plan(against, metric or ("fd",), judge, n),
-    )
+    form = Form(printed, dry_run, markdown, as_json, Path(png) if png else None, quiet)
+    check_form(markdown=markdown, as_json=as_json, png=form.png)
+    place = Path(rows) if rows else None
+    context, registry = click.get_current_context(), Registry()
+    if recipe is not None and recipe.endswith(".toml") and not over:
+        told = [name for name in context.params if name not in IN_FILES]
+        refuse_typed(context, told, "stands in the sweep file; change it there, or type --over too")
+        request = FileRequest(
+            Path(recipe),
+            registry,
+            rows=place,
+            out=Path(given.pop("out")) if "out" in given else None,
+            page=Path(page) if page else None,
+            render=render,
+            only=only or "*",
+            seeds=seed,
+            own=given,
+            form=form,
+        )
+        request.run()
+        return
+    refuse_typed(context, OF_FILES, "is for sweep files; type: gentk sweep FILE.toml")
+    if recipe is not None and is_sweep(recipe):
+        raise click.UsageError(f"{recipe} is a sweep file and says itself what varies; drop --over")
+    plan = Plan(against, metric or ("fd",), judge, n)
+    levels, numbers = _levels(over), _seeds(seed, seeds)
+    sweep = factorial(recipe, given, levels, registry, seeds=numbers, rows=place, plan=plan)
     note = budget_note(sweep)
     if note is not None:
         click.echo(f"note: {note}", err=True)
-    _finish(sweep, registry, printed, dry_run, quiet, markdown, as_json, picture)
-
-
-def _finish(
-    sweep: Sweep,
-    registry: Registry,
-    printed: bool,
-    dry_run: bool,
-    quiet: bool,
-    markdown: bool,
-    as_json: bool,
-    picture: Path | None,
-) -> None:
-    """Make what is missing, or say what that is, and print the table."""
-    from dataclasses import replace
-
-    from .outcome import command_line, echo_outcome, echo_planned, echo_refused, finish_watched
-
-    finished = failed = 0
     if printed or dry_run:
-        echo_planned(sweep, command_line if printed else None, as_json)
+        echo_planned(sweep, command_line, form)
     else:
         finish_watched(sweep, lambda making: replace(making, registry=registry), quiet)
-        finished, failed = echo_outcome(sweep, markdown=markdown, as_json=as_json, png=picture)
-    echo_refused(sweep)
-    if all(trial.refused is not None for trial in sweep.trials):
-        click.get_current_context().exit(2)
-    if failed and not finished:
-        click.get_current_context().exit(1)
+        echo_outcome(sweep, form)
+    end(sweep, form)
 
 
 def _levels(over: Sequence[str]) -> dict[str, list[str]]:
@@ -160,3 +174,12 @@ def _seeds(typed: Sequence[int], count: int) -> list[int]:
         return list(dict.fromkeys(typed))
     first = typed[0] if typed else 0
     return list(range(first, first + count))
+
+
+def refuse_typed(context: click.Context, names: Iterable[str], why: str) -> None:
+    """Refuse flags that were typed and mean nothing here."""
+    known = set(names)
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if parameter.name in known and source is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]} {why}")

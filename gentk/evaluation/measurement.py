@@ -112,6 +112,20 @@ class Protocol:
     batch_norm: str | None = None
     identity: str | None = None
 
+    def sentence(self) -> str:
+        """Return how it was measured, as people read it."""
+        images = self.reference.name
+        if "split=" not in images:
+            images = f"{images} (split {self.reference.split})"
+        count = f"{self.reference.count:,}"
+        if self.samples == 0:
+            return f"on the {count} labelled images of {images}, no samples"
+        seed = f" of seed {self.seed}" if self.seed else ""
+        return (
+            f"{self.samples:,} samples{seed}, values rounded to {self.rounding}, against the {count} "
+            f"images of {images}"
+        )
+
     def shared(self) -> dict[str, JsonValue]:
         """Return what the protocols of many subjects may have in common, by name."""
         own = ("subject", "weights", "identity", "gentk")

@@ -20,10 +20,13 @@ from ..runs.images import data_name, open_data
 from ..runs.trained import Run, load
 from ..statistics import CHUNK
 
-__all__ = ["Subject", "open_subject", "sanity", "some_of"]
+__all__ = ["SANITY", "Subject", "open_subject", "sanity", "some_of"]
 
 DRAW = 2
 """The key of permutations that choose images to be judged; splits and samplers use others."""
+
+SANITY = ("noise", "blurred real", "one real image")
+"""The names of the sanity rows."""
 
 BLUR = 16
 """The deviation of the blur of the sanity row is this part of the image's height."""
@@ -123,7 +126,7 @@ def sanity(real: Subject) -> list[Subject]:
         for start in range(0, real.count, CHUNK):
             yield image.repeat(min(CHUNK, real.count - start), 1, 1, 1)
 
-    streams = {"noise": noise, "blurred real": blurred, "one real image": repeated}
+    streams = dict(zip(SANITY, (noise, blurred, repeated), strict=True))
     return [
         Subject(
             name, real.shape, real.count, stream, fingerprint=_mark(f"{real.fingerprint} {name}")

@@ -26,12 +26,14 @@ class Entry:
         seed: Its seed.
         measurements: Its measurements, the latest last.
         folder: Where it is.
+        beside: Whether it only says how to read the others, as real images do: it is in no verdict.
     """
 
     group: str
     seed: int
     measurements: Sequence[Measurement]
     folder: str
+    beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Comparison:
         protocols: Column -> how all of its values were measured; None where protocols differ.
         notes: What people should know of the table, a sentence each.
         failed: Group -> seeds whose runs failed.
+        beside: Groups that take part in no verdict.
     """
 
     groups: dict[str, list[int]]
@@ -79,13 +82,15 @@ class Comparison:
     protocols: dict[Column, Protocol | None]
     notes: list[str]
     failed: dict[str, list[int]] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
 
     def verdict(self, column: Column) -> str | None:
         """Say which group is best, or why none is called so.
 
         None for fewer than two groups, and for a metric of which neither direction is better.
         """
-        cells = [(group, self.cells.get((group, column))) for group in self.groups]
+        groups = [group for group in self.groups if group not in self.beside]
+        cells = [(group, self.cells.get((group, column))) for group in groups]
         have = [(group, cell) for group, cell in cells if cell is not None]
         if len(have) < 2 or column.direction == "none":
             return None
@@ -158,6 +163,7 @@ def tabulate(
         {column: _protocol(column, pick) for column, pick in zip(columns, picks, strict=True)},
         [*notes, *unlike],
         {group: list(seeds) for group, seeds in (failed or {}).items()},
+        frozenset(entry.group for entry in entries if entry.beside),
     )
 
 

@@ -42,7 +42,7 @@ class Making:
         ended: Called after each trial with its run, if it is one that was finished.
         advance: Called with what is being done, the number done, the total.
         notice: Called with sentences people should read.
-        command: What was typed; by default each run's own command is kept with its row.
+        command: What to type for a trial, which is kept with its row; by default the run's command.
         device: Where images are judged that are no run's.
         threads: CPU threads for them.
     """
@@ -53,7 +53,7 @@ class Making:
     ended: Callable[[Trial, Run | None], None] = lambda trial, run: None
     advance: Advance | None = None
     notice: Callable[[str], None] = lambda message: None
-    command: str | None = None
+    command: Callable[[Trial], str] | None = None
     device: str = "auto"
     threads: int | None = None
 
@@ -165,7 +165,7 @@ def _row(trial: Trial, making: Making) -> Row:
             subject=images.subject,
             floor=images.floor,
             threads=making.threads,
-            command=making.command,
+            command=making.command(trial) if making.command else None,
         )
     elif trial.resolved is not None and trial.flags is not None:
         flags = dict(trial.flags)
@@ -175,7 +175,7 @@ def _row(trial: Trial, making: Making) -> Row:
             recipe=trial.recipe,
             flags={key: value for key, value in flags.items() if key not in ("seed", "out")},
             threads=trial.resolved.recipe.threads,
-            command=making.command or command_of(trial.recipe, flags),
+            command=making.command(trial) if making.command else command_of(trial.recipe, flags),
         )
     try:
         if trial.images is not None:

@@ -73,6 +73,7 @@ class Trial:
         refused: Why it does not fit.
         images: What is judged, if that is no run.
         source: Where its row is if another sweep makes it.
+        tries: The row whose candidate settings these are, if they are.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Trial:
     refused: str | None = None
     images: Images | None = None
     source: Source | None = None
+    tries: str | None = None
 
     @property
     def key(self) -> str:
@@ -129,26 +131,34 @@ def digest(parts: Sequence[JsonValue]) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
 
 
-def parts_of(resolved: Resolved, registry: Registry) -> tuple[JsonValue, ...]:
-    """Return what decides a run: its identity and budget, and those of its own stages."""
-    r = resolved.recipe
-    place = str(RunFolder(resolved.folder()).stages)
-    stages: list[JsonValue] = [
-        [name, *_decisive(_unplaced(stage.recipe, place))]
-        for name, stage in stages_of(resolved, registry)
-    ]
-    return (*_decisive(r), *([stages] if stages else []))
+def parts_of(
+    resolved: Resolved,
+    registry: Registry,
+    stages: Mapping[str, Resolved] | None = None,
+    place: Path | None = None,
+) -> tuple[JsonValue, ...]:
+    """Return what decides a run: its identity and budget, and those of the runs made before it.
+
+    Args:
+        resolved: The recipe.
+        registry: Where names are looked up.
+        stages: The runs of a sweep that it stands on, by name.
+        place: The folder that holds these.
+    """
+    own = stages_of(resolved, registry)
+    before = [*(stages or {}).items(), *own]
+    places = [str(RunFolder(resolved.folder()).stages), *([str(place)] if place else [])]
+    told: list[JsonValue] = [[name, *_decisive(one.recipe, places)] for name, one in before]
+    return (*_decisive(resolved.recipe, places), *([told] if told else []))
 
 
-def _decisive(r: Recipe) -> tuple[JsonValue, ...]:
-    return r.identity(), r.steps, r.minutes
-
-
-def _unplaced(r: Recipe, place: str) -> Recipe:
-    """Write the stages that a stage stands on by their names: where they are decides nothing."""
-    text = json.dumps(r.model_dump(mode="json"))
-    there = json.dumps(f"run:{place}/")[1:-1]
-    return Recipe.model_validate_json(text.replace(there, "stage:"))
+def _decisive(r: Recipe, places: Sequence[str]) -> tuple[JsonValue, ...]:
+    """Return identity and budget; stages count by their names, as where they are decides nothing."""
+    text = whole = json.dumps(r.model_dump(mode="json"))
+    for place in places:
+        text = text.replace(json.dumps(f"run:{place}/")[1:-1], "stage:")
+    named = r if text == whole else Recipe.model_validate_json(text)
+    return named.identity(), r.steps, r.minutes
 
 
 def _words(plan: Plan) -> list[str]:

@@ -1,0 +1,353 @@
+"""Declared sweeps: the trials of a sweep file, and how candidate settings are chosen among."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from ..errors import GentkError, UsageError
+from ..evaluation.measurement import Direction, Measurement
+from ..evaluation.plan import Plan
+from ..evaluation.settled import pairs
+from ..recipe import Resolved
+from ..registry import Registry
+from ..runs.composing import check, resolve_recipe
+from ..runs.stages import plan as stages_of
+from .file import JudgeTable, RowTable, SweepFile, read_file
+from .trial import Flags, Images, Source, Sweep, Trial, parts_of
+
+__all__ = ["Declared", "Shown", "Tuning", "declare", "slug"]
+
+STAGE = re.compile(r"\bstage:([\w-]+)")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A column of the page: one value of a metric in an extractor's features.
+
+    Attributes:
+        metric: The metric, as typed.
+        extractor: The extractor; `run` is each run's own encoder.
+        value: The value's name; None for the metric's first.
+        percent: Whether shares are shown as percentages.
+        title: What it is headed by.
+    """
+
+    metric: str
+    extractor: str
+    value: str | None
+    percent: bool
+    title: str
+
+    def of(self, measurements: tuple[Measurement, ...]) -> Measurement | None:
+        """Return the measurement that stands in this column, if there is one."""
+        own = [m for m in measurements if (m.metric, m.place) == (self.metric, self.extractor)]
+        return next((m for m in own if self.value in (None, m.name)), None)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The candidate settings of a row.
+
+    Attributes:
+        settings: What each lays over the row.
+        trials: Those of each, one a seed.
+        means: The mean over seeds of each by the first judge; None where there is none.
+        chosen: The best, None before all have been tried.
+        failed: Whether all have been tried and none has a value.
+    """
+
+    settings: tuple[Flags, ...]
+    trials: list[list[Trial]]
+    means: list[float | None]
+    chosen: int | None
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The sweep of a file.
+
+    Attributes:
+        name: The file's name without its ending.
+        path: The file.
+        file: What it holds.
+        columns: The columns of its page.
+        sweep: Its trials; rows whose settings are still to be chosen have none yet.
+        tunings: Row -> its candidate settings, of rows that are tuned.
+    """
+
+    name: str
+    path: Path
+    file: SweepFile
+    columns: list[Shown]
+    sweep: Sweep
+    tunings: dict[str, Tuning]
+
+    def tries(self) -> Sweep:
+        """Return the sweep of all candidate settings."""
+        lists = [trials for tuning in self.tunings.values() for trials in tuning.trials]
+        return replace(self.sweep, trials=[trial for trials in lists for trial in trials])
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where and with what the runs of a file are made."""
+
+    file: SweepFile
+    out: Path
+    own: Flags
+    registry: Registry
+    checked: bool
+
+
+def declare(
+    path: Path,
+    registry: Registry,
+    *,
+    rows: Path | None = None,
+    out: Path | None = None,
+    own: Flags | None = None,
+    checked: bool = True,
+) -> Declared:
+    """Return the sweep of a file. No data are opened and no weights are loaded.
+
+    Args:
+        path: The file.
+        registry: Where names are looked up.
+        rows: Where what came of its trials is written down; by default beside it, NAME.jsonl.
+        out: The folder of its runs; runs/NAME by default.
+        own: Keys of a recipe that say where runs are made, such as `threads`.
+        checked: Whether to check that all parts of a run fit together. A page is rendered without.
+
+    Raises:
+        UsageError: Something in the file is wrong.
+        GentkError: A judge is none.
+    """
+    return _declared(path, registry, rows, out, own or {}, checked, ())
+
+
+def _declared(
+    path: Path,
+    registry: Registry,
+    rows: Path | None,
+    out: Path | None,
+    own: Flags,
+    checked: bool,
+    asking: tuple[Path, ...],
+) -> Declared:
+    """Declare a file that others, if any, quote."""
+    file = read_file(path)
+    asking = (*asking, path.resolve())
+    others = []
+    for text in file.rows:
+        other = path.parent / text
+        if other.resolve() in asking:
+            raise UsageError(f"{path}: rows = [{text!r}] quotes in a circle; drop it from one file")
+        others.append(_declared(other, registry, None, None, {}, False, asking))
+    place = _Place(file, out or Path("runs") / path.stem, own, registry, checked)
+    judges = [(judge, _extractors(judge, registry)) for judge in file.judge]
+    plans = _plans(judges)
+    if checked:
+        for plan in plans:
+            plan.of_run(Path("FOLDER")).check(registry)
+    columns = _columns(judges)
+    sweep = Sweep([], rows or path.with_suffix(".jsonl"), place.out)
+    tunings = {
+        row.name: _tuning(row, _try_plan(judges[0], file), columns[0], place, sweep, others)
+        for row in file.row
+        if file.settings(row)
+    }
+    trials = []
+    for seed in _seeds(file):
+        for row in file.row:
+            seeds = file.seeds[:1] if row.subject is not None else row.seeds or file.seeds
+            wanted = seed in seeds
+            tuning = tunings.get(row.name)
+            if wanted and (tuning is None or tuning.chosen is not None or tuning.failed):
+                trial = _trial(row, seed, plans, tuning, place)
+                trials.append(_quoted(trial, others))
+    return Declared(path.stem, path, file, columns, replace(sweep, trials=trials), tunings)
+
+
+def _seeds(file: SweepFile) -> list[int]:
+    """Return all seeds of a file's rows."""
+    return list(dict.fromkeys([*file.seeds, *(s for row in file.row for s in row.seeds or ())]))
+
+
+def _extractors(judge: JudgeTable, registry: Registry) -> tuple[str, ...]:
+    """Return the extractors of a judge: those it names, or its metric's own."""
+    if judge.extractors:
+        return judge.extractors
+    plan = Plan(judge.data, (judge.metric,), (), judge.count)
+    return tuple(extractor for _, extractor in pairs(plan, registry))
+
+
+def _plans(judges: list[tuple[JudgeTable, tuple[str, ...]]]) -> tuple[Plan, ...]:
+    """Return how trials are judged; judges that look at the same features share a plan."""
+    plans: dict[tuple[object, ...], Plan] = {}
+    for judge, extractors in judges:
+        key = (judge.data, extractors, judge.count, judge.seed)
+        before = plans.get(key) or Plan(judge.data, (), extractors, judge.count, judge.seed)
+        plans[key] = replace(
+            before,
+            metrics=tuple(dict.fromkeys([*before.metrics, judge.metric])),
+            ratio=before.ratio or "fdr" in judge.values,
+        )
+    return tuple(plans.values())
+
+
+def _columns(judges: list[tuple[JudgeTable, tuple[str, ...]]]) -> list[Shown]:
+    """Return the columns of the page."""
+    columns = []
+    for judge, extractors in judges:
+        for extractor in extractors:
+            for value in judge.values or (None,):
+                title = extractor if judge.metric == "fd" else f"{judge.metric} of {extractor}"
+                title = value or title
+                columns.append(Shown(judge.metric, extractor, value, judge.percent, title))
+    return columns
+
+
+def _try_plan(judge: tuple[JudgeTable, tuple[str, ...]], file: SweepFile) -> Plan:
+    """Return how candidate settings are judged: by the first judge, on other images."""
+    table, extractors = judge
+    return Plan(file.tries_data(), (table.metric,), extractors[:1], table.count, table.seed)
+
+
+def _tuning(
+    row: RowTable, plan: Plan, column: Shown, place: _Place, sweep: Sweep, others: list[Declared]
+) -> Tuning:
+    """Return a row's candidate settings, and which is best if all have been tried."""
+    file, settings = place.file, place.file.settings(row)
+    trials = []
+    for number, setting in enumerate(settings, 1):
+        words = " ".join(f"{key}={value}" for key, value in setting.items())
+        more = {**setting, **file.budget()}
+        named = row.model_copy(update={"name": f"{row.name}: try {number}, {words}"})
+        tried = [_trial(named, seed, (plan,), None, place, more) for seed in file.tries.seeds]
+        trials.append([replace(_quoted(trial, others), tries=row.name) for trial in tried])
+    settled = replace(sweep, trials=[t for listed in trials for t in listed]).settled()
+    done = all(t in settled or t.refused is not None for listed in trials for t in listed)
+    means: list[float | None] = []
+    direction: Direction = "lower"
+    for listed in trials:
+        rows = [settled[trial].measurements for trial in listed if trial in settled]
+        measurements = [m for m in map(column.of, rows) if m is not None]
+        direction = measurements[0].direction if measurements else direction
+        mean = statistics.fmean(m.value for m in measurements) if measurements else math.nan
+        whole = len(measurements) == len(listed) and math.isfinite(mean)
+        means.append(mean if whole else None)
+    known = {mean: index for index, mean in reversed(list(enumerate(means))) if mean is not None}
+    chosen = None
+    if done and known:
+        chosen = known[max(known) if direction == "higher" else min(known)]
+    return Tuning(settings, trials, means, chosen, done and not known)
+
+
+def _trial(
+    row: RowTable,
+    seed: int,
+    plans: tuple[Plan, ...],
+    tuning: Tuning | None,
+    place: _Place,
+    more: Flags | None = None,
+) -> Trial:
+    """Return a row's trial of one seed."""
+    file = place.file
+    if row.subject is not None:
+        images = Images(row.subject, row.floor)
+        return Trial(row.name, seed, plans, ("images", row.subject, row.floor), images=images)
+    if tuning is not None and tuning.failed:
+        return Trial(row.name, seed, plans, refused="none of its tries has a value")
+    shared = {k: v for k, v in file.run.items() if not row.alone or k == "data"}
+    best = tuning.settings[tuning.chosen] if tuning and tuning.chosen is not None else {}
+    best = tuning.settings[tuning.chosen] if tuning and tuning.chosen is not None else {}
+    flags = _over({**shared, **row.keys}, {**best, **(more or {})})
+    recipe = flags.pop("recipe", None)
+    name = None if recipe is None else str(recipe)
+    folder = place.out / f"{slug(row.name)[:80]}-seed{seed}"
+    try:
+        stages = _stages(flags, place)
+        where: dict[str, JsonValue] = {**place.own, "seed": seed, "out": str(folder)}
+        made = {**_located(flags, place), **where}
+        resolved = resolve_recipe(name, made, registry=place.registry)
+        if place.checked:
+            own = [stage for _, stage in stages_of(resolved, place.registry)]
+            for part in (*stages.values(), *own, resolved):
+                check(part, place.registry)
+        parts = parts_of(resolved, place.registry, stages, place.out / "stages")
+    except GentkError as error:
+        return Trial(row.name, seed, plans, recipe=name, flags=flags, refused=str(error))
+    return Trial(row.name, seed, plans, parts, name, flags, resolved, tuple(stages.values()))
+
+
+def _over(flags: Flags, more: Flags) -> dict[str, JsonValue]:
+    """Lay keys over others; a budget replaces the other's, whichever unit either is in."""
+    budgets = {"steps", "minutes"}
+    kept = {k: v for k, v in flags.items() if k not in budgets or not budgets & more.keys()}
+    return {**kept, **more}
+
+
+def _stages(flags: Flags, place: _Place, asking: tuple[str, ...] = ()) -> dict[str, Resolved]:
+    """Return the file's stages that a run stands on, in order, each after those it stands on."""
+    stages: dict[str, Resolved] = {}
+    for name in STAGE.findall(str(list(flags.values()))):
+        if name not in place.file.stage:
+            continue
+        shared = {k: v for k, v in place.file.run.items() if k in ("data", "dtype")}
+        keys: dict[str, JsonValue] = {**shared, **place.file.stage[name]}
+        if name in asking:
+            raise UsageError(f"[stage.{name}] stands on itself; name another stage there")
+        recipe = keys.pop("recipe", None)
+        stages |= _stages(keys, place, (*asking, name))
+        where: dict[str, JsonValue] = {**place.own, "out": str(place.out / "stages" / name)}
+        made = {**_located(keys, place), **where}
+        text = None if recipe is None else str(recipe)
+        stages[name] = resolve_recipe(text, made, registry=place.registry)
+    return stages
+
+
+def _located(flags: Flags, place: _Place) -> dict[str, JsonValue]:
+    """Write the file's stages as the runs they stand for, wherever they stand."""
+
+    def located(value: JsonValue) -> JsonValue:
+        if isinstance(value, str):
+            return STAGE.sub(one, value)
+        return [located(item) for item in value] if isinstance(value, list) else value
+
+    def one(match: re.Match[str]) -> str:
+        known = match[1] in place.file.stage
+        return f"run:{place.out / 'stages' / match[1]}" if known else match[0]
+
+    return {key: located(value) for key, value in flags.items()}
+
+
+def _quoted(trial: Trial, others: list[Declared]) -> Trial:
+    """Return a trial with the place of its row, if another file has made it."""
+    if trial.refused is not None:
+        return trial
+    for other in others:
+        for theirs in (*other.sweep.trials, *other.tries().trials):
+            covered = all(any(_covers(q, p) for q in theirs.plans) for p in trial.plans)
+            if theirs.refused is None and theirs.parts == trial.parts and covered:
+                source = theirs.source or Source(other.name, other.sweep.rows, theirs.key)
+                return replace(trial, source=source)
+    return trial
+
+
+def _covers(theirs: Plan, mine: Plan) -> bool:
+    """Say whether one plan asks for all that another asks for."""
+    same = (theirs.data, theirs.count, theirs.seed) == (mine.data, mine.count, mine.seed)
+    all_of = set(theirs.metrics) >= set(mine.metrics)
+    return same and all_of and set(theirs.extractors) >= set(mine.extractors)
+
+
+def slug(name: str) -> str:
+    """Return a row's name as a file is called by it."""
+    return "-".join(re.findall(r"\w+", name)) or "row"

@@ -1,0 +1,281 @@
+"""Pages: a declared sweep as Markdown, from its rows alone.
+
+Whatever a page says of values is computed: cells, which claims hold, which rows were tuned, how was
+measured, and whether published values say the same. The words around it are the file's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..evaluation.measurement import Direction, Measurement
+from .cell import Cell, cell_of, verdict_of
+from .declared import Declared, Shown
+from .file import ClaimTable, RowTable
+from .row import Row
+from .trial import Trial, command_of
+
+__all__ = ["claims", "render"]
+
+UNITS = "± is the standard deviation over seeds, or s.e. the standard error of one."
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A sweep with its rows."""
+
+    declared: Declared
+    settled: Mapping[Trial, Row]
+
+    def rows(self, name: str) -> list[Row]:
+        """Return what came of the trials of a name, in the order of seeds."""
+        own = [(t, row) for t, row in self.settled.items() if t.name == name]
+        return [replace(row, seed=trial.seed) for trial, row in own]
+
+    def measurements(self, name: str, column: Shown) -> list[tuple[int, Measurement]]:
+        """Return the measurements of a cell with their seeds, one a trial."""
+        own = [(row.seed, column.of(row.measurements)) for row in self.rows(name)]
+        return [(seed, m) for seed, m in own if m is not None]
+
+    def cell(self, name: str, column: Shown) -> Cell | None:
+        """Return what stands in a cell, in the unit of its column."""
+        measurements = self.measurements(name, column)
+        if not measurements:
+            return None
+        unit = 100 if column.percent else 1
+        return cell_of([(seed, _times(m, unit)) for seed, m in measurements])
+
+    def direction(self, column: Shown) -> Direction:
+        """Return which values of a column are better."""
+        rows = self.settled.values()
+        return next((m.direction for r in rows if (m := column.of(r.measurements))), "none")
+
+
+def render(declared: Declared, pictures: Sequence[str] = ()) -> str:
+    """Return the page of a sweep.
+
+    Args:
+        declared: The sweep.
+        pictures: Paths of its pictures, from where the page is.
+    """
+    page = _Page(declared, declared.sweep.settled())
+    file = declared.file
+    parts = [f"# {file.title}", file.text.strip(), _table(page)]
+    parts += [
+        "\n".join(_claims(page)),
+        *_tuned(page),
+        *_quoted(page),
+        _protocols(page),
+        _made(page),
+    ]
+    for path in pictures:
+        name = Path(path).stem
+        parts += [f"{name}:", f"![{name}]({path})"]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _times(measurement: Measurement, unit: int) -> Measurement:
+    error = None if measurement.error is None else measurement.error * unit
+    return replace(measurement, value=measurement.value * unit, error=error)
+
+
+def _table(page: _Page) -> str:
+    """Return the table of values, and what its marks mean."""
+    declared = page.declared
+    head = ["run"]
+    for column in declared.columns:
+        direction = page.direction(column)
+        better = f" ({direction} is better)" if direction != "none" else ""
+        head.append(f"{column.title}{', %' if column.percent else ''}{better}")
+        if _has_published(declared, column):
+            head.append("published")
+    head += ["images seen", "seeds"]
+    lines = [_line(head), "|" + " --- |" * len(head)]
+    lines += [_line(_cells(page, row, len(head))) for row in declared.file.row]
+    rows = [m for r in page.settled.values() for m in r.measurements]
+    shown = [m for column in declared.columns for m in rows if column.of((m,)) is not None]
+    marks = ["*: trained in these features."] if any(m.trained_on for m in shown) else []
+    return "\n\n".join(["\n".join(lines), *marks])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(page: _Page, table: RowTable, width: int) -> list[str]:
+    """Return the cells of a row."""
+    rows = page.rows(table.name)
+    ended = [row for row in rows if row.failed is None]
+    failed = len(rows) - len(ended)
+    if not ended:
+        return [table.name, "failed" if failed else "not made yet", *[""] * (width - 2)]
+    cells = [table.name]
+    for column in page.declared.columns:
+        cell = page.cell(table.name, column)
+        if cell is None:
+            cells.append("-")
+        else:
+            cells.append(f"{cell.mean:.4g}" if table.subject is not None else str(cell))
+        if _has_published(page.declared, column):
+            published = _published(page.declared, table, column)
+            cells.append("" if published is None else str(published))
+    if table.subject is not None:
+        return [*cells, "", ""]
+    images = [int(row.result["images"]) for row in ended if row.result is not None]
+    seen = " to ".join(f"{count:,}" for count in sorted({min(images), max(images)}))
+    return [*cells, seen, str(len(ended)) + (f" (+{failed} failed)" if failed else "")]
+
+
+def _published(declared: Declared, row: RowTable, column: Shown) -> str | int | float | None:
+    """Return the published value that stands beside a column's."""
+    if isinstance(row.published, dict):
+        return row.published.get(column.value or column.metric)
+    return row.published if column == declared.columns[0] else None
+
+
+def _has_published(declared: Declared, column: Shown) -> bool:
+    return any(_published(declared, row, column) is not None for row in declared.file.row)
+
+
+def claims(declared: Declared) -> list[str]:
+    """Return a line for each claim whose rows are there: what values say of it, and published ones."""
+    return _claims(_Page(declared, declared.sweep.settled()))
+
+
+def _claims(page: _Page) -> list[str]:
+    lines = (_claim(page, claim) for claim in page.declared.file.claim)
+    return [line for line in lines if line]
+
+
+def _claim(page: _Page, claim: ClaimTable) -> str | None:
+    column = page.declared.columns[claim.judge]
+    better, worse = page.cell(claim.better, column), page.cell(claim.worse, column)
+    if better is None or worse is None:
+        return None
+    direction = page.direction(column)
+    sides = [page.measurements(side, column)[0][1] for side in (claim.better, claim.worse)]
+    counts = sorted({len(better.values), len(worse.values)})
+    seeds = " and ".join(map(str, counts)) + (" seed" if counts == [1] else " seeds")
+    numbers = f"{better.mean:.4g} against {worse.mean:.4g}, {seeds}"
+    verdict: str = verdict_of(better, worse, direction)
+    if direction == "none" or not _alike(*sides):
+        verdict = "is not decided"
+        numbers += ", measured differently" if direction != "none" else ""
+    if better.trained_on or worse.trained_on:
+        numbers += ", in features that a run was trained in"
+    return f"- {claim.says}: **{verdict}** ({numbers}){_as_published(page, claim, direction)}."
+
+
+def _alike(one: Measurement, other: Measurement) -> bool:
+    """Say whether nothing that is known of two measurements makes them unlike."""
+    parts, others = one.decisive(), other.decisive()
+    marks = (one.protocol.reference.fingerprint, other.protocol.reference.fingerprint)
+    known = {key for key in parts.keys() & others if parts[key] and others[key]}
+    # The same images may have two names; only their digests tell.
+    known -= set() if all(marks) else {"reference split"}
+    return all(parts[key] == others[key] for key in known)
+
+
+def _as_published(page: _Page, claim: ClaimTable, direction: Direction) -> str:
+    """Say whether published values bear a claim out, where there are any."""
+    declared, column = page.declared, page.declared.columns[claim.judge]
+    rows = {row.name: row for row in declared.file.row}
+    texts = [_published(declared, rows[name], column) for name in (claim.better, claim.worse)]
+    better, worse = map(_number, texts)
+    if better is None or worse is None or direction == "none":
+        return ""
+    if better == worse:
+        return f"; published it is a tie ({texts[0]})"
+    holds = (better < worse) == (direction == "lower")
+    return f"; published it {'holds' if holds else 'does not hold'} ({texts[0]} against {texts[1]})"
+
+
+def _number(text: str | int | float | None) -> float | None:
+    """Return the number that a published value begins with."""
+    match = re.match(r"\s*([-+]?[\d.]+(?:e[-+]?\d+)?)", str(text))
+    return None if text is None or match is None else float(match[1])
+
+
+def _tuned(page: _Page) -> list[str]:
+    """Say which rows were tuned, how, and which were not."""
+    declared = page.declared
+    if not declared.tunings:
+        return []
+    file = declared.file
+    count = len(next(iter(declared.tunings.values())).settings)
+    budget = "".join(f", {value:,} {key}" for key, value in file.budget().items() if value)
+    seeds = "seed" if len(file.tries.seeds) == 1 else "seeds"
+    column = declared.columns[0]
+    lines = [
+        f"Settings were chosen by {column.value or column.metric} in {column.extractor} on held-out "
+        f"training images, {file.tries_data()}: {count} tries for each row that was tuned{budget}, "
+        f"{seeds} {', '.join(map(str, file.tries.seeds))}."
+    ]
+    for name, tuning in declared.tunings.items():
+        told = []
+        for index, (setting, mean) in enumerate(zip(tuning.settings, tuning.means, strict=True)):
+            words = " ".join(f"{key}={value}" for key, value in setting.items())
+            value = "no value" if mean is None else f"{mean:.4g}"
+            mark = " (chosen)" if index == tuning.chosen else ""
+            told.append(f"`{words}` {value}{mark}")
+        lines.append(f"- {name}: {'; '.join(told)}")
+    runs = [row.name for row in file.row if row.subject is None]
+    rest = [name for name in runs if name not in declared.tunings]
+    if rest:
+        lines.append(f"- not tuned: {'; '.join(rest)}")
+    return ["\n".join([lines[0], "", *lines[1:]])]
+
+
+def _quoted(page: _Page) -> list[str]:
+    """Say which rows are those of other pages."""
+    sources: dict[str, dict[str, None]] = {}
+    for trial in page.declared.sweep.trials:
+        if trial.source is not None:
+            sources.setdefault(trial.source.name, {})[trial.name] = None
+    return [
+        f"These rows are those of [{name}]({name}.md), from the same runs: {'; '.join(rows)}."
+        for name, rows in sources.items()
+    ]
+
+
+def _protocols(page: _Page) -> str:
+    """Say how each column was measured: in one sentence, or in one each."""
+    ways: dict[str, dict[str, list[str]]] = {}
+    for column in page.declared.columns:
+        rows = [column.of(row.measurements) for row in page.settled.values()]
+        told = dict.fromkeys(m.protocol.sentence() for m in rows if m is not None)
+        if told:
+            name = column.value or column.metric
+            places = ways.setdefault("; or ".join(told), {})
+            places.setdefault(column.extractor, []).append(f"`{name}`")
+    if not ways:
+        return ""
+    lines = []
+    for way, places in ways.items():
+        what = " and ".join(f"{', '.join(names)} in `{place}`" for place, names in places.items())
+        lines.append(f"- {what}: {way}.")
+    return "\n".join(
+        [*lines, "", f"A run is judged by its averaged weights, if it has them. {UNITS}"]
+    )
+
+
+def _made(page: _Page) -> str:
+    """Say what made the rows, when, and from which commits."""
+    declared = page.declared
+    rows = list(page.settled.values())
+    if not rows:
+        return ""
+    run = dict(declared.file.run)
+    recipe = run.pop("recipe", None)
+    common = command_of(None if recipe is None else str(recipe), run)
+    dates = sorted({row.date for row in rows})
+    commits = sorted({row.commit for row in rows if row.commit is not None})
+    from_commits = f", commits {', '.join(commits)}" if commits else ""
+    return (
+        f"Made by `gentk sweep {declared.path.name}` (runs: `{common}` and each row's own keys; rows: "
+        f"`{declared.sweep.rows.name}`), {' to '.join(dict.fromkeys((dates[0], dates[-1])))}"
+        f"{from_commits}."
+    )

@@ -1,0 +1,105 @@
+"""The pages of docs/results are what their rows render to, and no claim is told in two ways."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from gentk.registry import Registry
+from gentk.sweep.declared import Declared, declare
+from gentk.sweep.file import is_sweep
+from gentk.sweep.page import _number, _published, render
+from gentk.sweep.pictures import paths
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+FILES = [path for path in sorted(RESULTS.glob("*.toml")) if is_sweep(str(path))]
+each_file = pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
+
+
+@cache
+def declared(path: Path) -> Declared:
+    """The sweep of a file; no data are opened for it."""
+    return declare(path, Registry(), checked=False)
+
+
+@each_file
+def test_a_page_is_what_its_rows_render_to(path):
+    """Byte for byte: nothing in it was typed by hand."""
+    page = path.with_suffix(".md")
+    assert render(declared(path), paths(page)) == page.read_text(encoding="utf-8"), (
+        f"type: gentk sweep {path} --render --page {page}"
+    )
+
+
+@each_file
+def test_every_trial_has_its_row(path):
+    """Keys are those of what the file resolves to, so that nothing would be made again."""
+    sweep = declared(path).sweep
+    assert [t.name for t in sweep.trials if t.refused or t not in sweep.settled()] == []
+
+
+def test_one_digit_that_was_changed_shows(tmp_path):
+    """In a row: its checksum no longer fits, so it counts for nothing, and the page is another."""
+    for ending in (".toml", ".jsonl"):
+        shutil.copy(RESULTS / f"selection{ending}", tmp_path)
+    rows = tmp_path / "selection.jsonl"
+    page = (RESULTS / "selection.md").read_text(encoding="utf-8")
+    assert render(declare(tmp_path / "selection.toml", Registry(), checked=False)) == page
+    text = rows.read_text(encoding="utf-8")
+    assert text.count("815.19") == 1
+    rows.write_text(text.replace("815.19", "715.19"), encoding="utf-8")
+    changed = render(declare(tmp_path / "selection.toml", Registry(), checked=False))
+    assert changed != page and "not made yet" in changed
+
+
+def test_the_same_runs_say_the_same_of_a_claim():
+    """On whatever page: what is claimed of the same recipes, seeds and judges has one verdict."""
+    told: dict[tuple[object, ...], dict[str, object]] = {}
+    for path in FILES:
+        one = declared(path)
+        settled = one.sweep.settled()
+        for claim in one.file.claim:
+            column = one.columns[claim.judge]
+            sides, values = [], []
+            for side in (claim.better, claim.worse):
+                trials = [trial for trial in settled if trial.name == side]
+                sides.append(tuple(str(trial.parts) for trial in trials))
+                values.append([column.of(settled[t].measurements).value for t in trials])
+            key = (column.metric, column.extractor, *sides)
+            told.setdefault(key, {})[path.stem] = values
+    shared = {key: pages for key, pages in told.items() if len(pages) > 1}
+    assert shared, "no two pages claim the same, so this tests nothing"
+    for pages in shared.values():
+        assert len({str(values) for values in pages.values()}) == 1, pages
+
+
+@each_file
+def test_published_values_have_the_unit_of_their_column(path):
+    """A share beside a percentage is a hundred times less."""
+    one = declared(path)
+    settled = one.sweep.settled()
+    for row in one.file.row:
+        for column in one.columns:
+            published = _number(_published(one, row, column))
+            values = [
+                column.of(settled[trial].measurements)
+                for trial in settled
+                if trial.name == row.name
+            ]
+            for m in values if published is not None else ():
+                ratio = published / (m.value * (100 if column.percent else 1))
+                assert not 50 < ratio < 200, (row.name, published, m.value)
+
+
+def test_the_curve_is_what_its_rows_render_to():
+    """Its script has a page of its own."""
+    spec = importlib.util.spec_from_file_location("curve", RESULTS / "curve.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    table = tomllib.loads((RESULTS / "curve.toml").read_text(encoding="utf-8"))
+    assert module.page(table) == (RESULTS / "curve.md").read_text(encoding="utf-8")
