@@ -84,7 +84,8 @@ def echo_planned(sweep: Sweep, command: Callable[[Trial], str], form: Form) -> N
         ]
         click.echo(json.dumps({"runs": runs, "refused": _refused(sweep)}, indent=2))
         return
-    for line in lines:
+    # One command makes all settings that are tried for a row.
+    for line in dict.fromkeys(lines):
         click.echo(line)
 
 

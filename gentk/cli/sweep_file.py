@@ -68,7 +68,7 @@ class FileRequest:
             if not self.render:
                 self.finish()
             self.write_page()
-            declared = self.declared(checked=False)
+            declared = self.declared()
             sweep = declared.sweep
             echo_outcome(sweep, form, claims(declared))
         for note in self.notes():
@@ -183,7 +183,7 @@ class FileRequest:
 
     def notes(self) -> list[str]:
         """Return what people should know of what is not there yet."""
-        declared = self.declared(checked=False)
+        declared = self.declared()
         settled = declared.sweep.settled()
         notes = [
             f"{name}: its settings are chosen after its {len(tuning.settings)} tries"

@@ -18,6 +18,7 @@ from ..recipe import Resolved
 from ..registry import Registry
 from ..runs.composing import check, resolve_recipe
 from ..runs.stages import plan as stages_of
+from ..selection import Selection
 from .file import JudgeTable, RowTable, SweepFile, read_file
 from .trial import Flags, Images, Source, Sweep, Trial, parts_of
 
@@ -33,7 +34,7 @@ class Shown:
     Attributes:
         metric: The metric, as typed.
         extractor: The extractor; `run` is each run's own encoder.
-        value: The value's name; None for the metric's first.
+        value: The value's name; None for that called as the metric, or else its first.
         percent: Whether shares are shown as percentages.
         title: What it is headed by.
     """
@@ -46,8 +47,13 @@ class Shown:
 
     def of(self, measurements: tuple[Measurement, ...]) -> Measurement | None:
         """Return the measurement that stands in this column, if there is one."""
-        own = [m for m in measurements if (m.metric, m.place) == (self.metric, self.extractor)]
-        return next((m for m in own if self.value in (None, m.name)), None)
+        own = {
+            m.name: m for m in measurements if (m.metric, m.place) == (self.metric, self.extractor)
+        }
+        if self.value is not None or not own:
+            return own.get(str(self.value))
+        # A metric of several values is called as its first one, if any is.
+        return own.get(Selection.parse(self.metric).name, next(iter(own.values())))
 
 
 @dataclass(frozen=True)
@@ -264,7 +270,9 @@ def _trial(
         images = Images(row.subject, row.floor)
         return Trial(row.name, seed, plans, ("images", row.subject, row.floor), images=images)
     if tuning is not None and tuning.failed:
-        return Trial(row.name, seed, plans, refused="none of its tries has a value")
+        why = [trial.refused for listed in tuning.trials for trial in listed if trial.refused]
+        reason = f"none of its tries has a value{f': {why[0]}' if why else ''}"
+        return Trial(row.name, seed, plans, refused=reason)
     shared = {k: v for k, v in file.run.items() if not row.alone or k == "data"}
     best = tuning.settings[tuning.chosen] if tuning and tuning.chosen is not None else {}
     best = tuning.settings[tuning.chosen] if tuning and tuning.chosen is not None else {}

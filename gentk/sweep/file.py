@@ -206,7 +206,8 @@ MODELS: dict[str, type[BaseModel]] = {
 
 def _sentence(error: ValidationError, table: dict[str, Any]) -> str:
     """Say which key is wrong, and what to write."""
-    fault = error.errors()[0]
+    # A key that is mistyped is missing too: what stands there says more.
+    fault = min(error.errors(), key=lambda one: one["type"] == "missing")
     loc = [part for part in fault["loc"] if not _is_branch(part)]
     *head, key = loc
     place = _place(head, table)

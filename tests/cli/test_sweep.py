@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
+import tomllib
+from pathlib import Path
 
 import pytest
+import torch
+
+from gentk.cli.sweep import command
+from gentk.interfaces import ImageShape
+from gentk.registry import Registry
+from gentk.runs.features import extractor_space
+
+ROOT = Path(__file__).parents[2]
 
 WORDS = (  # noqa: SIM905
     "sweep quickstart --data digits,limit=200 --extractor pixels --generator mlp,latent=8,widths=16+32 "
@@ -138,6 +148,37 @@ def test_a_sweep_over_data_is_a_table_without_a_winner(gentk):
     assert made.exit_code == 0, made.output
     verdicts = {row["verdict"] for row in json.loads(made.stdout)["verdicts"]}
     assert verdicts == {"no winner is called: measured differently"}
+
+
+def shown_sweeps():
+    """The factorial sweeps that README, help and pages show."""
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "README.md", ROOT / "docs/composing.md")
+    ]
+    texts.append(command.help)
+    lines = [line.partition(" #")[0].strip() for text in texts for line in text.splitlines()]
+    return [line for line in lines if line.startswith("gentk sweep") and "--over" in line]
+
+
+def test_sweeps_that_are_shown_have_no_refusals(gentk):
+    """As they are typed, every combination of them fits."""
+    lines = shown_sweeps()
+    assert len(lines) == 4
+    for line in lines:
+        words = shlex.split(line.replace("RECIPE", "quickstart"))[1:]
+        done = gentk(*words, "--dry-run")
+        assert done.exit_code == 0 and "refused" not in done.stderr, (line, done.output)
+
+
+def test_the_features_of_the_gfmn_recipe_are_as_many_as_it_says():
+    """Timm's ResNet18 has fewer than the published one; the recipe and README say how many."""
+    recipe = (ROOT / "gentk/recipes/gfmn-cifar10.toml").read_text(encoding="utf-8")
+    texts = tuple(f"{text},weights=none" for text in tomllib.loads(recipe)["extractor"])
+    space = extractor_space(texts, Registry(), ImageShape(3, 32, 32), torch.device("cpu"))
+    count = sum(v.numel() for v in space(torch.zeros(1, 3, 32, 32), "unit").values())
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{count:,}" in recipe and f"{count:,}" in readme and "timm:vgg19_bn" in readme
 
 
 def test_the_old_name_works_and_says_so(gentk):
