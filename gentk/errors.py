@@ -16,6 +16,7 @@ __all__ = [
     "Busy",
     "CheckpointError",
     "DataError",
+    "FileWarning",
     "GentkError",
     "Incompatible",
     "NonFinite",
@@ -64,6 +65,10 @@ class DataError(GentkError):
 
 class WeightsError(GentkError):
     """Pretrained weights that cannot be found, fetched or loaded."""
+
+
+class FileWarning(UserWarning):
+    """Something that was read back is damaged and was done without; `gentk` prints it as a note."""
 
 
 class RunError(GentkError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -66,8 +67,10 @@ class Library:
             return name, parse(self._recipes[name].text, name)
         path = Path(name)
         if path.suffix == ".toml" or path.parent != Path():
+            from .files import read_bytes  # Listing does without.
+
             try:
-                return path.stem, parse(path.read_text(encoding="utf-8"), name)
+                return path.stem, parse(read_bytes(path, LARGEST).decode("utf-8"), name)
             except (OSError, UnicodeDecodeError) as error:
                 reason = getattr(error, "strerror", None) or "it is not text"
                 raise BadRecipe(
@@ -78,12 +81,38 @@ class Library:
         raise UnknownName(f"no recipe {name!r}; {hint}type: gentk list recipe")
 
 
+LARGEST = 2**20
+"""The most bytes that a recipe has."""
+
+DEEPEST = 16
+"""The most levels that it has."""
+
+CHAIN = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++\s*+\.\s*+){64}""")
+"""Keys of keys of keys, for which reading takes time that grows with the square of their number."""
+
+
 def parse(text: str, name: str) -> dict[str, Any]:
     """Read TOML; raise `BadRecipe` with the place of the mistake."""
     try:
-        return tomllib.loads(text)
+        chain = CHAIN.search(text)
+        if chain is not None:
+            raise RecursionError
+        table = tomllib.loads(text)
+        _bounded(table, DEEPEST)
+        return table
+    except RecursionError:
+        raise BadRecipe(f"recipe {name!r} is nested too deeply; write flat keys") from None
     except tomllib.TOMLDecodeError as error:
         raise BadRecipe(f"recipe {name!r} is not TOML: {error}; mend that line") from error
+
+
+def _bounded(value: object, left: int) -> None:
+    """Raise `RecursionError` for what is nested deeper than anything that means something."""
+    if left < 0:
+        raise RecursionError
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _bounded(item, left - 1)
 
 
 def _files(module: str) -> list[Path]:

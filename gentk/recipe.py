@@ -68,7 +68,7 @@ class Recipe(BaseModel):
     critic: str | None = Field(None, description=KEYS["critic"])
     loss: str = Field("moments", description=KEYS["loss"])
     estimator: str = Field("batch", description=KEYS["estimator"])
-    batch: int = Field(64, ge=2, description=KEYS["batch"])
+    batch: int = Field(64, ge=2, le=2**24, description=KEYS["batch"])
     chunk: int | None = Field(None, ge=1, description=KEYS["chunk"])
     reference: int | None = Field(
         None,
@@ -90,7 +90,7 @@ class Recipe(BaseModel):
     seed: int = Field(0, ge=SEEDS.start, lt=SEEDS.stop, description=KEYS["seed"])
     device: str = Field("auto", description=KEYS["device"])
     dtype: Literal["float32", "bfloat16"] = Field("float32", description=KEYS["dtype"])
-    threads: int | None = Field(None, ge=1, description=KEYS["threads"])
+    threads: int | None = Field(None, ge=1, le=1024, description=KEYS["threads"])
     out: str | None = Field(None, description=KEYS["out"])
     observer: tuple[str, ...] = Field(
         ("progress", "metrics", "grids"), description=KEYS["observer"]

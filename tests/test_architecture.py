@@ -17,7 +17,7 @@ CORE = ROOT / "gentk"
 
 # Layer -> modules (or packages) of the core. A module may import its own layer and those in ALLOWED.
 LAYERS: dict[str, set[str]] = {
-    "contract": {"errors", "seed", "spec", "version"},
+    "contract": {"errors", "printable", "seed", "spec", "version"},
     "files": {"files", "interrupts", "journal"},
     "names": {
         "installed",

@@ -29,6 +29,7 @@ PINNED: dict[str, tuple[str, ...]] = {
     "events": (),
     "families": (),
     "feature_space": (),
+    "files": ("open_regular", "regular"),
     "interfaces": (),
     "layers": (),
     "limits": (),

@@ -89,12 +89,13 @@ def command(
     with Meter(quiet=quiet) as meter:
         context = Context(device=device, threads=threads, notice=notice, advance=meter.advance)
         evaluation = evaluate(subject, plan, context)
-    append_to_run(subject, evaluation.measurements)
     if as_json:
         rows = [_row(one) for one in evaluation.measurements]
         click.echo(json.dumps({"rows": rows, "protocol": _protocol(evaluation)}, indent=2))
     else:
         _echo(evaluation)
+    # Last: what cannot be kept has been printed.
+    append_to_run(subject, evaluation.measurements, evaluation.steps)
 
 
 def _row(measurement: Measurement) -> dict[str, JsonValue]:

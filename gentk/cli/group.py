@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 import traceback
@@ -15,9 +16,9 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from .. import __version__
-from ..errors import GentkError, did_you_mean
-from ..files import FileWarning
+from ..errors import FileWarning, GentkError, did_you_mean
 from ..interrupts import catching, stopped_by
+from ..printable import printable
 
 __all__ = ["Commands", "cli", "debug_option"]
 
@@ -37,6 +38,13 @@ COMMANDS = (
 
 RENAMED = {"grid": "sweep"}
 """Names that commands had, which still work, and the names they have."""
+
+
+ALLOCATION = re.compile(
+    r"can't allocate memory|[Ss]torage size calculation overflowed|not enough memory|"
+    r"numel: integer multiplication overflow|out of memory"
+)
+"""What torch says of tensors that are too large for this machine, or for any."""
 
 
 def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
@@ -114,7 +122,7 @@ def _tell_notes() -> None:
         line: str | None = None,
     ) -> None:
         if issubclass(category, FileWarning):
-            click.echo(f"note: {message}", err=True)
+            click.echo(f"note: {printable(str(message))}", err=True)
         else:
             shown(message, category, filename, lineno, file, line)
 
@@ -156,10 +164,17 @@ class Failures:
             text, code = str(error), error.exit_code
         elif isinstance(error, OSError) and error.strerror:
             text, code = _system(error), 1
+        elif isinstance(error, MemoryError) or ALLOCATION.search(str(error)):
+            text, code = f"there is not enough memory ({str(error)[:200] or 'MemoryError'})", 1
+            text += (
+                "; type smaller sizes, such as --batch 64, or --chunk 16 for less memory at once"
+            )
+        elif isinstance(error, RecursionError):
+            text, code = "the input is nested too deeply; write it flatter", 1
         else:
             reason = f"{type(error).__name__}: {error}"
             text, code = f"{reason} (this is a bug); type the same command with --debug", 1
-        click.echo(f"Error: {' '.join(text.split())}", err=True)
+        click.echo(f"Error: {printable(' '.join(text.split()))}", err=True)
         return code
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..printable import printable
 from ..recipe import Resolved
 from .table import echo_table
 
@@ -21,7 +22,7 @@ def echo(resolved: Resolved) -> None:
         rows = [(key, _shown(value), resolved.origins[key]) for key, value in table.items()]
         echo_table(("key", "value", "origin"), [*rows, ("folder", str(resolved.folder()), "")])
         return
-    click.echo(f"# {resolved.name}; it would train in {resolved.folder()}")
+    click.echo(f"# {resolved.name}; it would train in {printable(str(resolved.folder()))}")
     for key, value in table.items():
         line = f"# {key} is not set" if value is None else f"{key} = {_toml(value)}"
         click.echo(f"{line:<50}  # {resolved.origins[key]}")
@@ -40,4 +41,4 @@ def _toml(value: Any) -> str:
         return f"{{{', '.join(given)}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+    return printable(json.dumps(value, ensure_ascii=False))

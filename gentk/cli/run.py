@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..printable import printable
 from .flags import HELP, key_options
 from .sections import SectionedCommand, SectionedOption
 
@@ -123,7 +124,7 @@ def _run_seeds(
             _settle(made, every, quiet)
             click.echo(f"{made.folder.path}: loss {_written((made.result or {}).get('loss'))}")
     if not dry_run:
-        places = " ".join(shlex.quote(each["out"]) for each in runs)
+        places = printable(" ".join(shlex.quote(each["out"]) for each in runs))
         click.echo(f"\nnext:   for run in {places}; do gentk evaluate $run; done")
         click.echo(f"        gentk compare {places}")
 
@@ -173,8 +174,8 @@ def _echo_result(run: Run) -> None:
     shown = ("folder", "steps", "images", "seconds", "loss", "samples")
     for key in shown:
         if key in rows:
-            click.echo(f"{key:8}{_written(rows[key])}")
-    place = shlex.quote(str(folder))
+            click.echo(f"{key:8}{printable(_written(rows[key]))}")
+    place = printable(shlex.quote(str(folder)))
     click.echo(f"\nnext:   gentk sample {place}\n        gentk evaluate {place}")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..printable import printable
 from .flags import HELP, KeyOption
 
 __all__ = ["command"]
@@ -55,4 +56,4 @@ def command(
     opened = load(run, device=device)
     where = out or default_path(opened, form)
     path = export(opened, form, count, where, seed, extractor, truncation, label)
-    click.echo(path)
+    click.echo(printable(str(path)))

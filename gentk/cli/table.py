@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ..printable import printable
+
 __all__ = ["cell", "echo_mapping", "echo_table"]
 
 
@@ -18,21 +20,21 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {cell(item)}" for key, item in value.items()) or "-"
+        return ", ".join(f"{printable(str(k))}: {cell(v)}" for k, v in value.items()) or "-"
     if isinstance(value, list | tuple):
         return ", ".join(map(cell, value)) or "-"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else printable(str(value))
 
 
 def echo_mapping(mapping: Mapping[str, Any]) -> None:
     """Print `key: value` lines, those of a mapping inside the mapping indented."""
     for key, value in mapping.items():
         if isinstance(value, Mapping) and value:
-            click.echo(f"{key}:")
+            click.echo(f"{printable(key)}:")
             for name, item in value.items():
-                click.echo(f"  {name}: {cell(item)}")
+                click.echo(f"  {printable(name)}: {cell(item)}")
         else:
-            click.echo(f"{key}: {cell(value)}")
+            click.echo(f"{printable(key)}: {cell(value)}")
 
 
 def echo_table(
@@ -45,6 +47,8 @@ def echo_table(
         rows: The cells.
         grouped: On a terminal, rule off rows where the first column changes, and show it once.
     """
+    headers = [printable(header) for header in headers]
+    rows = [["\n".join(map(printable, cell.split("\n"))) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _draw(headers, rows, grouped)
         return

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadOption, DataError
+from ..files import open_regular
 from .permutation import permutation
 
 __all__ = ["View"]
@@ -110,7 +111,8 @@ class View:
         if self.labels is None or self.split == "test":
             return labels
         try:
-            found = np.load(self.labels, allow_pickle=False)
+            with open_regular(self.labels) as file:
+                found = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(
                 f"labels={self.labels} cannot be read ({' '.join(str(error).split())}): write it with "

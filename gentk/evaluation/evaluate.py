@@ -28,10 +28,12 @@ class Evaluation:
     Attributes:
         subject: What was judged, as typed.
         measurements: One a value.
+        steps: How many steps a run had taken; None if it is none.
     """
 
     subject: str
     measurements: list[Measurement]
+    steps: int | None = None
 
     def of_subject(self) -> list[Measurement]:
         """Return the measurements of what was judged, without sanity rows."""
@@ -68,7 +70,7 @@ def evaluate(subject: str, plan: Plan | None = None, context: Context | None = N
             if not judge.beside:
                 raise
             context.notice(f"no values in the features it was trained on: {error}")
-    return Evaluation(sample.name, measurements)
+    return Evaluation(sample.name, measurements, sample.run.steps if sample.run else None)
 
 
 def _opened(subject: str, plan: Plan, context: Context) -> tuple[Subject, ImageSet]:

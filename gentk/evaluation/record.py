@@ -11,8 +11,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from .. import journal
 from ..errors import RunError
-from ..files import note
-from ..runs.folder import RunFolder
+from ..files import cause, note
 from .measurement import Measurement
 
 __all__ = ["FILE", "Recorded", "append", "append_to_run", "read", "rewind", "row_of", "validated"]
@@ -76,11 +75,27 @@ def append(folder: Path, measurements: Sequence[Measurement], steps: int) -> Non
     journal.append(folder / FILE, rows)
 
 
-def append_to_run(subject: str, measurements: Sequence[Measurement]) -> None:
-    """Add measurements to those of the run, if it was a run that was judged."""
-    folder = RunFolder(Path(subject))
-    if folder.record.exists():
-        append(folder.path, measurements, folder.checkpoints.steps()[-1])
+def append_to_run(subject: str, measurements: Sequence[Measurement], steps: int | None) -> None:
+    """Add measurements to those of the run, if it was a run that was judged.
+
+    Args:
+        subject: What was judged.
+        measurements: What came out.
+        steps: How many steps it had taken, None if it was no run.
+
+    Raises:
+        RunError: They cannot be written.
+    """
+    if steps is None:
+        return
+    try:
+        append(Path(subject), measurements, steps)
+    except OSError as error:
+        reason, remedy = cause(error)
+        raise RunError(
+            f"the figures cannot be kept in {Path(subject) / FILE} ({reason}); {remedy}, then type the "
+            "same command"
+        ) from error
 
 
 def read(folder: Path, steps: int | None = None, notice: Notice = note) -> list[Recorded]:

@@ -9,6 +9,8 @@ import warnings
 from pathlib import Path
 from typing import BinaryIO
 
+from ..errors import FileWarning
+
 __all__ = [
     "Damaged",
     "FileWarning",
@@ -31,10 +33,6 @@ KINDS = {
 
 class Damaged(ValueError):
     """A file does not hold what was written to it; the text says how that shows."""
-
-
-class FileWarning(UserWarning):
-    """Something that was read back is damaged and was done without; `gentk` prints it as a note."""
 
 
 class NotRegular(OSError):

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from ..events import Event, Noticed, RunEnded, RunFailed, RunStarted, Stepped
 from ..interfaces import Observer
+from ..printable import printable
 
 __all__ = ["ProgressBar"]
 
@@ -89,6 +90,7 @@ class ProgressBar(Observer):
         return f"{steps} steps  {time}{pace}  loss {self._loss:.4g}"
 
     def _say(self, text: str) -> None:
+        text = printable(text)
         if self._bar:
             self._bar.console.print(text, markup=False, highlight=False)
         else:

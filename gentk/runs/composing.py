@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import torch
+from torch import nn
 
 from ..codec import Codec
 from ..data.imageset import ImageSet
@@ -28,6 +30,7 @@ from ..options import convert
 from ..recipe import Change, Decay, Recipe, Resolved, resolve
 from ..registry import Registry
 from ..selection import Selection
+from .affordable import check_affordable
 from .earlier import check_runs, finished
 from .features import extractor_space
 from .folder import RunFolder
@@ -95,16 +98,22 @@ def build(
         space = extractor_space(texts, registry, images.shape, device, notice)
         space.dtype = getattr(torch, r.dtype)
         space.codec = codec
+
+    def build_part(kind: str, text: str, **supplied: Any) -> nn.Module:
+        return cast(nn.Module, registry.build(kind, text, image=shape, **supplied)[0])
+
+    check_affordable(partial(build_part, "generator", r.generator), r.generator)
     # Reseeded per part: which weights a network starts from depends on the seed alone.
     with randomness.lent(device, seed=randomness.derive(r.seed, "generator")):
-        generator = cast(Generator, registry.build("generator", r.generator, image=shape)[0])
+        generator = cast(Generator, build_part("generator", r.generator))
     generator.to(device).to(memory_format=torch.channels_last)
     others: dict[str, Any] = {}
     for kind, text in (("encoder", r.encoder), ("critic", r.critic)):
         if kind in uses and text is not None:
             latent = generator.prior.dimension
+            check_affordable(partial(build_part, kind, text, latent=latent), text)
             with randomness.lent(device, seed=randomness.derive(r.seed, kind)):
-                made = registry.build(kind, text, image=shape, latent=latent)[0]
+                made = build_part(kind, text, latent=latent)
             others[kind] = made.to(device).to(memory_format=torch.channels_last)
     finer = None
     encoder = others.get("encoder")

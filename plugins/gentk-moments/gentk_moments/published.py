@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gentk.errors import DataError, Incompatible
+from gentk.files import regular
 
 __all__ = ["published"]
 
@@ -31,6 +32,7 @@ def published(path: Path, size: int) -> tuple[Tensor, Tensor]:
         Incompatible: It is about another number of features.
     """
     try:
+        regular(path.expanduser())
         with np.load(path.expanduser(), allow_pickle=False) as archive:
             held = {name: np.asarray(archive[name], dtype=np.float64) for name in NAMES}
     except KeyError as error:
