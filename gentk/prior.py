@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from .errors import BadOption
+from .errors import BadOption, Incompatible
 
 __all__ = ["BOUND", "Law", "Prior"]
 
@@ -72,6 +72,21 @@ class Prior:
         if not self.classes:
             return latents, None
         return latents[:, : self.dimension], latents[:, self.dimension :].argmax(1)
+
+    def join(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the latents of z, (N, dimension), and of classes, (N,) int64: undo `split`.
+
+        Raises:
+            Incompatible: The generator makes images of a class, and there are no labels.
+        """
+        if not self.classes:
+            return z
+        if labels is None:
+            raise Incompatible(
+                "the generator makes images of a class, and the data have no labels; add "
+                "labels=FILE.npy to the data, or take classes= from the generator"
+            )
+        return torch.cat([z, one_hot(labels, self.classes).to(z.dtype)], dim=1)
 
     def _coordinates(self, count: int, device: torch.device | str) -> Tensor:
         shape = (count, self.dimension)

@@ -1,13 +1,9 @@
 """Adversarial training: the gradients of a critic's step, and of a generator's and encoder's.
 
-    data   x, E(x)     -> critic -> scores s(x, E(x))
-    model  G(z), z     -> critic -> scores s(G(z), z)
-
-Each step draws x and z afresh. In the critic's step G and E are constants; in the other the critic's
-weights are, and G receives gradient only through (G(z), z), E only through (x, E(x)), unless the loss
-asks for E(G(z)). The two sides go through the critic one after the other, so that its batch norm never
-mixes them. An encoder may read x at a multiple of the generator's resolution: the critic then sees means
-over squares of pixels.
+Each step draws x and z afresh, for the whole batch, and shows them to the loss as a play
+(`gentk.engine.playing`). In the critic's step G and E are constants; in the other the critic's weights
+are, and G receives gradient only through (G(z), z), E only through (x, E(x)), unless the loss asks for
+E(G(z)) or G(E(x)).
 """
 
 from __future__ import annotations
@@ -19,18 +15,13 @@ import torch
 from torch import Tensor
 
 from ..data.minibatches import Minibatches
-from ..feature_space import autocast
-from ..interfaces import AdversarialLoss, Critic, Encoder, Generator, Range, Scores, total
-from ..ranges import resized, to_range
+from ..interfaces import AdversarialLoss, Critic, Encoder, Generator, Play, total
+from .chunks import chunk_sizes
 from .penalty import penalise
+from .playing import Part, Players, Turn
+from .randomness import Draws
 
 __all__ = ["Adversarial"]
-
-Labels = Tensor | None
-"""Class indices, (N,) int64, for a critic that looks at classes; None otherwise."""
-
-Seen = tuple[Scores, Scores, dict[str, Tensor]]
-"""Scores of the data's and of the model's pairs, and terms besides."""
 
 
 class Adversarial:
@@ -43,9 +34,13 @@ class Adversarial:
         minibatches: Draws x, at the encoder's resolution.
         encoder: E; None for a game of images alone.
         batch: Samples a side and step.
-        chunk: Samples a side and graph; None for the whole batch.
+        chunk: The largest number of samples a side and graph; None for the whole batch.
         dtype: What the networks compute in.
         device: Where latents are drawn.
+        seed: Of all random numbers but the order of the data.
+
+    Attributes:
+        draws: The random states of values, which a checkpoint keeps.
     """
 
     def __init__(
@@ -60,125 +55,70 @@ class Adversarial:
         chunk: int | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | None = None,
+        seed: int = 0,
     ) -> None:
         self.generator = generator
         self.critic = critic
         self.loss = loss
         self.minibatches = minibatches
         self.encoder = encoder
-        self.batch = batch
-        self.chunk = chunk or batch
+        self.sizes = chunk_sizes(batch, chunk or batch)
         self.dtype = dtype
         self.device = device or torch.device("cpu")
-        # E(G(z)) is computed for a loss that has something to say of it only.
-        own = type(loss).inversion_loss is not AdversarialLoss.inversion_loss
-        self.inverted = encoder is not None and own
+        self.draws = Draws(seed, self.device)
 
     def critic_step(self) -> dict[str, Tensor]:
         """Add a step's gradient to the critic and return `loss/critic`, its terms, and the scores.
 
-        `score/NAME/SIDE` is the mean of a score over samples, `spread/NAME/SIDE` its deviation.
+        `score/NAME/SIDE` is the mean of a score over samples, `spread/NAME/SIDE` its deviation; of the
+        sides whose scores the loss looks at.
         """
-
-        def seen(x: Tensor, y: Labels, latents: Tensor) -> Seen:
-            with torch.no_grad():
-                pair = self._encoded(x) if self.critic.pairs else None
-                made = self._generated(latents)
-            return self._of_data(x, pair, y), self._of_model(made, latents), {}
-
-        shown = self._step("critic", seen, self.loss.critic_loss)
-        return shown | penalise(critic=self.critic)
+        return self._step("critic", self.loss.critic_loss) | penalise(critic=self.critic)
 
     def generator_step(self) -> dict[str, Tensor]:
         """Add a step's gradient to generator and encoder and return `loss`, its terms and scores."""
-
-        def seen(x: Tensor, y: Labels, latents: Tensor) -> Seen:
-            made = self._generated(latents)
-            model = self._of_model(made, latents)
-            terms: dict[str, Tensor] = {}
-            if self.inverted:
-                inversion = self._inverted(made if self.loss.joint else made.detach())
-                z, _ = self.generator.prior.split(latents)
-                terms = self.loss.inversion_loss(z, inversion)
-            if self.encoder is None or not self.critic.pairs:
-                return {}, model, terms
-            return self._of_data(x, self._encoded(x), y), model, terms
-
         with self._constant_critic():
-            shown = self._step("", seen, self.loss.generator_loss)
+            shown = self._step("generator", self.loss.generator_loss)
         return shown | penalise(generator=self.generator, encoder=self.encoder)
 
-    def _step(
-        self,
-        name: str,
-        seen: Callable[[Tensor, Labels, Tensor], Seen],
-        loss: Callable[[Scores, Scores], dict[str, Tensor]],
-    ) -> dict[str, Tensor]:
+    def _step(self, turn: Turn, loss: Callable[[Play], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Accumulate over chunks."""
-        labels: Labels = None
-        if self.critic.classes:
-            batch, labels = self.minibatches.labelled()
-        else:
-            batch = next(self.minibatches)
-        label = f"loss/{name}" if name else "loss"
+        label = "loss" if turn == "generator" else f"loss/{turn}"
         shown: dict[str, Tensor] = {}
-        for start in range(0, len(batch), self.chunk):
-            rows = slice(start, start + self.chunk)
-            x, y = batch[rows], None if labels is None else labels[rows]
-            share = len(x) / len(batch)
-            data, model, more = seen(x, y, self.generator.prior.draw(len(x), self.device))
-            terms = loss(data, model) | more
+        players = self._players()
+        for part in self._parts():
+            play = players.play(turn, part)
+            terms = loss(play)
             objective = total(terms)
-            (objective * share).backward()
+            (objective * play.share).backward()
             logged = {label: objective, **{f"{label}/{key}": v for key, v in terms.items()}}
-            for side, found in (("data", data), ("model", model)):
-                logged |= {f"score/{key}/{side}": value.mean() for key, value in found.items()}
-                logged |= {
-                    f"spread/{key}/{side}": value.detach().std(correction=0)
-                    for key, value in found.items()
-                }
-            for key, value in logged.items():
-                shown[key] = shown.get(key, 0) + value.detach() * share
+            for key, value in (logged | _scores_of(play)).items():
+                shown[key] = shown.get(key, 0) + value.detach() * play.share
         return shown
 
-    def _encoded(self, x: Tensor) -> Tensor | None:
-        if self.encoder is None:
-            return None
-        return self._code(self.encoder, x, self.minibatches.range)
+    def _players(self) -> Players:
+        return Players(
+            self.generator,
+            self.critic,
+            self.encoder,
+            have=self.minibatches.range,
+            joint=self.loss.joint,
+            draws=self.draws,
+            dtype=self.dtype,
+        )
 
-    def _inverted(self, images: Tensor) -> Tensor:
-        """Return E(G(z)), of samples brought to the encoder's resolution."""
-        assert self.encoder is not None
-        return self._code(self.encoder, resized(images, self.encoder.image), self.generator.range)
-
-    def _code(self, encoder: Encoder, images: Tensor, have: Range) -> Tensor:
-        with autocast(images.device, self.dtype):
-            code: Tensor = encoder(to_range(images, have, encoder.range))
-        return code.float()
-
-    def _generated(self, z: Tensor) -> Tensor:
-        with autocast(z.device, self.dtype):
-            made: Tensor = self.generator(z)
-        return made.float()
-
-    def _of_data(self, x: Tensor, pair: Tensor | None, labels: Labels) -> Scores:
-        """Return the scores of (x, E(x)), x at the critic's resolution."""
-        return self._scores(resized(x, self.critic.image), pair, labels, self.minibatches.range)
-
-    def _of_model(self, made: Tensor, latents: Tensor) -> Scores:
-        """Return the scores of (G(z), z)."""
-        return self._scores(made, *self.generator.prior.split(latents), self.generator.range)
-
-    def _scores(
-        self, images: Tensor, latents: Tensor | None, labels: Labels, have: Range
-    ) -> Scores:
-        pair = latents if self.critic.pairs else None
-        with autocast(images.device, self.dtype):
-            x = to_range(images, have, self.critic.range)
-            found: Scores = (
-                self.critic(x, pair, labels) if self.critic.classes else self.critic(x, pair)
-            )
-        return {name: value.float() for name, value in found.items()}
+    def _parts(self) -> Iterator[Part]:
+        """Draw a batch and yield its chunks."""
+        self.draws.advance()
+        x, labels = self.minibatches.labelled()
+        with self.draws.of("latents"):
+            latents = self.generator.prior.draw(len(x), self.device)
+        start = 0
+        for index, size in enumerate(self.sizes):
+            rows = slice(start, start + size)
+            y = None if labels is None else labels[rows]
+            yield Part(x[rows], y, latents[rows], rows, len(x), index)
+            start += size
 
     @contextmanager
     def _constant_critic(self) -> Iterator[None]:
@@ -191,3 +131,13 @@ class Adversarial:
         finally:
             for parameter in asked:
                 parameter.requires_grad_(True)
+
+
+def _scores_of(play: Play) -> dict[str, Tensor]:
+    """Return mean and deviation of the scores that were asked for."""
+    shown: dict[str, Tensor] = {}
+    for name, side in play.sides.items():
+        for key, score in side.asked.get("scores", {}).items():
+            shown[f"score/{key}/{name}"] = score.mean()
+            shown[f"spread/{key}/{name}"] = score.detach().std(correction=0)
+    return shown

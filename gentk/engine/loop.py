@@ -33,7 +33,10 @@ Watch = Callable[[Sequence[Mapping[str, float]]], str | None]
 
 
 class Stateful(Protocol):
-    """Anything whose state a checkpoint keeps."""
+    """Anything whose state a checkpoint keeps.
+
+    One with a true attribute `may_be_absent` goes on as it is from a checkpoint that lacks it.
+    """
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state."""
@@ -253,7 +256,8 @@ class Loop:
 
     def _take_up(self, state: dict[str, Any]) -> None:
         for name, part in self.state.items():
-            part.load_state_dict(state[name])
+            if name in state or not getattr(part, "may_be_absent", False):
+                part.load_state_dict(state[name])
         for name, optimizer in self._optimizers():
             optimizer.load_state_dict(state[name])
             _lay_out(optimizer)

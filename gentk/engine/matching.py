@@ -20,11 +20,12 @@ from torch import Tensor
 from ..feature_space import FeatureSpace, autocast
 from ..interfaces import Estimator, Generator, MatchingLoss, Statistics, total
 from ..summary import Summary
+from .chunks import chunk_sizes
 from .finite import Look, look_at_features, look_at_samples
 from .penalty import penalise
 from .replay import Replay
 
-__all__ = ["Matching", "chunks"]
+__all__ = ["Matching"]
 
 
 class Matching:
@@ -64,7 +65,7 @@ class Matching:
         self.fresh = fresh
         self.reference = loss.reference(data)
         self.batch = batch
-        self.sizes = chunks(batch, chunk or batch)
+        self.sizes = chunk_sizes(batch, chunk or batch)
         self.device = device or torch.device("cpu")
         self.looks: list[Look] = []
         """What tells later whether the last step's samples and features were finite."""
@@ -115,7 +116,7 @@ class Matching:
         """Return the statistics of `count` samples of the generator as it is, buffers untouched."""
         before = Replay.capture(self.generator, self.device)
         whole: Summary | None = None
-        for size in chunks(count, chunk):
+        for size in chunk_sizes(count, chunk):
             part = self._summarise(size)
             whole = part if whole is None else whole + part
         assert whole is not None
@@ -148,13 +149,3 @@ class Matching:
                 terms = self.loss(self.reference, plain)
         shown = {"loss": total(terms), "loss/tracked": objective.detach()}
         return objective, shown | {f"loss/{name}": term for name, term in terms.items()}
-
-
-def chunks(batch: int, chunk: int) -> list[int]:
-    """Split a batch into as few chunks of at most `chunk` as there can be, as even as can be.
-
-    A last chunk of one sample would leave batch norm without a variance.
-    """
-    parts = -(-batch // chunk)
-    least, larger = divmod(batch, parts)
-    return [least + 1] * larger + [least] * (parts - larger)

@@ -45,6 +45,11 @@ class AutoencodingFamily(Family):
                 "classes away"
             )
 
+    def smallest(self, r: Recipe) -> int:
+        """Return how many samples the last chunk has: the others are full."""
+        chunk = min(r.chunk or r.batch, r.batch)
+        return r.batch % chunk or chunk
+
     def program(self, c: Composition, advance: Advance | None) -> Program:
         """Draw minibatches and put the step together; grids show images and reconstructions."""
         r = c.recipe

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..data.imageset import ImageSet
 from ..data.minibatches import Minibatches
 from ..engine import Phase, randomness
+from ..engine.chunks import chunk_sizes
 from ..engine.loop import Stateful, Watch
 from ..engine.sampling import generate
 from ..errors import Incompatible
@@ -127,9 +128,8 @@ class Family(ABC):
         return self.uses
 
     def smallest(self, r: Recipe) -> int:
-        """Return how many samples the smallest graph of a step has."""
-        chunk = min(r.chunk or r.batch, r.batch)
-        return r.batch % chunk or chunk
+        """Return how many samples the smallest graph of a step has; by default chunks are even."""
+        return min(chunk_sizes(r.batch, r.chunk or r.batch))
 
     def fit(
         self,

@@ -15,7 +15,6 @@ from ..data.permutation import permutation
 from ..data.sampler import Sampler
 from ..engine import Matching, Phase, randomness
 from ..engine.loop import Stateful
-from ..engine.matching import chunks
 from ..errors import DataError, GentkError, Incompatible
 from ..interfaces import Estimator, Loss, MatchingLoss
 from ..recipe import Recipe
@@ -57,10 +56,6 @@ class MatchingFamily(Family):
         """Return what is looked at: `reference` is of losses that compare samples."""
         assert isinstance(loss, MatchingLoss)
         return self.uses if "samples" in loss.kinds().values() else self.uses - {"reference"}
-
-    def smallest(self, r: Recipe) -> int:
-        """Return the size of the smallest chunk: all are as even as can be."""
-        return min(chunks(r.batch, r.chunk or r.batch))
 
     def program(self, c: Composition, advance: Advance | None) -> Program:
         """Summarise the data and start the estimator."""

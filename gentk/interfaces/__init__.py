@@ -16,6 +16,7 @@ from .losses import NEEDS, AdversarialLoss, Loss, MatchingLoss, ReconstructionLo
 from .metric import Metric, MetricValue
 from .networks import Critic, Encoder, Extractor, Generator
 from .observer import Observer
+from .play import Critique, Noise, Play, Side
 from .records import Records, Report
 from .source import Source
 from .summary import Summary
@@ -27,6 +28,7 @@ __all__ = [
     "NEEDS",
     "AdversarialLoss",
     "Critic",
+    "Critique",
     "Encoder",
     "Estimator",
     "Extractor",
@@ -37,12 +39,15 @@ __all__ = [
     "MatchingLoss",
     "Metric",
     "MetricValue",
+    "Noise",
     "Observer",
+    "Play",
     "Range",
     "ReconstructionLoss",
     "Records",
     "Report",
     "Scores",
+    "Side",
     "Source",
     "StatisticKind",
     "Statistics",

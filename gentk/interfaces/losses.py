@@ -9,8 +9,9 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
+from .play import Play
 from .summary import Summary
-from .values import Features, Range, Scores, StatisticKind, Statistics
+from .values import Features, Range, StatisticKind, Statistics
 
 __all__ = ["NEEDS", "AdversarialLoss", "Loss", "MatchingLoss", "ReconstructionLoss", "total"]
 
@@ -120,44 +121,29 @@ class ReconstructionLoss(Loss):
 class AdversarialLoss(Loss):
     """A game of a critic against a generator and, if there is one, an encoder.
 
-    All terms are means over samples, so that a chunked batch is gradient accumulation.
+    Each turn is a `Play`: both sides, of which only what is asked for is computed. Terms are means over
+    samples, so that a chunked batch is gradient accumulation; a loss whose terms are not says so in
+    `means`.
 
     Attributes:
-        joint: Where it has an `inversion_loss`: whether its gradient goes on through E(G(z)) into G.
+        joint: Whether the gradient of the model's `inversion`, E(G(z)), goes on through it into G.
+        means: Whether all terms are means over samples. A run whose `chunk` is below its batch is
+            refused otherwise, by name.
     """
 
     joint: bool = False
+    means: bool = True
 
     @abstractmethod
-    def critic_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
-        """Return the terms that the critic minimises, scalars by name.
-
-        Args:
-            data: Scores of (x, E(x)).
-            model: Scores of (G(z), z).
-        """
+    def critic_loss(self, play: Play) -> dict[str, Tensor]:
+        """Return the terms that the critic minimises, scalars by name."""
 
     @abstractmethod
-    def generator_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
-        """Return the terms that generator and encoder minimise.
+    def generator_loss(self, play: Play) -> dict[str, Tensor]:
+        """Return the terms that generator and encoder minimise, scalars by name.
 
-        Args:
-            data: Scores of (x, E(x)); empty where they tell the encoder nothing: there is none, or
-                the critic looks at images alone.
-            model: Scores of (G(z), z).
+        The data's scores teach the encoder where `play.pairs`; otherwise they are constants.
         """
-
-    def inversion_loss(self, latents: Tensor, inversion: Tensor) -> dict[str, Tensor]:
-        """Return further terms that the encoder minimises.
-
-        Called where a loss has a method of its own and the run has an encoder; one that is pointless
-        without `needs` an encoder.
-
-        Args:
-            latents: z, (N, latent).
-            inversion: E(G(z)), (N, latent).
-        """
-        return {}
 
 
 def total(terms: Mapping[str, Tensor] | Iterable[Tensor]) -> Tensor:

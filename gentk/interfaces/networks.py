@@ -162,6 +162,25 @@ class Critic(nn.Module, ABC):
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return scores of `images` (N, C, H, W) in `range` and `latents` (N, latent)."""
 
+    def features(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> Features:
+        """Return features of what it judges, layer name -> (N, ...); none as a rule.
+
+        A critic that offers some makes them together with its scores, in `judge`.
+        """
+        return {}
+
+    def judge(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> tuple[Scores, Features]:
+        """Return scores and features of the same images, latents and labels, from one pass.
+
+        What games call. `latents` are None unless it judges `pairs`, `labels` unless it has `classes`.
+        """
+        scores = self(images, latents, labels) if self.classes else self(images, latents)
+        return scores, self.features(images, latents, labels)
+
     def penalty(self) -> dict[str, Tensor]:
         """Return terms on its own weights, scalars by name, which its training adds; none as a rule."""
         return {}

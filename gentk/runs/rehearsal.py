@@ -31,7 +31,7 @@ from ..interfaces import (
     Source,
 )
 from ..ranges import resized, to_range
-from ..recipe import Recipe, Resolved
+from ..recipe import Resolved
 from ..registry import Registry
 from ..selection import Selection, unquoted
 from .composing import check, check_codec, check_encoder
@@ -225,13 +225,21 @@ class _Rehearsal:
                     raise self._misfit(error) from error
         raise AssertionError("the CPU is the last device")
 
+    def _even(self) -> int:
+        """Return the smallest chunk of at least two samples that leaves none alone."""
+        r = self.recipe
+        loss = check(self.resolved, self.registry)
+        family = family_of(loss, r.loss, self.registry)
+        sizes = range(2, r.batch + 1)
+        return next(n for n in sizes if family.smallest(r.model_copy(update={"chunk": n})) > 1)
+
     def _misfit(self, error: Exception) -> Incompatible:
         """Return the sentence for what torch refused."""
         reason, r = " ".join(str(error).split()), self.recipe
         if "more than 1 value per channel" in reason:
             return Incompatible(
                 f"a batch norm has no variance of 1 sample, and a batch of {r.batch} in chunks of "
-                f"{r.chunk or r.batch} leaves one alone; type --chunk {_even(r)}"
+                f"{r.chunk or r.batch} leaves one alone; type --chunk {self._even()}"
             )
         return Incompatible(
             f"the parts of {self.resolved.name} do not fit: {reason[:300]}; choose another "
@@ -250,11 +258,6 @@ def _pass(networks: _Networks, count: int, device: torch.device) -> None:
         z, classes = g.prior.split(latents)
         x, pair = to_range(images, g.range, critic.range), z if critic.pairs else None
         critic(x, pair, classes) if critic.classes else critic(x, pair)
-
-
-def _even(r: Recipe) -> int:
-    """Return the smallest chunk of at least two samples that leaves none alone."""
-    return next(chunk for chunk in range(2, r.batch + 1) if r.batch % chunk != 1)
 
 
 def known_shape(text: str, registry: Registry, *, guess: bool) -> ImageShape | None:

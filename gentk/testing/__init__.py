@@ -20,6 +20,7 @@ from .generator import GeneratorSuite
 from .loss import LossSuite
 from .metric import MetricSuite
 from .observer import ObserverSuite
+from .plays import play_of
 from .suite import Suite
 from .verdict import Verdict, examine
 
@@ -38,6 +39,7 @@ __all__ = [
     "Suite",
     "Verdict",
     "examine",
+    "play_of",
 ]
 
 SUITES: dict[str, type[Suite]] = {

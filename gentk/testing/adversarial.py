@@ -7,16 +7,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..interfaces import AdversarialLoss, Scores, total
+from ..interfaces import AdversarialLoss, total
 from .likeness import difference
 from .partner import NAME
+from .plays import COUNT, Toy
 from .suite import Suite, skip
 
-__all__ = ["AdversarialChecks", "random_scores"]
+__all__ = ["AdversarialChecks", "game_terms"]
 
 
 class AdversarialChecks(Suite):
-    """A game: the critic's terms and the generator's pull scores in opposite directions.
+    """A game: the critic's terms and the generator's pull what the critic says in opposite directions.
 
     Attributes:
         scores: The scores it is tried with.
@@ -34,51 +35,65 @@ class AdversarialChecks(Suite):
         return loss
 
     def test_critic_and_generator_disagree(self) -> None:
-        """The critic's gradient in the model's scores points against the generator's."""
+        """The critic's gradient in what is said of the model points against the generator's."""
         loss = self.adversarial()
-        data, model = (random_scores(self.scores, seed, grad=True) for seed in (0, 1))
         slopes = []
-        for terms in (loss.critic_loss(data, model), loss.generator_loss(data, model)):
-            value = total(terms)
+        for side in ("critic_loss", "generator_loss"):
+            toy = Toy(self.scores)
+            value = total(getattr(loss, side)(toy.play()))
             assert value.requires_grad, "a side has no gradient"
-            found = torch.autograd.grad(value, list(model.values()), allow_unused=True)
-            assert all(s is not None for s in found), "a side does not look at the model's scores"
-            slopes.append(torch.cat(found))
-        assert float(slopes[0] @ slopes[1]) < 0, "critic and generator want the same"
+            leaves = list(toy.leaves["model"].values())
+            found = torch.autograd.grad(value, leaves, allow_unused=True)
+            assert any(s is not None for s in found), (
+                "a side looks at neither scores nor features of the model"
+            )
+            slopes.append(
+                [
+                    torch.zeros_like(x) if s is None else s
+                    for x, s in zip(leaves, found, strict=True)
+                ]
+            )
+        both = [(a, b) for a, b in zip(*slopes, strict=True) if a.any() and b.any()]
+        if not both:
+            skip("critic and generator look at different values")
+        product = sum(float((a * b).sum()) for a, b in both)
+        assert product < 0, "critic and generator want the same"
 
     def test_generators_play_alone(self) -> None:
-        """`generator_loss` takes no scores of the data: so it is called without an encoder."""
+        """Of images alone, and without an encoder it does not ask for, it has a generator's term."""
         loss = self.adversarial()
+        toy = Toy(("x",), pairs=False, encoder="encoder" in loss.needs)
         try:
-            found = loss.generator_loss({}, random_scores(self.scores, 1))
+            found = loss.generator_loss(toy.play())
         except Exception as error:
-            raise AssertionError(f"without data it ends in {type(error).__name__}") from error
-        assert found, "without data it returns no term"
+            raise AssertionError(
+                f"with a critic of images alone it ends in {type(error).__name__}: {error}"
+            ) from error
+        assert found, "with a critic of images alone it returns no term"
 
     def test_adversarial_terms_are_means(self) -> None:
-        """The terms of a batch are the means of those of its halves: chunks accumulate."""
+        """The terms of a batch are the means of those of its halves, or `means` is false."""
         loss = self.adversarial()
-        data, model = (random_scores(self.scores, seed) for seed in (0, 1))
+        if not loss.means:
+            skip("it says that its terms are no means over samples")
         for side in (loss.critic_loss, loss.generator_loss):
-            whole = side(data, model)
+            whole = side(Toy(self.scores).play())
             halves = [
-                side(
-                    {name: score[part] for name, score in data.items()},
-                    {name: score[part] for name, score in model.items()},
-                )
-                for part in (slice(0, 4), slice(4, 8))
+                side(Toy(self.scores, rows=part).play())
+                for part in ((0, COUNT // 2), (COUNT // 2, COUNT))
             ]
             for name, value in whole.items():
                 mean = torch.stack([half[name] for half in halves]).mean()
                 gap = difference(value, mean)
-                assert gap < 1e-4, f"{name} is not the mean over samples (relative {gap:.1e})"
+                assert gap < 1e-4, (
+                    f"{name} is not the mean over samples (relative {gap:.1e}): make it one, or say "
+                    "means = False, so that --chunk is refused"
+                )
 
 
-def random_scores(names: tuple[str, ...], seed: int, *, grad: bool = False) -> Scores:
-    """Return eight scores of each name."""
-    draw = torch.Generator().manual_seed(seed)
-
-    def score() -> Tensor:
-        return torch.randn(8, generator=draw).mul_(0.3).requires_grad_(grad)
-
-    return {name: score() for name in names}
+def game_terms(loss: AdversarialLoss, toy: Toy) -> dict[str, Tensor]:
+    """Return all terms of both turns."""
+    mine, theirs = loss.critic_loss(toy.play()), loss.generator_loss(toy.play())
+    return {f"critic/{k}": v for k, v in mine.items()} | {
+        f"generator/{k}": v for k, v in theirs.items()
+    }

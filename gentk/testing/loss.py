@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ..families import Composition
 from ..interfaces import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss
-from .adversarial import AdversarialChecks, random_scores
+from .adversarial import AdversarialChecks, game_terms
 from .likeness import same
 from .matching import MatchingChecks
 from .partner import NAME
+from .plays import Toy
 from .reconstruction import ReconstructionChecks, image_pair
 from .suite import skip
 from .trial import composed, trained
@@ -43,14 +44,7 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
             return loss(images, made.requires_grad_())
         if not isinstance(loss, AdversarialLoss):
             skip(f"what a {type(loss).__name__} is given, its family knows")
-        data_, model_ = (
-            random_scores(self.scores, each, grad=True) for each in (2 * seed, 2 * seed + 1)
-        )
-        mine = loss.critic_loss(data_, model_)
-        theirs = loss.generator_loss(data_, model_)
-        return {f"critic/{k}": v for k, v in mine.items()} | {
-            f"generator/{k}": v for k, v in theirs.items()
-        }
+        return game_terms(loss, Toy(self.scores, seed))
 
     def trial(self, loss: Any) -> AbstractContextManager[Composition]:
         """Return a composed run of the loss's family."""

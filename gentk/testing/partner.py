@@ -19,6 +19,7 @@ from ..interfaces import (
     Generator,
     ImageShape,
     MatchingLoss,
+    Play,
     Records,
     Scores,
     Source,
@@ -206,17 +207,19 @@ class MeanOfSamples(MatchingLoss):
 class Game(AdversarialLoss):
     """The hinge game, over all scores."""
 
-    def critic_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+    def critic_loss(self, play: Play) -> dict[str, Tensor]:
         """Return mean max(0, 1 - s) of the data and mean max(0, 1 + s) of the model."""
         return {
-            "data": _average([functional.relu(1 - score) for score in data.values()]),
-            "model": _average([functional.relu(1 + score) for score in model.values()]),
+            "data": _average([functional.relu(1 - score) for score in play.data.scores.values()]),
+            "model": _average([functional.relu(1 + score) for score in play.model.scores.values()]),
         }
 
-    def generator_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
-        """Return the mean score of the data, if there is one, minus the model's."""
-        terms = {"model": -_average(list(model.values()))}
-        return terms | ({"data": _average(list(data.values()))} if data else {})
+    def generator_loss(self, play: Play) -> dict[str, Tensor]:
+        """Return minus the mean score of the model and, for an encoder, the mean score of the data."""
+        terms = {"model": -_average(list(play.model.scores.values()))}
+        if play.pairs:
+            terms["data"] = _average(list(play.data.scores.values()))
+        return terms
 
 
 def _average(scores: list[Tensor]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 import sys
 from types import ModuleType
 
@@ -25,13 +27,14 @@ IMAGE = ImageShape(1, 8, 8)
 class Hinge(AdversarialLoss):
     """A hinge on each score for the critic, none for the others."""
 
-    def critic_loss(self, data, model):
+    def critic_loss(self, play):
+        data, model = play.data.scores, play.model.scores
         terms = {f"data/{k}": torch.relu(1 - v).mean() for k, v in data.items()}
         return terms | {f"model/{k}": torch.relu(1 + v).mean() for k, v in model.items()}
 
-    def generator_loss(self, data, model):
-        terms = {f"data/{k}": v.mean() for k, v in data.items()}
-        return terms | {f"model/{k}": -v.mean() for k, v in model.items()}
+    def generator_loss(self, play):
+        terms = {f"data/{k}": v.mean() for k, v in play.data.scores.items()} if play.pairs else {}
+        return terms | {f"model/{k}": -v.mean() for k, v in play.model.scores.items()}
 
 
 class Judge(Critic):
@@ -136,19 +139,22 @@ def test_a_networks_penalty_joins_the_step_that_trains_it(step, trained):
             torch.testing.assert_close(w.grad, before + 2 * w.detach())
 
 
+def latents(one):
+    """What the next step of a game draws."""
+    draws = copy.deepcopy(one.draws)
+    draws.advance()
+    with draws.of("latents"):
+        return one.generator.prior.draw(12)
+
+
 def test_generator_and_encoder_learn_from_their_own_pairs():
     """E's gradient is that of the data's terms with z and xz, G's that of the model's with x and xz."""
-    one = game()
-    torch.manual_seed(4)
-    state = one.minibatches.state_dict()
+    one, two = game(), game()
+    z = latents(one)
     one.generator_step()
     found = gradients(one.generator), gradients(one.encoder)
 
-    two = game()
-    two.minibatches.load_state_dict(state)
     x = next(two.minibatches) * 2 - 1
-    torch.manual_seed(4)
-    z = two.generator.prior.draw(12)
     data, model = two.critic(x, two.encoder(x)), two.critic(two.generator(z), z)
     ours = torch.autograd.grad((data["z"] + data["xz"]).mean(), list(two.encoder.parameters()))
     theirs = torch.autograd.grad(
@@ -163,13 +169,12 @@ def test_generator_and_encoder_learn_from_their_own_pairs():
 class Inverting(Hinge):
     """A hinge, and an encoder that is taught z on G(z)."""
 
-    needs = frozenset({"scores", "inversion"})
-
     def __init__(self, joint):
         self.joint = joint
 
-    def inversion_loss(self, latents, inversion):
-        return {"inversion": (inversion - latents).square().mean()}
+    def generator_loss(self, play):
+        error = (play.model.inversion - play.model.latents).square().mean()
+        return super().generator_loss(play) | {"inversion": error}
 
 
 @pytest.mark.parametrize("joint", [False, True])
@@ -177,11 +182,9 @@ def test_the_generator_learns_from_the_inversion_only_in_a_joint_game(joint):
     """|E(G(z)) - z|^2 moves E in any case and G with `joint` alone."""
     plain, one = game(), game()
     one.loss = Inverting(joint)
+    z = latents(plain)
     for each in (plain, one):
-        torch.manual_seed(4)
         each.generator_step()
-    torch.manual_seed(4)
-    z = plain.generator.prior.draw(12)
     inversion = (plain.encoder(plain.generator(z)) - z).square().mean()
 
     for network, learns in ((plain.generator, joint), (plain.encoder, True)):
@@ -193,26 +196,19 @@ def test_the_generator_learns_from_the_inversion_only_in_a_joint_game(joint):
             torch.testing.assert_close(gradient, w.grad + extra if learns else w.grad)
 
 
-def test_chunks_accumulate_to_the_mean_over_the_batch():
-    """Gradients and what is logged are means over all chunks, weighted by their sizes."""
-    whole = game(chunk=5)
-    torch.manual_seed(9)
-    shown = whole.critic_step()
+@pytest.mark.parametrize("step", ["critic_step", "generator_step"])
+@pytest.mark.parametrize("chunk", [5, 6])
+def test_a_chunked_step_is_the_whole_one(step, chunk):
+    """Latents are drawn for the whole batch and cut: the gradient and what is logged are the same."""
+    whole, parts = game(), game(chunk=chunk)
+    shown = [getattr(one, step)() for one in (whole, parts)]
 
-    parts = game(chunk=5)
-    torch.manual_seed(9)
-    loss = torch.zeros(())
-    for part in next(parts.minibatches).split(5):
-        x, z = part * 2 - 1, parts.generator.prior.draw(len(part))
-        data = parts.critic(x, parts.encoder(x).detach())
-        model = parts.critic(parts.generator(z).detach(), z)
-        terms = parts.loss.critic_loss(data, model)
-        loss = loss + sum(terms.values()) * len(part) / 12
-    loss.backward()
-
-    torch.testing.assert_close(shown["loss/critic"], loss.detach())
-    for mine, other in zip(gradients(whole.critic), gradients(parts.critic), strict=True):
-        torch.testing.assert_close(mine, other)
+    for key in shown[0].keys() - {k for k in shown[0] if k.startswith("spread/")}:
+        torch.testing.assert_close(shown[0][key], shown[1][key])
+    for name in ("critic",) if step == "critic_step" else ("generator", "encoder"):
+        pairs = zip(gradients(getattr(whole, name)), gradients(getattr(parts, name)), strict=True)
+        for mine, other in pairs:
+            torch.testing.assert_close(mine, other)
 
 
 def test_a_game_of_images_alone_has_no_latents():
@@ -277,6 +273,19 @@ def test_a_whole_run_keeps_and_resumes_every_network(registry, tmp_path):
     }
     assert one["optimizer/generator/encoder"]["param_groups"][0]["lr"] == 1e-2
     assert whole.encoder is not None and whole.sample(3).shape == (3, 1, 8, 8)
+
+
+def test_a_checkpoint_from_before_there_were_draws_goes_on(registry, tmp_path):
+    """Its state has no number of steps: it begins at 0, which no run of before has used."""
+    first = gentk.run("quickstart", registry=registry, **GAME, steps=3, out=str(tmp_path / "a"))
+    checkpoints = first.folder.checkpoints
+    step, state = checkpoints.latest()
+    del state["draws"]
+    shutil.rmtree(checkpoints.path(step))
+    checkpoints.save(step, state)
+    again = gentk.run("quickstart", registry=registry, **GAME, steps=5, out=str(tmp_path / "a"))
+    # Two critic steps and one of the generator a turn.
+    assert again.folder.checkpoints.load()["draws"] == {"steps": 6}
 
 
 def test_missing_parts_are_one_sentence(registry, tmp_path):

@@ -45,7 +45,7 @@ def test_recipes_fit(tmp_path, recipe):
 
 @pytest.mark.parametrize(
     ("flags", "chunk"),
-    [({"chunk": 1}, 2), ({"batch": 3, "chunk": 2}, 3), ({"batch": 9, "chunk": 4}, 3)],
+    [({"chunk": 1}, 2), ({"batch": 3, "chunk": 2}, 3), ({"batch": 5, "chunk": 2}, 3)],
     ids=str,
 )
 def test_a_chunk_of_one_sample_with_a_batch_norm_is_refused(tmp_path, flags, chunk):

@@ -174,25 +174,25 @@ class Cut(Right):
 class Unfair(Game):
     """The generator wants what the critic wants."""
 
-    def generator_loss(self, data, model):
-        return {name: -value for name, value in super().generator_loss(data, model).items()}
+    def generator_loss(self, play):
+        return {name: -value for name, value in super().generator_loss(play).items()}
 
 
 class Dependent(Game):
-    """The generator needs scores of the data."""
+    """The generator's loss wants an encoder, and does not say so."""
 
-    def generator_loss(self, data, model):
-        return {"gap": data["x"].mean() - model["x"].mean()}
+    def generator_loss(self, play):
+        return super().generator_loss(play) | {"size": play.data.latents.square().mean()}
 
 
 class Summed(AdversarialLoss):
     """Its terms are sums over samples."""
 
-    def critic_loss(self, data, model):
-        return {"gap": model["x"].sum() - data["x"].sum()}
+    def critic_loss(self, play):
+        return {"gap": play.model.scores["x"].sum() - play.data.scores["x"].sum()}
 
-    def generator_loss(self, data, model):
-        return {"gap": -model["x"].sum()}
+    def generator_loss(self, play):
+        return {"gap": -play.model.scores["x"].sum()}
 
 
 class RightDistance(ReconstructionLoss):

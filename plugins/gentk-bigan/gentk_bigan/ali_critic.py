@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gentk.errors import BadOption
-from gentk.interfaces import Critic, ImageShape, Scores
+from gentk.interfaces import Critic, Features, ImageShape, Scores
 from gentk.limits import square_of
 
 from .maxout import Maxout
@@ -100,6 +100,19 @@ class ALICritic(Critic):
 
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return the score `xz` of `images` (N, C, H, W) in [0, 1] and `latents` (N, latent)."""
+        return self.judge(images, latents)[0]
+
+    def features(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> Features:
+        """Return the last hidden layer, (N, ...), under the name of the score."""
+        return self.judge(images, latents)[1]
+
+    def judge(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> tuple[Scores, Features]:
+        """Return scores and features of one pass."""
         assert latents is not None
         both = torch.cat([self.f(images), self.h(latents)], dim=1)
-        return {"xz": self.j(both)[:, 0]}
+        hidden = self.j[:-2](both)
+        return {"xz": self.j[-2:](hidden)[:, 0]}, {"xz": hidden}

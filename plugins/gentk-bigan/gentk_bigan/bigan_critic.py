@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gentk.errors import BadOption
-from gentk.interfaces import Critic, ImageShape, Scores
+from gentk.interfaces import Critic, Features, ImageShape, Scores
 from gentk.limits import at_least, square_of
 
 from .layers import STD, Layers
@@ -114,8 +114,21 @@ class BiGANCritic(Critic):
 
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return the score `xz`, or `x` without z, of `images` (N, C, H, W) in [-1, 1]."""
+        return self.judge(images, latents)[0]
+
+    def features(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> Features:
+        """Return the last hidden layer, (N, ...), under the name of the score."""
+        return self.judge(images, latents)[1]
+
+    def judge(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> tuple[Scores, Features]:
+        """Return scores and features of one pass."""
         hidden = images
         for halving in self.halvings:
             hidden = halving(hidden, latents)
-        score = self.layers.outputs(hidden.flatten(1), latents)[-1][:, 0]
-        return {"xz" if self.pairs else "x": score}
+        layers = [hidden.flatten(1), *self.layers.outputs(hidden.flatten(1), latents)]
+        name = "xz" if self.pairs else "x"
+        return {name: layers[-1][:, 0]}, {name: layers[-2]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from gentk.interfaces import Critic, ImageShape, Scores
+from gentk.interfaces import Critic, Features, ImageShape, Scores
 from gentk.limits import at_least, square_of
 from gentk.spectral import normalised
 
@@ -79,11 +79,23 @@ class BigGANCritic(Critic):
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> Scores:
         """Return the score `x` of `images` (N, C, H, W) in [-1, 1] and `labels` (N,)."""
+        return self.judge(images, latents, labels)[0]
+
+    def features(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> Features:
+        """Return F(x), the pooled features, as `x`."""
+        return self.judge(images, latents, labels)[1]
+
+    def judge(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> tuple[Scores, Features]:
+        """Return scores and features of one pass."""
         features = self.trunk(images)
         score = self.last(features)[:, 0]
         if self.embedding is not None:
             score = score + (self.embedding(labels) * features).sum(1)
-        return {"x": score}
+        return {"x": score}, {"x": features}
 
     def penalty(self) -> dict[str, Tensor]:
         """Return the orthogonal regularisation, `orthogonal`, if there is any."""

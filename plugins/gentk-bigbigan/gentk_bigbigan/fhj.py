@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gentk.errors import BadOption
-from gentk.interfaces import Critic, ImageShape, Scores
+from gentk.interfaces import Critic, Features, ImageShape, Scores
 from gentk.limits import at_least, share, square_of
 from gentk.spectral import normalised
 
@@ -118,14 +118,26 @@ class FHJCritic(Critic):
 
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return the scores of `images` (N, C, H, W) in [-1, 1] and `latents` (N, latent)."""
-        features: dict[str, Tensor] = {}
+        return self.judge(images, latents)[0]
+
+    def features(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> Features:
+        """Return F(x), H(z) and J(F, H), those there are, as `x`, `z` and `xz`."""
+        return self.judge(images, latents)[1]
+
+    def judge(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> tuple[Scores, Features]:
+        """Return scores and features of one pass."""
+        features: Features = {}
         if self.f is not None:
             features["x"] = self.f(images.flatten(1) if isinstance(self.f, ResidualMLP) else images)
         if self.h is not None:
             features["z"] = self.h(latents)
         if self.j is not None:
             features["xz"] = self.j(torch.cat([features["x"], features["z"]], dim=1))
-        return {name: self.last[name](features[name])[:, 0] for name in self.scores}
+        return {name: self.last[name](features[name])[:, 0] for name in self.scores}, features
 
     def penalty(self) -> dict[str, Tensor]:
         """Return the orthogonal regularisation, `orthogonal`, if there is any."""

@@ -16,6 +16,7 @@ from gentk.families import (
     Phase,
     Program,
     Recipe,
+    derive,
     labels_of,
     minibatches,
     samples,
@@ -82,6 +83,7 @@ class AdversarialFamily(Family):
             chunk=r.chunk,
             dtype=getattr(torch, r.dtype),
             device=c.device,
+            seed=derive(r.seed, "game"),
         )
         networks: dict[str, nn.Module] = {"generator": c.generator}
         if c.encoder is not None:
@@ -90,7 +92,7 @@ class AdversarialFamily(Family):
             Phase("critic", {"critic": c.critic}, game.critic_step, 0, averaged=False),
             Phase("generator", networks, game.generator_step, r.batch),
         ]
-        return Program(phases, samples(c), {"data": batches}, Collapse())
+        return Program(phases, samples(c), {"data": batches, "draws": game.draws}, Collapse())
 
 
 def _check_reach(encoder: Encoder, prior: Prior, r: Recipe) -> None:

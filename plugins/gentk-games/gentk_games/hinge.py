@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from gentk.interfaces import AdversarialLoss, Scores
+from gentk.interfaces import AdversarialLoss, Play
 
 from .terms import Reduction, terms
 
@@ -33,12 +33,12 @@ class HingeLoss(AdversarialLoss):
     def __init__(self, *, reduction: Reduction = "sum") -> None:
         self.reduction: Reduction = reduction
 
-    def critic_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+    def critic_loss(self, play: Play) -> dict[str, Tensor]:
         """Return `data/SCORE` and `model/SCORE`, the mean hinges."""
-        real = terms("data", data, lambda s: functional.relu(1 - s), self.reduction)
-        return real | terms("model", model, lambda s: functional.relu(1 + s), self.reduction)
+        real = terms(play.data, lambda s: functional.relu(1 - s), self.reduction)
+        return real | terms(play.model, lambda s: functional.relu(1 + s), self.reduction)
 
-    def generator_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
-        """Return `data/SCORE`, the mean scores, and `model/SCORE`, the same negated."""
-        real = terms("data", data, lambda s: s, self.reduction)
-        return real | terms("model", model, lambda s: -s, self.reduction)
+    def generator_loss(self, play: Play) -> dict[str, Tensor]:
+        """Return `model/SCORE`, the mean scores negated, and for an encoder `data/SCORE`."""
+        real = terms(play.data, lambda s: s, self.reduction) if play.pairs else {}
+        return real | terms(play.model, lambda s: -s, self.reduction)

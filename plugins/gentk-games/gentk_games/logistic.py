@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gentk.errors import BadOption
-from gentk.interfaces import AdversarialLoss, Scores
+from gentk.interfaces import AdversarialLoss, Play
 
 from .terms import Reduction, terms
 
@@ -52,15 +52,25 @@ class LogisticLoss(AdversarialLoss):
         self.reduction: Reduction = reduction
         self.weight = weight
 
-    def critic_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+    def critic_loss(self, play: Play) -> dict[str, Tensor]:
         """Return `data/SCORE` and `model/SCORE`, mean negative log-likelihoods."""
-        real = terms("data", data, lambda s: self.weight * softplus(-s), self.reduction)
-        return real | terms("model", model, lambda s: self.weight * softplus(s), self.reduction)
+        real = terms(play.data, lambda s: self.weight * softplus(-s), self.reduction)
+        return real | terms(play.model, lambda s: self.weight * softplus(s), self.reduction)
 
-    def generator_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
-        """Return `data/SCORE` and `model/SCORE`, of swapped labels or negated."""
-        if self.form == "swapped":
-            real = terms("data", data, softplus, self.reduction)
-            return real | terms("model", model, lambda s: softplus(-s), self.reduction)
-        real = terms("data", data, lambda s: -softplus(-s), self.reduction)
-        return real | terms("model", model, lambda s: -softplus(s), self.reduction)
+    def generator_loss(self, play: Play) -> dict[str, Tensor]:
+        """Return `model/SCORE` and, for an encoder, `data/SCORE`, of swapped labels or negated."""
+        ours, theirs = (softplus, _flipped) if self.form == "swapped" else (_likely, _unlikely)
+        real = terms(play.data, ours, self.reduction) if play.pairs else {}
+        return real | terms(play.model, theirs, self.reduction)
+
+
+def _flipped(score: Tensor) -> Tensor:
+    return softplus(-score)
+
+
+def _likely(score: Tensor) -> Tensor:
+    return -softplus(-score)
+
+
+def _unlikely(score: Tensor) -> Tensor:
+    return -softplus(score)

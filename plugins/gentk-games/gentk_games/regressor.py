@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gentk.errors import BadOption
-from gentk.interfaces import AdversarialLoss, Scores
+from gentk.interfaces import AdversarialLoss, Play
 
 from .terms import terms
 
@@ -52,20 +52,18 @@ class LatentRegressor(AdversarialLoss):
         self.joint = joint
         self.weight = weight
 
-    def critic_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
+    def critic_loss(self, play: Play) -> dict[str, Tensor]:
         """Return `data/SCORE` and `model/SCORE`, mean negative log-likelihoods."""
-        real = terms("data", data, lambda s: softplus(-s), "sum")
-        return real | terms("model", model, softplus, "sum")
+        real = terms(play.data, lambda s: softplus(-s), "sum")
+        return real | terms(play.model, softplus, "sum")
 
-    def generator_loss(self, data: Scores, model: Scores) -> dict[str, Tensor]:
-        """Return `model/SCORE`; the data's scores are nobody's concern here."""
-        return terms("model", model, lambda s: softplus(-s), "sum")
-
-    def inversion_loss(self, latents: Tensor, inversion: Tensor) -> dict[str, Tensor]:
-        """Return `inversion`, the mean over samples and coordinates of z's distance from E(G(z))."""
+    def generator_loss(self, play: Play) -> dict[str, Tensor]:
+        """Return `model/SCORE`, and `inversion`: the mean distance of z from E(G(z))."""
+        latents, inversion = play.model.latents, play.model.inversion
         if self.distance == "squared":
             error = (inversion - latents).square()
         else:
             # Cross-entropy of logits: sp(t) - p t with p = (z + 1) / 2.
             error = softplus(inversion) - (latents + 1) / 2 * inversion
-        return {"inversion": self.weight * error.mean()}
+        own = {"inversion": self.weight * error.mean()}
+        return terms(play.model, lambda s: softplus(-s), "sum") | own

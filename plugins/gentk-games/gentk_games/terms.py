@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from gentk.interfaces import Scores
+from gentk.interfaces import Side
 
 __all__ = ["Reduction", "terms"]
 
@@ -16,16 +16,16 @@ Reduction = Literal["sum", "mean"]
 
 
 def terms(
-    side: str, scores: Scores, function: Callable[[Tensor], Tensor], reduction: Reduction
+    side: Side, function: Callable[[Tensor], Tensor], reduction: Reduction
 ) -> dict[str, Tensor]:
     """Return `SIDE/SCORE` -> the mean of `function` over samples.
 
     Args:
-        side: `data` or `model`.
-        scores: Score name -> (N,).
+        side: The data's or the model's; its scores are asked for.
         function: What becomes of a score, elementwise.
         reduction: With `mean`, each term is divided by the number of scores, so that the terms'
             sum is the mean over scores.
     """
+    scores = side.scores
     parts = len(scores) if reduction == "mean" else 1
-    return {f"{side}/{name}": function(score).mean() / parts for name, score in scores.items()}
+    return {f"{side.name}/{name}": function(s).mean() / parts for name, s in scores.items()}

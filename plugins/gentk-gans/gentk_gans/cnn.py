@@ -99,12 +99,21 @@ class CNNCritic(Critic):
 
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return the score `x` of `images` (N, C, side, side)."""
-        return {"x": self.last(self.layers(images).flatten(1)).squeeze(1)}
+        return self.judge(images)[0]
 
-    def features(self, images: Tensor, latents: Tensor | None = None) -> Features:
+    def features(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> Features:
         """Return the last map averaged over positions, (N, 8 width), as `pooled`."""
+        return self.judge(images)[1]
+
+    def judge(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> tuple[Scores, Features]:
+        """Return the score and the features of one pass."""
         maps: Tensor = self.layers(images)
-        return {"pooled": functional.adaptive_avg_pool2d(maps, 1).flatten(1)}
+        pooled = functional.adaptive_avg_pool2d(maps, 1).flatten(1)
+        return {"x": self.last(maps.flatten(1)).squeeze(1)}, {"pooled": pooled}
 
 
 def _initialise(module: nn.Module) -> None:

@@ -110,15 +110,21 @@ class ResNetCritic(Critic):
 
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return the score `x` of `images` (N, C, 32, 32)."""
-        return {"x": self.last(self._pooled(images)).squeeze(1)}
+        return self.judge(images)[0]
 
-    def features(self, images: Tensor, latents: Tensor | None = None) -> Features:
+    def features(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> Features:
         """Return p(x), (N, width), as `pooled`."""
-        return {"pooled": self._pooled(images)}
+        return self.judge(images)[1]
 
-    def _pooled(self, images: Tensor) -> Tensor:
+    def judge(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> tuple[Scores, Features]:
+        """Return scores and features of one pass."""
         maps: Tensor = functional.relu(self.blocks(images))
-        return maps.sum((2, 3)) if self.pool == "sum" else maps.mean((2, 3))
+        pooled = maps.sum((2, 3)) if self.pool == "sum" else maps.mean((2, 3))
+        return {"x": self.last(pooled).squeeze(1)}, {"pooled": pooled}
 
 
 def _start(layer: nn.Linear | nn.Conv2d) -> None:
