@@ -12,7 +12,7 @@ __all__ = ["KEYS"]
 KEYS: Final[dict[str, str]] = {
     "summary": "One line for `gentk list`",
     "data": "Images to learn from: digits, cifar10, folder:PATH,size=64, ...",
-    "extractor": "Feature extractor; repeat it to have several side by side",
+    "extractor": "Feature extractor; repeat it for several, +NAME adds one",
     "generator": "The network that is trained",
     "encoder": "The network that inverts it, for losses that ask for one",
     "critic": "The network it plays against, for adversarial losses",
@@ -35,8 +35,8 @@ KEYS: Final[dict[str, str]] = {
     "dtype": "What networks compute in",
     "threads": "CPU threads; all by default",
     "out": "Run folder; runs/RECIPE-HASH8 by default",
-    "observer": "What is printed, drawn, logged; repeatable",
+    "observer": "What is printed, drawn, logged; repeatable, +NAME adds one",
     "phase": "Settings of single phases",
-    "stage": "Runs made before this one: keys of a recipe, `recipe` to start from one",
+    "stage": "Runs made before this one: NAME.KEY=VALUE sets a key of one",
 }
 """Key -> its description, without a full stop."""

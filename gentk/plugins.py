@@ -58,7 +58,7 @@ __all__ = [
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TEXTS = ("kind", "name", "target", "summary")
-OPTIONAL_TEXTS = ("argument", "variants", "hint")
+OPTIONAL_TEXTS = ("argument", "variants", "hint", "ready")
 TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 AGAIN = f"pip install --force-reinstall {DISTRIBUTION}"
 NEWER = ": upgrade gentk"
@@ -331,9 +331,14 @@ def _fault(component: object) -> str | None:
     where = f"component {component.name!r}"
     mistyped = [name for name in TEXTS if not isinstance(getattr(component, name), str)]
     mistyped += [n for n in OPTIONAL_TEXTS if not isinstance(getattr(component, n), str | None)]
+    if not isinstance(component.files, tuple) or not all(
+        isinstance(ending, str) for ending in component.files
+    ):
+        mistyped.append("files")
     if mistyped or not isinstance(component.api, int):
         return f"{where}: {(mistyped or ['api'])[0]} has the wrong type"
-    targets = [target for target in (component.target, component.variants) if target is not None]
+    named = (component.target, component.variants, component.ready)
+    targets = [target for target in named if target is not None]
     faults = {
         f"{where} wants contract {component.api}, this gentk has {API}{NEWER}": component.api > API,
         f"{where} wants contract {component.api}, this gentk has {API}": component.api < 1,

@@ -17,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import BadRecipe, UsageError, did_you_mean
 from .keys import KEYS
+from .overlay import Overlay, laid, listed
 from .seed import SEEDS
+from .validation import first_fault
 
 __all__ = ["Change", "Decay", "PhaseRecipe", "Recipe", "Resolved", "resolve"]
 
@@ -69,11 +71,12 @@ class Recipe(BaseModel):
     loss: str = Field("moments", description=KEYS["loss"])
     estimator: str = Field("batch", description=KEYS["estimator"])
     batch: int = Field(64, ge=2, le=2**24, description=KEYS["batch"])
-    chunk: int | None = Field(None, ge=1, description=KEYS["chunk"])
+    chunk: int | None = Field(None, ge=1, description=KEYS["chunk"], examples=[32])
     reference: int | None = Field(
         None,
         ge=2,
         description=KEYS["reference"],
+        examples=[64],
     )
     optimizer: str = Field(
         "adam,lr=1e-3,betas=0.5+0.999",
@@ -81,16 +84,16 @@ class Recipe(BaseModel):
     )
     schedule: tuple[Change, ...] = Field((), description=KEYS["schedule"])
     decay: Decay = Field("none", description=KEYS["decay"])
-    clip: float | None = Field(None, gt=0, description=KEYS["clip"])
-    ema: float | None = Field(None, gt=0, lt=1, description=KEYS["ema"])
-    steps: int | None = Field(None, ge=1, description=KEYS["steps"])
-    minutes: float | None = Field(None, gt=0, description=KEYS["minutes"])
+    clip: float | None = Field(None, gt=0, description=KEYS["clip"], examples=[10.0])
+    ema: float | None = Field(None, gt=0, lt=1, description=KEYS["ema"], examples=[0.999])
+    steps: int | None = Field(None, ge=1, description=KEYS["steps"], examples=[1000])
+    minutes: float | None = Field(None, gt=0, description=KEYS["minutes"], examples=[5])
     init: str | None = Field(None, description=KEYS["init"])
     codec: str | None = Field(None, description=KEYS["codec"])
     seed: int = Field(0, ge=SEEDS.start, lt=SEEDS.stop, description=KEYS["seed"])
     device: str = Field("auto", description=KEYS["device"])
     dtype: Literal["float32", "bfloat16"] = Field("float32", description=KEYS["dtype"])
-    threads: int | None = Field(None, ge=1, le=1024, description=KEYS["threads"])
+    threads: int | None = Field(None, ge=1, le=1024, description=KEYS["threads"], examples=[1])
     out: str | None = Field(None, description=KEYS["out"])
     observer: tuple[str, ...] = Field(
         ("progress", "metrics", "grids"), description=KEYS["observer"]
@@ -128,60 +131,67 @@ def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Re
     Args:
         name: What the recipe is called.
         table: What its file holds.
-        flags: Key -> value given on the command line or as keyword arguments; None is not given,
-            and `"none"` takes back what the recipe says where a key may be left away (`ema`).
+        flags: Key -> value given on the command line or as keyword arguments, as `gentk.overlay`
+            reads them.
 
     Raises:
         BadRecipe: Unknown keys or values of the wrong type in the table.
         UsageError: The same in the flags.
     """
-    from_file = {key: _listed(key, value) for key, value in table.items()}
+    from_file = {key: listed(key, value) for key, value in table.items()}
     _check(from_file, f"recipe {name!r}", BadRecipe)
-    from_flags = {key: _given(key, value) for key, value in flags.items() if value is not None}
-    if "steps" in from_flags or "minutes" in from_flags:
+    defaults = {key: each.get_default() for key, each in Recipe.model_fields.items()}
+    optional = {key for key, default in defaults.items() if default is None}
+    overlay = Overlay.of(flags, {**defaults, **from_file}, optional)
+    if "steps" in overlay.values or "minutes" in overlay.values:
         # A budget given by hand replaces the recipe's, whichever unit that was in.
         from_file = {k: v for k, v in from_file.items() if k not in ("steps", "minutes")}
-    _check(from_flags, "the command", UsageError)
-    given = {"optimizer", "schedule", "decay"} & from_flags.keys()
-    if given and "phase" in from_file:
-        # What is asked for by hand holds for every phase.
+    _check(overlay.values, "", UsageError)
+    if "phase" in from_file:
         from_file["phase"] = {
-            name: {key: value for key, value in phase.items() if key not in given}
-            for name, phase in from_file["phase"].items()
+            phase: _by_hand(own, overlay) for phase, own in from_file["phase"].items()
         }
-    recipe = Recipe.model_validate({**from_file, **from_flags})
+    recipe = Recipe.model_validate({**from_file, **overlay.values})
     if recipe.steps is None and recipe.minutes is None:
         raise UsageError(f"recipe {name!r} has no budget; add --steps 1000 or --minutes 5")
     origins = dict.fromkeys(Recipe.model_fields, "default")
     origins |= dict.fromkeys(from_file, f"recipe {name}")
-    origins |= {key: f"--{key}" for key in from_flags}
+    origins |= overlay.origins
     return Resolved(name, recipe, origins)
 
 
-def _listed(key: str, value: Any) -> Any:
-    """Let one extractor or observer be written without a list."""
-    return (value,) if key in ("extractor", "observer") and isinstance(value, str) else value
-
-
-def _given(key: str, value: Any) -> Any:
-    """Read `"none"` where a key may be None."""
-    field = Recipe.model_fields.get(key)
-    takes_back = value == "none" and field is not None and field.default is None
-    return None if takes_back else _listed(key, value)
+def _by_hand(phase: Mapping[str, Any], overlay: Overlay) -> dict[str, Any]:
+    """Return a phase of a recipe under what is asked for by hand, which holds for every phase."""
+    own = dict(phase)
+    for key in ("optimizer", "schedule", "decay"):
+        if key not in own or key not in overlay.values:
+            continue
+        if key in overlay.options:
+            own[key] = laid(own[key], overlay.options[key])
+        else:
+            del own[key]
+    return own
 
 
 def _check(table: Mapping[str, Any], owner: str, kind: type[UsageError]) -> None:
+    """Refuse a table with a fault; without an owner it is what was typed."""
     try:
         Recipe.model_validate(dict(table))
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        if fault["type"] == "extra_forbidden":
+        fault = first_fault(error)
+        key = fault.key
+        if fault.kind == "extra_forbidden":
             hint = did_you_mean(key, Recipe.model_fields)
             keys = ", ".join(Recipe.model_fields)
-            raise kind(f"{owner} has no key {key!r}; {hint}keys are {keys}") from None
-        given, wanted = repr(fault["input"])[:60], fault["msg"]
-        raise kind(
-            f"{owner}: {key} = {given} is wrong, {wanted[0].lower()}{wanted[1:]}; "
-            "type: gentk run --help"
-        ) from None
+            raise kind(f"{owner or 'a recipe'} has no key {key!r}; {hint}keys are {keys}") from None
+        head = f"{owner}: {key}" if owner else f"--{key}"
+        raise kind(f"{head} {fault}; {_example(key, typed=not owner)}") from None
+
+
+def _example(key: str, *, typed: bool) -> str:
+    """Return what to type for a key."""
+    known = Recipe.model_fields.get(key)
+    value = (known.examples or [known.get_default()])[0] if known is not None else None
+    if not isinstance(value, (str, int, float)):
+        return "see: gentk run --help"
+    return f"type --{key} {value}" if typed else f"write {key} = {json.dumps(value)}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from .errors import BadOption, GentkError, UnknownName, did_you_mean
@@ -184,12 +186,34 @@ class Registry:
         if owner:
             return f"{kind} {name!r} comes with {owner}; type: pip install {owner}"
         names = [provided.component.name for provided in self.select(kind)]
-        hint = did_you_mean(name, names)
+        hint = self.hint(kind, name) or did_you_mean(name, names)
         elsewhere = self.kinds_of(name)
         if elsewhere:
             article = "an" if elsewhere[0][0] in "aeiou" else "a"
             hint = f"there is {article} {elsewhere[0]} of that name; "
         return f"no {kind} {name!r}; {hint}type: gentk list {kind}"
+
+    def reading(self, kind: str, path: str) -> str | None:
+        """Return the selection of a kind that reads an existing file or folder: `folder:photos`."""
+        place = Path(path)
+        try:
+            ending = "/" if place.is_dir() else place.name.lower() if place.is_file() else None
+        except (OSError, ValueError):  # no path at all
+            return None
+        for provided in self.select(kind) if ending else ():
+            if ending and ending.endswith(provided.component.files or ("\0",)):
+                return str(Selection(provided.component.name, path))
+        return None
+
+    def hint(self, kind: str, text: str) -> str:
+        """Return `did you mean 'NAME:ARGUMENT'? ` for an argument that is typed without its name."""
+        meant = [self.reading(kind, text)]
+        for provided in self.select(kind):
+            with suppress(GentkError):
+                if text in self.variants(provided):
+                    meant.append(f"{provided.component.name}:{text}")
+        near = " or ".join(repr(each) for each in meant if each)
+        return f"did you mean {near}? " if near else ""
 
     def target(self, provided: Provided) -> Callable[..., Any]:
         """Import a component's class; raise `GentkError` with the install hint if that fails."""
@@ -206,6 +230,16 @@ class Registry:
             return sorted(_attribute(provided.component.variants)())
         except (Exception, SystemExit) as error:
             raise _unimportable(provided, error) from error
+
+    def ready(self, provided: Provided) -> dict[str, str] | None:
+        """Return the arguments that work without a network -> where their files are; None: all do."""
+        if provided.component.ready is None:
+            return None
+        try:
+            found: dict[str, str] = _attribute(provided.component.ready)()
+        except (Exception, SystemExit) as error:
+            raise _unimportable(provided, error) from error
+        return found
 
     def options(self, provided: Provided) -> list[Option]:
         """Return the options of a component, importing its class."""
@@ -225,6 +259,36 @@ class Registry:
                 f"type {selection.name!r} without ':{selection.argument}'"
             )
         return selection
+
+    def rehearse(self, kind: str, text: str, shared: Iterable[Option] = ()) -> dict[str, Any]:
+        """Check all of a selection that can be checked without building it: argument and options too.
+
+        Args:
+            kind: The kind.
+            text: The selection as typed.
+            shared: Options that every component of the kind takes.
+
+        Returns:
+            The values of the options that are set.
+
+        Raises:
+            UnknownName: There is no such component, or it has no such argument.
+            BadOption: An option that there is not, or not with this value.
+        """
+        selection = self.check(kind, text)
+        provided = self.find(kind, selection.name)
+        options = [*shared, *self.options(provided)]
+        values = convert(selection.options, options, f"{kind} {selection.name!r}")
+        known = self.variants(provided)
+        given = selection.argument
+        if given is not None and known and given not in known:
+            hint = did_you_mean(given, known)
+            name = selection.name
+            raise UnknownName(
+                f"{kind} {name!r} has no {name}:{given}; {hint}type: gentk list {kind} "
+                f"'{name}:{given[:3]}*'"
+            )
+        return values
 
     def build(
         self, kind: str, text: str, *, shared: Iterable[Option] = (), **supplied: Any

@@ -69,9 +69,15 @@ class Component:
         summary: One line for `gentk list`.
         argument: What stands after the colon (`"MODEL"` in `timm:MODEL`), the class's only positional
             argument; None if it takes none.
-        variants: `"module:attribute"` of a function that lists the known arguments, or None.
+        variants: `"module:attribute"` of a function that lists all arguments there are, or None: others
+            are refused, and an argument that is typed without the name is understood.
         hint: What to type when the target's own import fails (`"pip install ..."`), or None.
         api: The version of the contract the component was written for.
+        files: Endings of the files that the argument may be the path of, such as `.npz`; `/` for
+            folders. A path that is typed without the name is understood.
+        ready: `"module:attribute"` of a function that returns the arguments that work without a
+            network now -> where their files are (`installed`, `cache`), of a component without
+            argument `{"": ...}` or `{}`; it imports no torch. None where nothing is ever fetched.
     """
 
     kind: str
@@ -82,6 +88,8 @@ class Component:
     variants: str | None = None
     hint: str | None = None
     api: int = API
+    files: tuple[str, ...] = ()
+    ready: str | None = None
 
 
 class Hooks:

@@ -29,6 +29,8 @@ LAYERS: dict[str, set[str]] = {
         "library",
         "recipe",
         "keys",
+        "overlay",
+        "validation",
     },
     "interfaces": {"interfaces", "events", "prior"},
     "mechanism": {

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gentk.errors import BadRecipe, UnknownName, UsageError
 from gentk.library import Library
 from gentk.recipe import PASSING, Recipe, resolve
+from gentk.runs.record import overtaken
 
 CHANGED = {
     "summary": "other",
@@ -142,24 +143,92 @@ def test_text_from_the_command_line_is_converted() -> None:
             "recipe 'x' has no key 'los'; did you mean 'loss'\\? keys are summary",
         ),
         ({"phase": {"generator": {"lr": 1}}}, "no key 'phase.generator.lr'"),
-        ({"batch": "many"}, "recipe 'x': batch = 'many' is wrong, input should be a valid integer"),
-        ({"batch": 1}, "batch = 1 is wrong, input should be greater than or equal to 2"),
-        ({"seed": 2**63}, "input should be less than 9223372036854775808"),
-        ({"ema": 1.0}, "ema = 1.0 is wrong, input should be less than 1"),
+        ({"batch": "many"}, "recipe 'x': batch takes a whole number, not 'many'"),
+        ({"batch": 1}, "batch takes at least 2, not 1"),
+        ({"seed": 2**63}, "seed takes less than 9223372036854775808"),
+        ({"ema": 1.0}, "ema takes less than 1.0, not 1.0"),
         (
             {"decay": "slow"},
-            "decay = 'slow' is wrong, input should be 'none', 'linear' or 'cosine'",
+            "decay takes none, linear or cosine, not 'slow'",
         ),
-        ({"schedule": [{"at": -1, "set": {}}]}, "schedule.0.at = -1 is wrong"),
+        ({"schedule": [{"at": -1, "set": {}}]}, "schedule.0.at takes at least 0, not -1"),
     ],
 )
 def test_mistakes_name_the_key(table, message) -> None:
     """In a recipe a mistake is a `BadRecipe`, in a flag a plain `UsageError`; both name the key."""
     with pytest.raises(BadRecipe, match=message):
         resolve("x", {**table, "steps": 1}, {})
-    with pytest.raises(UsageError, match=message.replace("recipe 'x'", "the command")) as caught:
+    with pytest.raises(UsageError, match=_typed(message)) as caught:
         resolve("x", {"steps": 1}, table)
     assert not isinstance(caught.value, BadRecipe)
+
+
+def _typed(message: str) -> str:
+    """The same sentence about a flag."""
+    return message.replace("recipe 'x': ", "--").replace("recipe 'x'", "a recipe")
+
+
+def test_options_alone_keep_the_recipe_s_component() -> None:
+    """`--lr`, `--learning-rate` and `--optimizer lr=` set the rate and keep name, betas and phases'."""
+    table = {
+        "steps": 1,
+        "optimizer": "adam,lr=1e-3,betas=0.5+0.9",
+        "phase": {"critic": {"optimizer": "sgd,lr=1,momentum=0.5", "decay": "linear"}},
+    }
+    for flags in ({"lr": 2e-4}, {"learning_rate": "0.0002"}, {"optimizer": "lr=0.0002"}):
+        resolved = resolve("x", table, flags)
+        phase = resolved.recipe.phase["critic"]
+
+        assert resolved.recipe.optimizer == "adam,lr=0.0002,betas=0.5+0.9"
+        assert phase.optimizer == "sgd,lr=0.0002,momentum=0.5"
+        assert phase.decay == "linear"
+        assert resolved.origins["optimizer"] == f"--{next(iter(flags)).replace('_', '-')}"
+    assert resolve("x", table, {"optimizer": "sgd", "lr": 1}).recipe.optimizer == "sgd,lr=1"
+    assert (
+        resolve("x", table, {"optimizer": "sgd", "lr": 1}).recipe.phase["critic"].optimizer is None
+    )
+    assert resolve("x", table, {"data": "limit=9"}).recipe.data == "digits,size=32,limit=9"
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"lr": 1, "learning_rate": 1},
+        {"lr": 1, "optimizer": "sgd,lr=2"},
+        {"lr": 1, "optimizer": "lr=2"},
+        {"critic": "width=2"},
+        {"stage": "ae.steps=3"},
+    ],
+)
+def test_overlays_that_cannot_be_are_refused(flags) -> None:
+    """One option typed twice, options of what the recipe does not have, stages that there are not."""
+    with pytest.raises(UsageError):
+        resolve("x", {"steps": 1}, flags)
+
+
+def test_more_components_stand_beside_the_recipe_s() -> None:
+    """`+NAME` adds one to those of the recipe, or to those typed; plain names replace them."""
+    table = {"steps": 1, "observer": ["metrics"], "extractor": "pixels"}
+
+    def observers(*typed: str) -> tuple[str, ...]:
+        return resolve("x", table, {"observer": typed}).recipe.observer
+
+    assert observers("+evaluate") == ("metrics", "evaluate")
+    assert observers("grids", "+evaluate") == ("grids", "evaluate")
+    assert observers("grids") == ("grids",)
+    assert resolve("x", table, {"extractor": "+identity"}).recipe.extractor == (
+        "pixels",
+        "identity",
+    )
+
+
+def test_keys_of_stages_are_set_by_name() -> None:
+    """`--stage NAME.KEY=VALUE` sets one key of a stage's table: another run, with the rest as it was."""
+    table = {"steps": 9, "stage": {"ae": {"recipe": "ae", "batch": 7}, "b": {"steps": 5}}}
+    recipe = resolve("x", table, {"stage": ("ae.steps=3", "b.steps=1")}).recipe
+
+    assert recipe.stage == {"ae": {"recipe": "ae", "batch": 7, "steps": "3"}, "b": {"steps": "1"}}
+    assert recipe.identity() != resolve("x", table, {}).recipe.identity()
 
 
 @pytest.mark.parametrize("key", sorted(Recipe.model_fields))
@@ -216,3 +285,13 @@ def test_our_recipes_come_before_others(tmp_path, monkeypatch) -> None:
 
     assert rows["quickstart"].distribution == "gentk-core"
     assert rows["other"].distribution == "evil"
+
+
+def test_a_schedule_that_overtakes_what_was_typed_is_told() -> None:
+    """`--lr` with a recipe whose schedule sets the rate later says so; with others nothing is said."""
+    table = {"steps": 9, "schedule": [{"at": 50, "set": {"lr": 0.1}}]}
+
+    assert "50 images" in str(overtaken(resolve("x", table, {"lr": 1})))
+    assert overtaken(resolve("x", table, {})) is None
+    assert overtaken(resolve("x", {"steps": 9}, {"lr": 1})) is None
+    assert overtaken(resolve("x", table, {"optimizer": "rprop"})) is None

@@ -7,12 +7,20 @@ from .. import spec as gentk
 __all__ = ["gentk_components"]
 
 SOURCES = "gentk.builtin.sources"
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
 def _part(
-    kind: str, name: str, target: str, summary: str, argument: str | None = None
+    kind: str,
+    name: str,
+    target: str,
+    summary: str,
+    argument: str | None = None,
+    files: tuple[str, ...] = (),
 ) -> gentk.Component:
-    return gentk.Component(kind=kind, name=name, target=target, summary=summary, argument=argument)
+    return gentk.Component(
+        kind=kind, name=name, target=target, summary=summary, argument=argument, files=files
+    )
 
 
 @gentk.hookimpl
@@ -38,12 +46,31 @@ def gentk_components() -> list[gentk.Component]:
         _part(
             "data", "digits", f"{SOURCES}.digits:Digits", "scikit-learn's digits, 8 x 8, embedded"
         ),
-        _part("data", "folder", f"{SOURCES}.folder:Folder", "image files, or a zip or tar", "PATH"),
         _part(
-            "data", "parquet", f"{SOURCES}.parquet:Parquet", "Hugging Face image parquet", "PATH"
+            "data",
+            "folder",
+            f"{SOURCES}.folder:Folder",
+            "image files, or a zip or tar",
+            "PATH",
+            ("/", *ARCHIVES),
         ),
-        _part("data", "arrow", f"{SOURCES}.arrow:Arrow", "what `datasets` saved or cached", "PATH"),
-        _part("data", "npz", f"{SOURCES}.npz:Npz", "arrays in a NumPy file", "PATH"),
+        _part(
+            "data",
+            "parquet",
+            f"{SOURCES}.parquet:Parquet",
+            "Hugging Face image parquet",
+            "PATH",
+            (".parquet",),
+        ),
+        _part(
+            "data",
+            "arrow",
+            f"{SOURCES}.arrow:Arrow",
+            "what `datasets` saved or cached",
+            "PATH",
+            (".arrow",),
+        ),
+        _part("data", "npz", f"{SOURCES}.npz:Npz", "arrays in a NumPy file", "PATH", (".npz",)),
         _part("data", "cifar10", f"{SOURCES}.named:Cifar10", "CIFAR-10, 32 x 32 in colour"),
         _part("data", "stl10", f"{SOURCES}.named:STL10", "STL-10, 96 x 96 in colour"),
         _part("data", "mnist", f"{SOURCES}.named:Mnist", "MNIST, 28 x 28 in grey"),

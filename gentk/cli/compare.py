@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .flags import HELP
+from .sections import Command
 
 if TYPE_CHECKING:
     from ..evaluation.measurement import Protocol
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["check_form", "command", "show"]
 
 
-@click.command(short_help="Compare runs by their figures.")
+@click.command(cls=Command, short_help="Compare runs by their figures.")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @click.option("--mixed", is_flag=True, help="Also compare figures that were measured differently.")
 @click.option("--markdown", is_flag=True, help=HELP["--markdown"])

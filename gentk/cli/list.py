@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .sections import Command
+
 if TYPE_CHECKING:
     from ..library import Listed
     from ..plugins import Broken, Provided
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["check_kind", "command", "echo_broken"]
 
 
-@click.command(short_help="List components and recipes.")
+@click.command(cls=Command, short_help="List components and recipes.")
 @click.argument("kind", required=False)
 @click.argument("pattern", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, whose shape is kept.")
@@ -51,7 +53,7 @@ def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(_json(components, recipes, broken))
         return
-    _echo(components, recipes)
+    _echo(components, recipes, registry if kind else None)
     if not components and not recipes:
         wanted = f"{kind or 'name'} matches {pattern!r}" if pattern else f"{kind} is installed"
         click.echo(f"no {wanted}; type: gentk list", err=True)
@@ -91,17 +93,48 @@ def _variants(registry: Registry, kind: str, pattern: str) -> list[tuple[Provide
     ]
 
 
-def _echo(components: list[tuple[Provided, str | None]], recipes: list[Listed]) -> None:
+def _echo(
+    components: list[tuple[Provided, str | None]], recipes: list[Listed], registry: Registry | None
+) -> None:
+    """Print the rows; with a registry also what works without a network, if that is not all."""
     from .table import echo_table
 
     rows = []
     for provided, argument in components:
         part = provided.component
         name = f"{part.name}:{argument}" if argument else part.name
-        rows.append((part.kind, name, part.summary, provided.distribution))
-    rows += [("recipe", row.name, row.summary, row.distribution) for row in recipes]
+        offline = "" if registry is None else _offline(provided, argument, registry)
+        rows.append((part.kind, name, part.summary, offline, provided.distribution))
+    rows += [("recipe", row.name, row.summary, "", row.distribution) for row in recipes]
+    headers = ("kind", "name", "summary", "works offline", "distribution")
+    kept = [0, 1, 2, 4] if all(row[3] in ("", "yes") for row in rows) else range(5)
     if rows:
-        echo_table(("kind", "name", "summary", "distribution"), rows, grouped=True)
+        cells = [[row[column] for column in kept] for row in rows]
+        echo_table([headers[column] for column in kept], cells, grouped=True)
+
+
+def _offline(provided: Provided, argument: str | None, registry: Registry) -> str:
+    """Say which arguments of a component work without a network."""
+    from ..errors import GentkError
+
+    try:
+        ready = registry.ready(provided)
+    except GentkError:
+        return "?"
+    if ready is None:
+        return "yes"
+    if argument is not None and argument != provided.component.argument:
+        # A model without its tag has the weights that are there under some tag.
+        places = [
+            where for name, where in ready.items() if argument in (name, name.partition(".")[0])
+        ]
+        return places[0] if places else "no"
+    if provided.component.argument is None:
+        return ready.get("", "no")
+    by_place: dict[str, list[str]] = {}
+    for name, where in ready.items():
+        by_place.setdefault(where, []).append(name)
+    return "; ".join(f"{where}: {', '.join(names)}" for where, names in by_place.items()) or "no"
 
 
 def _json(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .group import debug_option
+from .sections import Command
 
 if TYPE_CHECKING:
     from ..registry import Registry
@@ -29,7 +30,7 @@ def command(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-@command.command(short_help="Write a plugin that works.", params=[debug_option()])
+@command.command(cls=Command, short_help="Write a plugin that works.", params=[debug_option()])
 @click.argument("name")
 @click.option("--kind", required=True, help="extractor, generator, loss, ...: see gentk list.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; ./NAME by default.")
@@ -59,7 +60,7 @@ def new(name: str, kind: str, out: Path | None) -> None:
     click.echo("\nnext:   " + "\n        ".join(lines))
 
 
-@command.command(short_help="Check a component.", params=[debug_option()])
+@command.command(cls=Command, short_help="Check a component.", params=[debug_option()])
 @click.argument("words", nargs=-1, required=True, metavar="[KIND] SPEC")
 @click.pass_context
 def check(context: click.Context, words: tuple[str, ...]) -> None:

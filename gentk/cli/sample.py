@@ -8,13 +8,14 @@ import click
 
 from ..printable import printable
 from .flags import HELP, KeyOption
+from .sections import Command
 
 __all__ = ["command"]
 
 FORMS = ("grid", "folder", "npz", "interpolation", "neighbours", "reconstruction")
 
 
-@click.command(short_help="Draw samples of a run.")
+@click.command(cls=Command, short_help="Draw samples of a run.")
 @click.argument("run", metavar="RUN")
 @click.option("--as", "form", type=click.Choice(FORMS), default="grid", help="What to make.")
 @click.option(

@@ -1,4 +1,4 @@
-"""Commands whose help lists options in sections."""
+"""Commands: what is typed twice is refused, and help may list options in sections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-__all__ = ["SectionedCommand", "SectionedOption"]
+__all__ = ["Command", "SectionedCommand", "SectionedOption"]
 
 OTHER = "Help"
 """The section of options that name none."""
@@ -21,7 +21,26 @@ class SectionedOption(click.Option):
         self.section = section
 
 
-class SectionedCommand(click.Command):
+class Command(click.Command):
+    """A command that takes an option of one value once: a second one would win without a word."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read what is typed; refuse options that stand twice."""
+        if ctx.resilient_parsing:
+            # A line that is being completed.
+            return super().parse_args(ctx, args)
+        _, _, typed = self.make_parser(ctx).parse_args(args=list(args))
+        for number, parameter in enumerate(typed):
+            single = isinstance(parameter, click.Option) and not (
+                parameter.multiple or parameter.is_flag or parameter.count
+            )
+            if single and parameter in typed[:number]:
+                name = parameter.opts[0]
+                raise click.UsageError(f"{name} is typed twice and takes one value; drop one", ctx)
+        return super().parse_args(ctx, args)
+
+
+class SectionedCommand(Command):
     """A command whose help has a heading per section, in the order of declaration."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

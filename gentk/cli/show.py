@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .sections import Command
+
 if TYPE_CHECKING:
     from ..library import Library, Listed
     from ..options import Option
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["command", "find_named"]
 
 
-@click.command(short_help="Show a component's options, or a recipe.")
+@click.command(cls=Command, short_help="Show a component's options, or a recipe.")
 @click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
 def command(words: tuple[str, ...]) -> None:
     """Show what a component does and its options, or the text of a recipe.
@@ -76,15 +78,17 @@ def find_named(
     owned = [k for kinds in FIRST_PARTY.values() for k, names in kinds.items() if name in names]
     for each in owned:
         registry.find(each, name)  # Says what to install.
-    raise _unknown(name, [p.component.name for p in registry.select()] + list(recipes), KINDS)
+    names = [p.component.name for p in registry.select()] + list(recipes)
+    raise _unknown(name, names, KINDS, registry)
 
 
-def _unknown(name: str, names: list[str], kinds: Any) -> Exception:
+def _unknown(name: str, names: list[str], kinds: Any, registry: Registry) -> Exception:
     from ..errors import UnknownName, did_you_mean
 
     if name in kinds or name == "recipe":
         return UnknownName(f"{name!r} is a kind, not a name; type: gentk list {name}")
-    hint = did_you_mean(name, names)
+    hints = (registry.hint(kind, name) for kind in kinds)
+    hint = next((hint for hint in hints if hint), "") or did_you_mean(name, names)
     return UnknownName(f"nothing is called {name!r}; {hint}type: gentk list")
 
 

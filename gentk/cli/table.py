@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -11,6 +13,14 @@ import click
 from ..printable import printable
 
 __all__ = ["cell", "echo_mapping", "echo_table"]
+
+WIDEST = 120
+"""Columns that a table in a pipe keeps to, if its words are short enough."""
+
+NARROWEST = 20
+"""Columns that are left to the widest cells."""
+
+GAP = "  "
 
 
 def cell(value: Any) -> str:
@@ -54,9 +64,22 @@ def echo_table(
         return
     table = [list(headers), *map(list, rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headers))]
+    words = [
+        max(len(word) for row in table for word in row[column].split() or [""])
+        for column in range(len(headers))
+    ]
+    for column in sorted(range(len(headers)), key=widths.__getitem__, reverse=True):
+        over = sum(widths) + len(GAP) * (len(widths) - 1) - WIDEST
+        least = min(widths[column], max(words[column], NARROWEST))
+        widths[column] = max(least, widths[column] - max(0, over))
     for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        cells = [
+            wrap(text, width, break_long_words=False) if len(text) > width else [text]
+            for text, width in zip(row, widths, strict=True)
+        ]
+        for line in zip_longest(*cells, fillvalue=""):
+            padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            click.echo(GAP.join(padded).rstrip())
 
 
 def _draw(headers: Sequence[str], rows: Sequence[Sequence[str]], grouped: bool) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .sections import Command
+
 if TYPE_CHECKING:
     from ..interfaces import WeightsFile
 
@@ -27,7 +29,7 @@ def command() -> None:
     """
 
 
-@command.command("list")
+@command.command("list", cls=Command)
 def list_() -> None:
     """Print the extractors whose pretrained weights are here."""
     from ..interfaces import Extractor
@@ -46,7 +48,7 @@ def list_() -> None:
         click.echo("no weights are here; type: gentk weights path timm:MODEL", err=True)
 
 
-@command.command("path")
+@command.command("path", cls=Command)
 @click.argument("name", metavar="NAME")
 def path(name: str) -> None:
     """Print the file that extractor NAME wants, and where it is or would be."""
@@ -65,7 +67,7 @@ def path(name: str) -> None:
         )
 
 
-@command.command("verify")
+@command.command("verify", cls=Command)
 @click.argument("name", metavar="NAME")
 def verify(name: str) -> None:
     """Compare the file of extractor NAME with the digest that was published of it."""

@@ -11,7 +11,6 @@ from ..data.view import View
 from ..errors import UsageError
 from ..families.base import Advance
 from ..interfaces import Metric
-from ..options import convert
 from ..registry import Registry
 from ..runs.images import data_options
 from ..seed import check_seed
@@ -114,14 +113,10 @@ class Plan:
             raise UsageError(f"{self.count} samples cannot be compared with anything; type -n 5000")
         self.built(registry)
         for text in self.extractors:
-            own = registry.check("extractor", text)
-            options = registry.options(registry.find("extractor", own.name))
-            convert(own.options, options, f"extractor {own.name!r}")
+            registry.rehearse("extractor", text)
         if self.data is not None:
-            own = registry.check("data", self.data)
             shared = data_options()
-            options = [*shared, *registry.options(registry.find("data", own.name))]
-            values = convert(own.options, options, f"data {own.name!r}")
+            values = registry.rehearse("data", self.data, shared)
             View(**{o.name: values[o.name] for o in shared if o.name in values})
 
 

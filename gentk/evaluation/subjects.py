@@ -16,6 +16,7 @@ from ..data.permutation import permutation
 from ..errors import DataError
 from ..interfaces import ImageShape
 from ..registry import Registry
+from ..runs.folder import near
 from ..runs.images import data_name, open_data
 from ..runs.trained import Run, load
 from ..statistics import CHUNK
@@ -76,13 +77,13 @@ def open_subject(
 
         return Subject(text, run.image, count, rounded, run)
     if path.exists():
-        name = data_name(text)
+        name = data_name(text, registry)
     elif registry.knows("data", text):
         name = text
     else:
         raise DataError(
-            f"there is no {text!r}; type the folder of a run, a folder or npz of images, or a "
-            "data name such as cifar10"
+            f"there is no {text!r}; {near(text)}type the folder of a run, a folder or npz of images, "
+            "or a data name such as cifar10"
         )
     images = open_data(name, registry, notice)
     if len(images) < count:

@@ -17,5 +17,6 @@ def gentk_components() -> list[gentk.Component]:
             target="gentk.runs.extractor:RunExtractor",
             summary="the encoder of a run",
             argument="FOLDER",
+            files=("/",),
         ),
     ]

@@ -26,7 +26,6 @@ from ..families.lookup import family_of
 from ..families.needs import check_needs, needs_of
 from ..interfaces import Encoder, Estimator, Generator, ImageShape, Loss
 from ..library import Library
-from ..options import convert
 from ..recipe import Change, Decay, Recipe, Resolved, resolve
 from ..registry import Registry
 from ..selection import Selection
@@ -156,11 +155,11 @@ def check(resolved: Resolved, registry: Registry) -> Loss:
         *(("observer", text) for text in r.observer),
     ]
     # All names first: nothing is imported for a request that cannot be met.
-    selections = [(kind, registry.check(kind, text)) for kind, text in parts]
-    for kind, selection in selections:
-        options = registry.options(registry.find(kind, selection.name))
+    for kind, text in parts:
+        registry.check(kind, text)
+    for kind, text in parts:
         shared = data_options() if kind == "data" else []
-        values = convert(selection.options, [*shared, *options], f"{kind} {selection.name!r}")
+        values = registry.rehearse(kind, text, shared)
         if kind == "data":
             View(**{o.name: values[o.name] for o in shared if o.name in values})
     loss = cast(Loss, registry.build("loss", r.loss)[0])

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..engine import Checkpoints
-from ..errors import RunError
+from ..errors import RunError, did_you_mean
 from ..files import Damaged, cause, hold, read_document, write_document
 from ..files.lock import NAME as LOCK
 from .schema import check_record
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "near"]
 
 FORMAT = 3
 """Sealed with a checksum; format 2 is the same without."""
@@ -77,7 +77,7 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(
                 f"{self.path} is not the folder of a run (it has no run.json); "
-                "type: gentk run --out FOLDER, or ls runs"
+                f"{near(str(self.path))}type: gentk run --out FOLDER, or ls runs"
             ) from None
         except Damaged as error:
             raise RunError(
@@ -157,3 +157,26 @@ class RunFolder:
                 "leave --out away"
             )
         return record
+
+
+def near(text: str) -> str:
+    """Return `did you mean 'runs/quickstart-1a2b3c4d'? ` for what is no run's folder, or nothing.
+
+    A name, such as a recipe's, means the newest run that is called so, here or in `runs`.
+    """
+    path = Path(text)
+    homes = dict.fromkeys((path.parent, Path("runs") / path.parent))
+    known = [record.parent for home in homes for record in _records(home)]
+    alike = [run for run in known if run.name.startswith(path.name)] if path.name else []
+    if alike:
+        newest = max(alike, key=lambda run: (run / "run.json").stat().st_mtime)
+        return f"did you mean {str(newest)!r}? "
+    return did_you_mean(text, map(str, known))
+
+
+def _records(home: Path) -> list[Path]:
+    """Return the records of the runs in a folder, none where it cannot be read."""
+    try:
+        return sorted(home.glob("*/run.json"))
+    except (OSError, ValueError):
+        return []

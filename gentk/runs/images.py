@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import cast, get_type_hints
 
 from ..data.imageset import ImageSet
@@ -42,12 +41,9 @@ def open_data(
     return images
 
 
-def data_name(path: str) -> str:
+def data_name(path: str, registry: Registry) -> str:
     """Return the name of the data that an existing file or folder holds: `npz:PATH`, `folder:PATH`."""
-    kinds = {".npz": "npz", ".parquet": "parquet", ".arrow": "arrow"}
-    place = Path(path)
-    kind = "folder" if place.is_dir() else kinds.get(place.suffix.lower(), "folder")
-    return str(Selection(kind, path))
+    return registry.reading("data", path) or str(Selection("folder", path))
 
 
 def test_split(text: str) -> str:

@@ -11,12 +11,21 @@ from ..engine import Budget
 from ..errors import RunError
 from ..events import Progress
 from ..families.composition import Composition
-from ..recipe import Recipe
+from ..recipe import Recipe, Resolved
 from ..registry import Registry
+from ..selection import Selection
 from ..spec import PROJECT
 from ..version import DISTRIBUTION, __version__
 
-__all__ = ["describe", "recorded_versions", "result_of", "same_inputs", "spent", "stretched"]
+__all__ = [
+    "describe",
+    "overtaken",
+    "recorded_versions",
+    "result_of",
+    "same_inputs",
+    "spent",
+    "stretched",
+]
 
 
 def describe(c: Composition) -> dict[str, Any]:
@@ -90,6 +99,22 @@ def stretched(r: Recipe, record: dict[str, Any] | None, progress: Progress) -> s
         "the budget has changed since this run began: the learning rate now follows the new one, so "
         "the result is not that of an uninterrupted run"
     )
+
+
+def overtaken(resolved: Resolved) -> str | None:
+    """Tell that a recipe's schedule goes on to set what was typed for its optimiser."""
+    typed = resolved.origins["optimizer"]
+    if not typed.startswith("--") or resolved.origins["schedule"].startswith("--"):
+        return None
+    own = Selection.parse(resolved.recipe.optimizer).options
+    for change in sorted(resolved.recipe.schedule, key=lambda change: change.at):
+        both = [name for name in change.set if name in own]
+        if both:
+            return (
+                f"{typed} holds for the first {change.at:,} images: then the recipe's schedule sets "
+                f"{' and '.join(both)}, and it stays as it is"
+            )
+    return None
 
 
 def _versions(registry: Registry) -> dict[str, str]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..files import Damaged
 from ..recipe import Recipe
+from ..validation import first_fault
 
 __all__ = ["check_record"]
 
@@ -59,9 +60,7 @@ def check_record(record: dict[str, Any]) -> None:
     try:
         _Record.model_validate(record)
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"]) or "it"
-        message = fault["msg"]
-        raise Damaged(f"{key} is wrong: {message[0].lower()}{message[1:]}") from None
+        fault = first_fault(error)
+        raise Damaged(f"{fault.key or 'it'} {fault}") from None
     except RecursionError:
         raise Damaged("it is nested too deeply") from None

@@ -24,7 +24,7 @@ from .composing import build, check, resolve_recipe, settings_of
 from .earlier import warm_start
 from .folder import RunFolder
 from .optimizers import build_optimizer
-from .record import describe, result_of, same_inputs, spent, stretched
+from .record import describe, overtaken, result_of, same_inputs, spent, stretched
 from .rehearsal import rehearse
 from .stages import plan
 from .trained import Run, load
@@ -143,8 +143,8 @@ def _train(
     torch.manual_seed(randomness.derive(r.seed, "training"))
     if state is not None:
         loop.load_state_dict(state)
-    late = stretched(r, record, loop.progress)
-    told = [c.images.summary(), *c.images.notes(), *notices, *([late] if late else [])]
+    late = [stretched(r, record, loop.progress), overtaken(c.resolved)]
+    told = [c.images.summary(), *c.images.notes(), *notices, *filter(None, late)]
     told = list(dict.fromkeys(told))
     _start(loop, c, folder, told)
     try:

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from ..errors import GentkError, UsageError, did_you_mean
 from ..evaluation.plan import Plan
+from ..overlay import SHORT
 from ..recipe import Recipe
 from ..registry import Registry
 from ..runs.composing import check, resolve_recipe
@@ -56,7 +57,7 @@ def factorial(
             raise UsageError(
                 f"--over {key}: a sweep compares at one budget; type --{key} once for all of its runs"
             )
-        if key in OWN or key not in Recipe.model_fields:
+        if key in OWN or (key not in Recipe.model_fields and key not in SHORT):
             raise UsageError(f"--over {key}=...: {_instead(key)}")
     plan = plan or Plan()
     plan.check(registry)
@@ -108,7 +109,7 @@ def _instead(key: str) -> str:
         return "seeds are counted; type --seeds 3"
     if key == "out":
         return "every run has a folder of its own; type --out FOLDER for all of them"
-    hint = did_you_mean(key, set(Recipe.model_fields) - OWN)
+    hint = did_you_mean(key, {*Recipe.model_fields, *SHORT} - OWN)
     return f"a recipe has no key {key!r}; {hint}type --over loss=NAME, or see: gentk run --help"
 
 

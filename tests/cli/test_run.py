@@ -42,7 +42,7 @@ def test_flags_are_the_keys_of_a_recipe() -> None:
     """Every key that fits on a command line is a flag, and every flag is a key."""
     flags = {row.split()[0].removeprefix("--") for rows in KEYS.values() for row in rows}
 
-    assert set(Recipe.model_fields) - {"summary", "schedule", "phase", "stage"} == flags
+    assert set(Recipe.model_fields) - {"summary", "schedule", "phase"} == flags
 
 
 def test_help_has_sections(gentk) -> None:
@@ -239,9 +239,9 @@ def test_interrupt_keeps_a_checkpoint_to_go_on_from(gentk, place) -> None:
         (["--loss=moments,unbiased=maybe", "--dry-run"], "takes true|false, not 'maybe'"),
         (["--generator=mlp,width"], "'width' in 'mlp,width' has no value; write KEY=VALUE"),
         (["--loss="], "names no component; write NAME"),
-        (["--batch=one"], "batch = 'one' is wrong, input should be a valid integer"),
-        (["--batch=1"], "batch = '1' is wrong, input should be greater than or equal to 2"),
-        (["--decay=slow"], "decay = 'slow' is wrong, input should be 'none', 'linear'"),
+        (["--batch=one"], "--batch takes a whole number, not 'one'; type --batch 64"),
+        (["--batch=1"], "--batch takes at least 2, not '1'"),
+        (["--decay=slow"], "--decay takes none, linear or cosine, not 'slow'"),
         (["--device=tpu9"], "device 'tpu9' cannot be used here; type --device cpu"),
         (["--steps=none"], "has no budget; add --steps 1000 or --minutes 5"),
     ],
@@ -263,7 +263,7 @@ def test_unknown_option_is_refused_before_and_when_training(refused, dry) -> Non
         ('los = "moments"\nsteps = 1', "has no key 'los'; did you mean 'loss'"),
         ('loss = "moments"', "has no budget"),
         ("steps = many", "is not TOML"),
-        ("batch = 2.5\nsteps = 1", "batch = 2.5 is wrong"),
+        ("batch = 2.5\nsteps = 1", "batch takes a whole number, not 2.5"),
         ("steps = 1\n[phase.generator]\noptimiser = 'sgd'", "phase.generator.optimiser"),
     ],
 )

@@ -13,7 +13,9 @@ from gentk_averages.ama import AdamMovingAverage
 def rows(text: str, title: str) -> dict[str, list[str]]:
     """Return the table under a title, by its first column."""
     _, _, table = text.partition(f"{title}:\n")
-    return {line.split()[0]: line.split() for line in table.partition("\n\n")[0].splitlines()[1:]}
+    lines = table.partition("\n\n")[0].splitlines()[1:]
+    # What is long goes on below, in its own column.
+    return {line.split()[0]: line.split() for line in lines if line[0] != " "}
 
 
 def test_component_shows_options_with_defaults(gentk) -> None:

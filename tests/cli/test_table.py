@@ -96,3 +96,14 @@ def test_meter_draws_on_a_terminal(capsys, monkeypatch) -> None:
 
     assert "128/128" in capsys.readouterr().err
     assert meter._bar is None
+
+
+def test_tables_in_a_pipe_keep_to_120_columns(capsys) -> None:
+    """Wide cells go on below in their column; no word is cut or lost, however narrow it gets."""
+    text = " ".join(f"word{n}" for n in range(60))
+    echo_table(["a", "b", "c"], [["x", text, "y" * 30], ["x2", "short", text]])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert max(map(len, lines)) <= 120
+    assert sum(line.count("word") for line in lines) == 120
+    assert [line.split()[0] for line in lines if line[0] != " "] == ["a", "x", "x2"]

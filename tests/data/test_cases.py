@@ -177,7 +177,7 @@ def test_paths_that_look_like_options_are_paths(own_cache: None, path: str, coun
     place = CASES / "hyd" / path
     if not place.exists():
         pytest.skip(f"{place} is not there")
-    name = data_name(str(place))
+    name = data_name(str(place), Registry())
     images = open_data(name, Registry())
     expected = len(list(place.iterdir())) if place.is_dir() else count
     assert len(images) == expected

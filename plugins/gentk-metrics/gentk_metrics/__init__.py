@@ -45,5 +45,6 @@ def gentk_components() -> list[gentk.Component]:
             target="gentk_metrics.inception:Inception",
             summary="the Inception network of published FID, KID and IS, by torch-fidelity",
             hint="pip install 'gentk-metrics[fidelity]'",
+            ready="gentk_metrics.ready:ready",
         ),
     ]

@@ -23,9 +23,10 @@ from gentk.digest import state_digest
 from gentk.errors import GentkError, Incompatible, WeightsError
 from gentk.interfaces import Extractor, Features, WeightsFile
 
+from .ready import WHERE
+
 __all__ = ["Inception"]
 
-WHERE = "weights-inception-2015-12-05-6726825d.pth"
 HINT = "--extractor inception,weights=PATH"
 
 

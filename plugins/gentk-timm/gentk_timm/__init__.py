@@ -17,5 +17,6 @@ def gentk_components() -> list[gentk.Component]:
             argument="MODEL",
             variants="gentk_timm.model:variants",
             hint="pip install gentk-timm",
+            ready="gentk_timm.ready:ready",
         )
     ]

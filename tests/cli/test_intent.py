@@ -1,0 +1,147 @@
+"""What people type who know other tools: understood, or answered with what to type."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gentk.cli.group import COMMANDS, cli
+from gentk.cli.sections import Command
+from gentk.recipe import Recipe
+
+
+def resolved(gentk, *words: str) -> Recipe:
+    """The recipe that a dry run prints."""
+    result = gentk("run", *words, "--dry-run")
+    assert result.exit_code == 0, result.output
+    return Recipe.model_validate(tomllib.loads(result.stdout))
+
+
+@pytest.mark.parametrize("flag", ["--lr", "--learning-rate"])
+def test_a_rate_is_set_and_the_optimizer_stays(gentk, flag) -> None:
+    """Betas are those of the recipe."""
+    recipe = resolved(gentk, flag, "1e-4", "--extractor=pixels")
+
+    assert recipe.optimizer == "adam,lr=1e-4,betas=0.5+0.999"
+
+
+def test_a_sweep_over_the_rate_keeps_the_optimizer(gentk) -> None:
+    """`--over lr=` makes runs that differ in it alone, and prints commands that make them."""
+    words = ("sweep", "--over", "lr=1e-3", "--over", "lr=1e-4", "--extractor=pixels", "--steps=2")
+    lines = gentk(*words, "--print").stdout.splitlines()
+
+    assert len(lines) == 2
+    for rate, line in zip(("1e-3", "1e-4"), lines, strict=True):
+        assert f"--lr {rate}" in line
+        first = line.partition(" && ")[0].split()[2:]
+        assert resolved(gentk, *first).optimizer == f"adam,lr={rate},betas=0.5+0.999"
+
+
+TYPED = {
+    "a command of other tools": (("train",), "'run'"),
+    "another": (("eval", "x"), "'evaluate'"),
+    "and another": (("ls",), "'list'"),
+    "a folder as data": (("run", "--data", "photos"), "'folder:photos'"),
+    "a file as data": (("run", "--data", "arrays.npz"), "'npz:arrays.npz'"),
+    "a model as extractor": (("run", "--extractor", "vgg19"), "'timm:vgg19'"),
+    "a model as judge": (
+        ("evaluate", "digits", "--data=digits", "--extractor", "vgg19"),
+        "'timm:vgg19'",
+    ),
+    "a model to be shown": (("show", "vgg19"), "'timm:vgg19'"),
+    "a model with a slip": (("run", "--extractor", "timm:vg19", "--dry-run"), "'vgg19'"),
+    "a recipe to sample from": (("sample", "quickstart"), "'runs/quickstart-bbbbbbbb'"),
+    "a recipe to evaluate": (("evaluate", "quickstart"), "'runs/quickstart-bbbbbbbb'"),
+    "half a folder's name": (("sample", "runs/quickstart-aaaa"), "'runs/quickstart-aaaaaaaa'"),
+    "a slip in a folder's name": (
+        ("sample", "runs/quckstart-aaaaaaaa"),
+        "'runs/quickstart-aaaaaaaa'",
+    ),
+    "text for a number": (("run", "--steps", "many"), "--steps 1000"),
+    "a stage that there is not": (("run", "ae", "--stage", "layer9.steps=1"), "'layer1'"),
+}
+
+
+@pytest.mark.parametrize("case", TYPED)
+def test_what_was_meant_is_offered(refused, place, case) -> None:
+    """One sentence, with what to type in it; nothing is trained, nothing is written."""
+    for index, name in enumerate(("quickstart-aaaaaaaa", "quickstart-bbbbbbbb")):
+        folder = place / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({}))
+        os.utime(folder / "run.json", (index, index))
+    (place / "photos").mkdir()
+    np.savez(place / "arrays.npz", x_train=np.zeros((2, 4, 4), np.uint8))
+    words, wanted = TYPED[case]
+
+    code = 1 if words[0] in ("sample", "evaluate") and "--data=digits" not in words else 2
+    assert wanted in refused(*words, code=code)
+
+
+def commands() -> dict[str, click.Command]:
+    """Every command, those of groups by both names."""
+    context = click.Context(cli)
+    found: dict[str, click.Command] = {}
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found |= {f"{name} {sub}": each for sub, each in command.commands.items()}
+        else:
+            found[name] = command
+    return found
+
+
+@pytest.mark.parametrize("name", commands())
+def test_an_option_of_one_value_is_typed_once(name) -> None:
+    """A second value would win without a word; options that take several stay as they are."""
+    command = commands()[name]
+    assert isinstance(command, Command)
+    single = [
+        option
+        for option in command.params
+        if isinstance(option, click.Option) and not (option.multiple or option.is_flag)
+    ]
+    for option in single:
+        flag = option.opts[-1]
+        result = CliRunner().invoke(cli, [*name.split(), flag, "1", option.opts[0], "2"])
+
+        assert result.exit_code == 2
+        assert f"{option.opts[0]} is typed twice" in result.stderr, result.stderr
+        assert result.stdout == ""
+    assert single or name.split()[0] in ("list", "show", "doctor", "weights", "plugin")
+
+
+def test_a_list_of_extractors_says_what_works_offline(gentk, monkeypatch, tmp_path) -> None:
+    """What comes with a package and what is in the hub's cache; nothing is imported for it."""
+    from huggingface_hub import constants
+
+    snapshot = tmp_path / "hub" / "models--timm--vgg19.tv_in1k" / "snapshots" / "0"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    text = " ".join(gentk("list", "extractor", "timm").stdout.split())
+    rows = gentk("list", "extractor", "timm:vgg19*").stdout.splitlines()[1:]
+    offline = {row.split()[1]: row.split()[-2] for row in rows}
+
+    assert "works offline" in text
+    assert "cache: vgg19.tv_in1k" in text
+    assert offline["timm:vgg19"] == offline["timm:vgg19.tv_in1k"] == "cache"
+    assert offline["timm:vgg19_bn"] == "no"
+
+
+def test_paths_that_data_read_are_those_of_their_sources() -> None:
+    """The folder source declares the archives that it reads."""
+    from gentk.data.tree import ARCHIVES
+    from gentk.registry import Registry
+
+    assert {*ARCHIVES, "/"} == set(Registry().find("data", "folder").component.files)
+    assert Registry().reading("data", str(Path("nowhere.npz"))) is None
