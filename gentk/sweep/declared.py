@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -170,14 +171,19 @@ def _declared(
         if file.settings(row)
     }
     trials = []
+    known: dict[str, str] = {}
     for seed in _seeds(file):
         for row in file.row:
             seeds = file.seeds[:1] if row.subject is not None else row.seeds or file.seeds
             wanted = seed in seeds
             tuning = tunings.get(row.name)
             if wanted and (tuning is None or tuning.chosen is not None or tuning.failed):
-                trial = _trial(row, seed, plans, tuning, place)
-                trials.append(_quoted(trial, others))
+                trial = _quoted(_trial(row, seed, plans, tuning, place), others)
+                twin = known.setdefault(trial.key, row.name) if trial.refused is None else row.name
+                if twin != row.name:
+                    reason = f"it is the row {twin!r} under another name; drop one of the two"
+                    trial = replace(trial, refused=reason)
+                trials.append(trial)
     return Declared(path.stem, path, file, columns, replace(sweep, trials=trials), tunings)
 
 
@@ -279,17 +285,17 @@ def _trial(
     flags = _over({**shared, **row.keys}, {**best, **(more or {})})
     recipe = flags.pop("recipe", None)
     name = None if recipe is None else str(recipe)
-    folder = place.out / f"{slug(row.name)[:80]}-seed{seed}"
     try:
         stages = _stages(flags, place)
-        where: dict[str, JsonValue] = {**place.own, "seed": seed, "out": str(folder)}
-        made = {**_located(flags, place), **where}
-        resolved = resolve_recipe(name, made, registry=place.registry)
+        where: dict[str, JsonValue] = {**place.own, "seed": seed}
+        located = {**_located(flags, stages), **where}
+        resolved = resolve_recipe(name, located, registry=place.registry)
+        resolved = _placed(resolved, place.out, slug(row.name)[:60])
         if place.checked:
             own = [stage for _, stage in stages_of(resolved, place.registry)]
             for part in (*stages.values(), *own, resolved):
                 check(part, place.registry)
-        parts = parts_of(resolved, place.registry, stages, place.out / "stages")
+        parts = parts_of(resolved, place.registry, stages)
     except GentkError as error:
         return Trial(row.name, seed, plans, recipe=name, flags=flags, refused=str(error))
     return Trial(row.name, seed, plans, parts, name, flags, resolved, tuple(stages.values()))
@@ -314,15 +320,21 @@ def _stages(flags: Flags, place: _Place, asking: tuple[str, ...] = ()) -> dict[s
             raise UsageError(f"[stage.{name}] stands on itself; name another stage there")
         recipe = keys.pop("recipe", None)
         stages |= _stages(keys, place, (*asking, name))
-        where: dict[str, JsonValue] = {**place.own, "out": str(place.out / "stages" / name)}
-        made = {**_located(keys, place), **where}
+        located = {**_located(keys, stages), **place.own}
         text = None if recipe is None else str(recipe)
-        stages[name] = resolve_recipe(text, made, registry=place.registry)
+        resolved = resolve_recipe(text, located, registry=place.registry)
+        stages[name] = _placed(resolved, place.out / "stages", name)
     return stages
 
 
-def _located(flags: Flags, place: _Place) -> dict[str, JsonValue]:
-    """Write the file's stages as the runs they stand for, wherever they stand."""
+def _placed(resolved: Resolved, folder: Path, name: str) -> Resolved:
+    """Give a run a folder of its own: with other settings, a row of the same name has another."""
+    out = str(folder / f"{name}-{resolved.recipe.identity()}")
+    return replace(resolved, recipe=resolved.recipe.model_copy(update={"out": out}))
+
+
+def _located(flags: Flags, stages: Mapping[str, Resolved]) -> dict[str, JsonValue]:
+    """Write stages as the runs they stand for, wherever they stand."""
 
     def located(value: JsonValue) -> JsonValue:
         if isinstance(value, str):
@@ -330,8 +342,8 @@ def _located(flags: Flags, place: _Place) -> dict[str, JsonValue]:
         return [located(item) for item in value] if isinstance(value, list) else value
 
     def one(match: re.Match[str]) -> str:
-        known = match[1] in place.file.stage
-        return f"run:{place.out / 'stages' / match[1]}" if known else match[0]
+        known = stages.get(match[1])
+        return match[0] if known is None else f"run:{known.folder()}"
 
     return {key: located(value) for key, value in flags.items()}
 

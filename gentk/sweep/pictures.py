@@ -22,8 +22,8 @@ SHOWN = {"grid": 64, "interpolation": 5, "neighbours": 12, "reconstruction": 24}
 def paths(page: Path) -> list[str]:
     """Return the pictures that a page has, as it names them; they are in a folder of its name."""
     folder = page.with_suffix("")
-    found = sorted(folder.glob("*.png"))
-    return [Path(os.path.relpath(path, page.parent)).as_posix() for path in found]
+    pictures = sorted(folder.glob("*.png"))
+    return [Path(os.path.relpath(path, page.parent)).as_posix() for path in pictures]
 
 
 def draw(declared: Declared, trial: Trial, run: Run, page: Path) -> None:

@@ -132,10 +132,7 @@ def digest(parts: Sequence[JsonValue]) -> str:
 
 
 def parts_of(
-    resolved: Resolved,
-    registry: Registry,
-    stages: Mapping[str, Resolved] | None = None,
-    place: Path | None = None,
+    resolved: Resolved, registry: Registry, stages: Mapping[str, Resolved] | None = None
 ) -> tuple[JsonValue, ...]:
     """Return what decides a run: its identity and budget, and those of the runs made before it.
 
@@ -143,20 +140,19 @@ def parts_of(
         resolved: The recipe.
         registry: Where names are looked up.
         stages: The runs of a sweep that it stands on, by name.
-        place: The folder that holds these.
     """
-    own = stages_of(resolved, registry)
-    before = [*(stages or {}).items(), *own]
-    places = [str(RunFolder(resolved.folder()).stages), *([str(place)] if place else [])]
-    told: list[JsonValue] = [[name, *_decisive(one.recipe, places)] for name, one in before]
-    return (*_decisive(resolved.recipe, places), *([told] if told else []))
+    names = {f"run:{one.folder()}": f"stage:{name}" for name, one in (stages or {}).items()}
+    names[f"run:{RunFolder(resolved.folder()).stages}/"] = "stage:"
+    before = [*(stages or {}).items(), *stages_of(resolved, registry)]
+    told: list[JsonValue] = [[name, *_decisive(one.recipe, names)] for name, one in before]
+    return (*_decisive(resolved.recipe, names), *([told] if told else []))
 
 
-def _decisive(r: Recipe, places: Sequence[str]) -> tuple[JsonValue, ...]:
+def _decisive(r: Recipe, names: Mapping[str, str]) -> tuple[JsonValue, ...]:
     """Return identity and budget; stages count by their names, as where they are decides nothing."""
     text = whole = json.dumps(r.model_dump(mode="json"))
-    for place in places:
-        text = text.replace(json.dumps(f"run:{place}/")[1:-1], "stage:")
+    for place, name in names.items():
+        text = text.replace(json.dumps(place)[1:-1], name)
     named = r if text == whole else Recipe.model_validate_json(text)
     return named.identity(), r.steps, r.minutes
 

@@ -65,7 +65,9 @@ def test_the_example_runs_and_its_page_says_what_was_measured(gentk, place):
     assert "2 tries for each row that was tuned" in page
     assert "- not tuned: moments, from a start" in page
     assert "- A start helps: **" in page and "![kernels](page/kernels.png)" in page
-    assert len(rows) == 4 + 2 + 6 and (place / "runs/sweep/stages/start/run.json").exists()
+    assert (
+        len(rows) == 4 + 2 + 6 and len(list(place.glob("runs/sweep/stages/start-*/run.json"))) == 1
+    )
     # A stage is made once, whatever names it.
     assert len(list(place.glob("runs/**/run.json"))) == 4 + 6 + 1
     before = (place / "sweep.jsonl").read_bytes()
@@ -121,6 +123,24 @@ def test_a_row_is_found_wherever_its_run_was_made(gentk, file, place):
     assert again.exit_code == 0 and (place / "s.jsonl").read_bytes() == before
     file(**{"steps = 4": "steps = 5"})
     assert "4 of 4 trials" in gentk("sweep", "s.toml", "--render").stderr
+
+
+def test_a_row_whose_settings_change_is_made_again(gentk, file, place):
+    """Beside what was made before, whose folder and row stay."""
+    file()
+    words = ("sweep", "s.toml", *QUIET, "--only", "two", "--seed", "0")
+    assert gentk(*words).exit_code == 0
+    file(**{"batch = 16": "batch = 8"})
+    assert gentk(*words).exit_code == 0
+    rows = journal.read(place / "s.jsonl")
+    assert len(rows) == len({row["folder"] for row in rows}) == 2
+    assert not any("failed" in row for row in rows)
+
+
+def test_two_rows_that_are_the_same_are_told(gentk, file):
+    """No table holds the same runs twice."""
+    done = gentk("sweep", file(SMALL + '[[row]]\nname = "three"\n'), *QUIET, "--dry-run")
+    assert "refused: three: it is the row 'one'" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,8 @@ def page(tmp_path):
 
 def line(page, start):
     """The one line that begins so."""
-    (found,) = [each for each in page.splitlines() if each.startswith(start)]
-    return found
+    (only,) = [each for each in page.splitlines() if each.startswith(start)]
+    return only
 
 
 def test_a_cell_is_one_value_and_seeds_are_counted(page):

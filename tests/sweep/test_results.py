@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import tomllib
 from functools import cache
@@ -103,3 +104,10 @@ def test_the_curve_is_what_its_rows_render_to():
     spec.loader.exec_module(module)
     table = tomllib.loads((RESULTS / "curve.toml").read_text(encoding="utf-8"))
     assert module.page(table) == (RESULTS / "curve.md").read_text(encoding="utf-8")
+
+
+@each_file
+def test_no_value_is_typed_into_a_text(path):
+    """Published values are keys of rows, measured ones are rendered."""
+    text = " ".join(declared(path).file.text.split())
+    assert not re.findall(r"(?:distances?|FID|accuracy|likelihood|`fd`|KID)\W+\d+", text)
