@@ -71,7 +71,8 @@ def test_only_figures_of_the_same_kind_stand_in_for_its_own(small):
     ]
     for other in others:
         asked = {"extractors": ("pixels",), "count": 20, **other}
-        append_to_run(str(place), evaluate(str(place), Plan(**asked)).measurements)
+        judged = evaluate(str(place), Plan(**asked))
+        append_to_run(str(place), judged.measurements, judged.steps)
     before = len(read(place))
     Evaluator(**ours).settle(place, "cpu")
     after = len(read(place))

@@ -170,7 +170,8 @@ def test_runs_are_grouped_by_recipe_and_called_by_what_differs(small, tmp_path):
         for seed in (0, 1):
             out = str(tmp_path / f"{loss}-{seed}")
             small(loss=loss, seed=seed, out=out)
-            append_to_run(out, evaluate(out, Plan(extractors=("pixels",), count=40)).measurements)
+            judged = evaluate(out, Plan(extractors=("pixels",), count=40))
+            append_to_run(out, judged.measurements, judged.steps)
             places.append(out)
     found = compare(places)
 

@@ -37,6 +37,11 @@ def small_sweep(flags, tmp_path):
     return call
 
 
+def keep(evaluation):
+    """Add what was measured to a run's record."""
+    append_to_run(evaluation.subject, evaluation.measurements, evaluation.steps)
+
+
 def finished(sweep, **more):
     """Finish a sweep in silence."""
     finish(sweep, Making(silent=True, **more))
@@ -88,7 +93,7 @@ def test_runs_made_elsewhere_are_found(small_sweep, monkeypatch):
     sweep = small_sweep(seeds=1)
     trial = sweep.trials[0]
     run = make(trial.resolved, Registry(), [])
-    append_to_run(str(run.folder.path), evaluate(str(run.folder.path), MEASURE).measurements)
+    keep(evaluate(str(run.folder.path), MEASURE))
     calls = []
     monkeypatch.setattr(
         "gentk.evaluation.settled.evaluate",
@@ -118,7 +123,7 @@ def test_figures_against_another_reference_are_not_taken(small_sweep):
     run = make(sweep.trials[0].resolved, Registry(), [])
     place = str(run.folder.path)
     other = replace(MEASURE, data="digits,split=train")
-    append_to_run(place, evaluate(place, other).measurements)
+    keep(evaluate(place, other))
     finished(sweep)
 
     references = {
@@ -134,7 +139,7 @@ def test_measurements_of_a_metric_are_of_one_evaluation(small):
     run = small()
     place = str(run.folder.path)
     plan = Plan(metrics=("prdc",), extractors=("pixels",), count=30)
-    append_to_run(place, evaluate(place, plan).measurements)
+    keep(evaluate(place, plan))
     measurements = [row.measurement for row in read(run.folder.path)]
     stray = replace(measurements[0], name="stray")
     (run.folder.path / FILE).unlink()
