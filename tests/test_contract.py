@@ -23,6 +23,7 @@ WRITE = "GENTK_WRITE_SNAPSHOTS"
 ROOT = Path(__file__).parent.parent
 PINNED: dict[str, tuple[str, ...]] = {
     "data": ("ArrayRecords", "Minibatches", "Records"),
+    "data.permutation": (),
     "digest": (),
     "engine": ("Adversarial", "Collapse"),
     "errors": (),

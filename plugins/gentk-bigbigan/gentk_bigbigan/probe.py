@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from gentk.data.permutation import permutation
 from gentk.errors import BadOption, DataError
 from gentk.interfaces import Features, Metric, MetricValue
 from gentk.summary import Samples, Summary, pooled
@@ -16,6 +17,10 @@ __all__ = ["Probe", "crelu", "standardised"]
 
 EPS = 1e-5
 """Added to variances by the batch norm without parameters."""
+
+
+FITTED = 5
+"""The key of the permutation that chooses images to fit to; others are used elsewhere."""
 
 
 class Probe(Metric):
@@ -36,8 +41,8 @@ class Probe(Metric):
         k: For `neighbours`: how many vote; BiGAN has 1.
         c: Inverse strength of the L2 penalty of `linear` and `svm`.
         iterations: Most iterations of their solvers.
-        by_layer: Whether there is a figure for each layer instead of one for all of them together.
-        limit: Most training images to fit to; None for all.
+        by_layer: Whether there is a value for each layer instead of one for all of them together.
+        limit: Most training images to fit to, a draw that is always the same; None for all.
 
     Raises:
         BadOption: If an option is out of range.
@@ -95,25 +100,28 @@ class Probe(Metric):
             raise DataError(
                 "metric 'probe' needs labelled images for training and test; type --data cifar10"
             )
-        found = []
+        accuracies = []
         for name, columns in self._parts(reference):
             x, y = _labelled(train, columns)
-            x, y = x[: self.limit], y[: self.limit]
+            if self.limit is not None:
+                # Files are often sorted by class.
+                chosen = torch.from_numpy(permutation(len(x), FITTED)[: self.limit].copy())
+                x, y = x[chosen], y[chosen]
             test_x, test_y = _labelled(reference, columns)
             if len(y.unique()) < 2 or not len(test_y):
                 raise DataError(
                     "metric 'probe' needs at least two classes of images; type --data cifar10"
                 )
             x, test_x = self._prepared(x, test_x)
-            found += self._figures(name, x, y, test_x, test_y)
-        return found
+            accuracies += self._figures(name, x, y, test_x, test_y)
+        return accuracies
 
     def fingerprint(self) -> str:
         """Return what is summarised: features, averaged."""
         return "samples-1 pool=mean"
 
     def _parts(self, samples: Samples) -> list[tuple[str, slice]]:
-        """Return the names of the figures and the columns each looks at."""
+        """Return the names of the values and the columns each looks at."""
         if not self.by_layer:
             return [("probe", slice(None))]
         start, parts = 0, []
@@ -138,12 +146,12 @@ class Probe(Metric):
         model = self._model()
         model.fit(x.numpy(), y.numpy())
         truth = test_y.numpy()
-        found = [_accuracy(name, model.predict(test_x.numpy()) == truth)]
+        accuracies = [_accuracy(name, model.predict(test_x.numpy()) == truth)]
         if len(model.classes_) > 10 and self.classifier == "linear":
             best = np.argsort(model.decision_function(test_x.numpy()), axis=1)[:, -5:]
             hits = (model.classes_[best] == truth[:, None]).any(1)
-            found.append(_accuracy(f"{name}/top5", hits))
-        return found
+            accuracies.append(_accuracy(f"{name}/top5", hits))
+        return accuracies
 
     def _model(self) -> Any:
         from sklearn.linear_model import LogisticRegression

@@ -121,3 +121,13 @@ def test_a_limit_takes_the_first_training_images():
         Probe(limit=2, classifier="neighbours", features="raw"), (x, y), classes(90, 1)
     )
     assert found.value == pytest.approx(2 / 3)
+
+
+def test_a_limit_is_a_draw_and_not_the_first_images():
+    """Training images sorted by class are fitted to all the same; the draw is always the same one."""
+    x, y = classes(600, 0, number=4)
+    order = y.argsort(stable=True)
+    train, test = labelled(x[order], y[order]), labelled(*classes(200, 1, number=4))
+    values = [Probe(limit=60).values(test, test, train=train)[0].value for _ in range(2)]
+
+    assert values[0] == values[1] > 0.8
