@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..data.imageset import ImageSet
+from ..engine.caller import undisturbed
 from ..engine.device import choose_device, set_threads
 from ..errors import GentkError, Incompatible, UsageError
 from ..registry import Registry
@@ -40,6 +41,7 @@ class Evaluation:
         return [m for m in self.measurements if m.subject == self.subject]
 
 
+@undisturbed()
 def evaluate(subject: str, plan: Plan | None = None, context: Context | None = None) -> Evaluation:
     """Compare samples with data.
 

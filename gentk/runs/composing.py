@@ -18,6 +18,7 @@ from ..codec import Codec
 from ..data.imageset import ImageSet
 from ..data.view import View
 from ..engine import randomness
+from ..engine.caller import undisturbed
 from ..engine.device import choose_device, set_threads
 from ..errors import Incompatible
 from ..families.base import KEYS, Advance, Family, labels_of
@@ -49,6 +50,7 @@ def resolve_recipe(
     return resolve(name, table, flags or {})
 
 
+@undisturbed()
 def compose(
     recipe: str | None = None,
     *,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..codec import Codec
 from ..digest import state_digest
 from ..engine import randomness
+from ..engine.caller import undisturbed, undisturbed_steps
 from ..engine.device import choose_device
 from ..engine.sampling import generate, stand
 from ..errors import CheckpointError, Incompatible, RunError, UsageError
@@ -62,6 +63,7 @@ class Run:
         return ImageShape(*self.record["data"]["shape"])
 
     @cached_property
+    @undisturbed()
     def codec(self) -> Codec | None:
         """What makes images of the codes that its generator makes, if it does not make images."""
         if self.recipe.codec is None:
@@ -76,6 +78,7 @@ class Run:
         return self.codec.shape if self.codec else self.image
 
     @cached_property
+    @undisturbed()
     def generator(self) -> Generator:
         """The generator in eval mode: averaged weights where the run averaged them."""
         with randomness.lent(self.device):
@@ -87,6 +90,7 @@ class Run:
         return filled
 
     @cached_property
+    @undisturbed()
     def encoder(self) -> Encoder | None:
         """The encoder in eval mode, if the run trained one."""
         if self.recipe.encoder is None or "encoder" not in self._state:
@@ -133,6 +137,7 @@ class Run:
         encoder = self._inverse("be a codec")
         return Codec(encoder, self.generator, self.codec, f"run:{self.folder.path}")
 
+    @undisturbed()
     @torch.no_grad()
     def reconstruct(self, images: Tensor) -> Tensor:
         """Return G(E(x)), (N, C, H, W) in [0, 1] on the CPU, of images in [0, 1]."""
@@ -174,6 +179,7 @@ class Run:
             )
         return self.encoder
 
+    @undisturbed()
     def fingerprint(self) -> str:
         """Return a digest of the trained weights."""
         modules = [self.generator, self.encoder, self.codec]
@@ -206,8 +212,9 @@ class Run:
 
     def images(self, latents: Tensor) -> Iterator[Tensor]:
         """Yield the images of latents (N, latent) in chunks, as `stream` does."""
-        yield from generate(self.generator, latents, self.codec)
+        yield from undisturbed_steps(generate(self.generator, latents, self.codec))
 
+    @undisturbed()
     def latents(
         self,
         count: int,
@@ -238,6 +245,7 @@ class Run:
             return prior.draw(count, self.device, index)
 
 
+@undisturbed()
 def load(folder: str | Path, *, registry: Registry | None = None, device: str = "auto") -> Run:
     """Open the folder of a run; raise `RunError` if it is none, or has no checkpoint yet."""
     run = Run(RunFolder(Path(folder)), registry, device)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..engine import Budget, Loop, Phase, Schedule, WeightAverage, randomness
-from ..engine.device import keep_memory
+from ..engine.caller import undisturbed
+from ..engine.device import keep_memory, set_threads
 from ..errors import RunError
 from ..events import Noticed, RunEnded, RunFailed, RunStarted
 from ..families.base import Advance, Program
@@ -60,6 +61,7 @@ def run(
     return make(resolve_recipe(recipe, flags, registry=registry), registry, observers, advance)
 
 
+@undisturbed()
 def make(
     resolved: Resolved,
     registry: Registry,
@@ -98,6 +100,7 @@ def finished_run(resolved: Resolved, registry: Registry) -> Run | None:
     return load(folder.path, registry=registry, device=r.device)
 
 
+@undisturbed()
 def train(
     composition: Composition,
     *,
@@ -113,6 +116,7 @@ def train(
         notices: Sentences that composing left to be told.
         advance: Called with what is being done before training starts, the number done, the total.
     """
+    set_threads(composition.recipe.threads)
     folder = RunFolder(composition.folder())
     with folder.owned():
         clear(folder.path)
