@@ -144,6 +144,7 @@ def recipes(registry: Any) -> str:
 def components(kind: str, maps: str, parts: Sequence[Any], registry: Any) -> str:
     """Return the page of a kind."""
     from gentk.docstring import Docstring
+    from gentk.families.shared import PLURALS, SHARED, shared_options
 
     text = [f"# {kind}\n\n{_prose(maps)}\n"]
     if not parts:
@@ -163,12 +164,9 @@ def components(kind: str, maps: str, parts: Sequence[Any], registry: Any) -> str
             first = next(iter(about.arguments.values()), part.argument)
             text.append(f"{_code(part.argument)}: {_prose(first)}\n")
         text.append(_options(registry.options(provided), about.arguments))
-    if kind == "data":
-        from gentk.data.view import View
-        from gentk.runs.images import data_options
-
-        about = Docstring.parse(View.__doc__)
-        text.append(f"## Options of all data\n\n{_options(data_options(), about.arguments)}")
+    if shared := shared_options(kind):
+        about = Docstring.parse(SHARED[kind].__doc__)
+        text.append(f"## Options of all {PLURALS[kind]}\n\n{_options(shared, about.arguments)}")
     return "\n".join(text)
 
 

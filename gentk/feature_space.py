@@ -87,6 +87,15 @@ class FeatureSpace(nn.Module):
         codes = self.codec.encode(images) if self.codec is not None and encoded else images
         return self._features(codes, images, "unit")
 
+    def part(self, features: Features, name: str) -> Features:
+        """Return the features of one extractor; no name begins another's layers."""
+        longer = tuple(f"{n}/" for n in self.names if n.startswith(f"{name}/"))
+        return {
+            layer: value
+            for layer, value in features.items()
+            if layer.startswith(f"{name}/") and not layer.startswith(longer)
+        }
+
     @property
     def _images(self) -> bool:
         """Whether any extractor sees images."""

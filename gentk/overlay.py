@@ -29,6 +29,9 @@ SHORT: Final[dict[str, tuple[str, str]]] = {
 LISTS: Final = ("extractor", "observer")
 """Keys that have several components."""
 
+SUMS: Final = ("loss", "estimator")
+"""Keys that have one component, written without a list, or several."""
+
 OPTIONS = re.compile(r"[A-Za-z_][\w-]*=")
 """How options without a component begin."""
 
@@ -63,7 +66,7 @@ class Overlay:
         Raises:
             UsageError: An option that is given twice, or a stage that the recipe does not have.
         """
-        given = {key: value for key, value in typed.items() if value is not None}
+        given = {key: _alone(key, value) for key, value in typed.items() if value is not None}
         options, origins = _short(given)
         values: dict[str, Any] = {}
         for key, value in given.items():
@@ -74,6 +77,8 @@ class Overlay:
                 values[key] = _staged(value, base.get("stage") or {})
             elif key in LISTS:
                 values[key] = _more(listed(key, value), base.get(key) or ())
+            elif key in SUMS and (not isinstance(value, str) or value.startswith("+")):
+                values[key] = _more(*(_several(each) for each in (value, base.get(key) or ())))
             elif isinstance(value, str) and key in base and OPTIONS.match(value):
                 options[key] = _joined(options.get(key, {}), value, key)
             else:
@@ -112,6 +117,17 @@ def laid(component: str, options: Mapping[str, str], *, twice: bool = False) -> 
 def listed(key: str, value: Any) -> Any:
     """Let one component be written without a list where there may be several."""
     return (value,) if key in LISTS and isinstance(value, str) else value
+
+
+def _alone(key: str, value: Any) -> Any:
+    """Let the only component of a list be written without it where there may be one."""
+    one = key in SUMS and isinstance(value, list | tuple) and len(value) == 1
+    return value[0] if one else value
+
+
+def _several(value: Any) -> Any:
+    """Return the components of a key that may have one."""
+    return (value,) if isinstance(value, str) else value
 
 
 def _short(given: Mapping[str, Any]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:

@@ -50,22 +50,30 @@ class Prior:
         return {"normal": math.inf, "uniform": 1.0, "truncated": self.bound}[self.law]
 
     def draw(
-        self, count: int, device: torch.device | str = "cpu", label: int | None = None
+        self, count: int, device: torch.device | str = "cpu", label: int | Tensor | None = None
     ) -> Tensor:
         """Draw latents, (count, dimension + classes) float32, from torch's global random state.
 
         Args:
             count: How many.
             device: Where to.
-            label: The class of all of them; drawn too without it.
+            label: The class of all of them, or of each, (count,) int64; drawn too without it.
         """
         z = self._coordinates(count, device)
         if not self.classes:
             return z
         labels = torch.randint(self.classes, (count,), device=device)
-        if label is not None:
+        if isinstance(label, Tensor):
+            labels = label.to(labels)
+        elif label is not None:
             labels = torch.full_like(labels, label)
         return torch.cat([z, one_hot(labels, self.classes).to(z.dtype)], dim=1)
+
+    def balanced(self, count: int, device: torch.device | str = "cpu") -> Tensor:
+        """Draw classes, (count,) int64, each equally often: to within one, in random order."""
+        first = torch.randint(self.classes, (1,), device=device)
+        order = torch.randperm(count, device=device)
+        return (order + first) % self.classes
 
     def split(self, latents: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return z, (N, dimension), and the classes, (N,) int64, or None without any."""

@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import BadRecipe, UsageError, did_you_mean
 from .keys import KEYS
@@ -25,6 +25,17 @@ __all__ = ["Change", "Decay", "PhaseRecipe", "Recipe", "Resolved", "resolve"]
 
 Decay = Literal["none", "linear", "cosine"]
 """How a learning rate falls over the budget."""
+
+
+def _single(value: Any) -> Any:
+    """Return the only item of a list of one: what stands alone is kept alone."""
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+
+
+OneOrMore = Annotated[
+    str | Annotated[tuple[str, ...], Field(min_length=1)], BeforeValidator(_single)
+]
+"""One name, or several: one is written without a list, so that it is what it always was."""
 
 PASSING = frozenset({"steps", "minutes", "out", "device", "threads", "observer", "summary"})
 """Keys that do not make a run another run."""
@@ -68,8 +79,8 @@ class Recipe(BaseModel):
     generator: str = Field("resnet,width=16", description=KEYS["generator"])
     encoder: str | None = Field(None, description=KEYS["encoder"])
     critic: str | None = Field(None, description=KEYS["critic"])
-    loss: str = Field("moments", description=KEYS["loss"])
-    estimator: str = Field("batch", description=KEYS["estimator"])
+    loss: OneOrMore = Field("moments", description=KEYS["loss"])
+    estimator: OneOrMore = Field("batch", description=KEYS["estimator"])
     batch: int = Field(64, ge=2, le=2**24, description=KEYS["batch"])
     chunk: int | None = Field(None, ge=1, description=KEYS["chunk"], examples=[32])
     reference: int | None = Field(
@@ -100,6 +111,23 @@ class Recipe(BaseModel):
     )
     phase: dict[str, PhaseRecipe] = Field({}, description=KEYS["phase"])
     stage: dict[str, dict[str, Any]] = Field({}, description=KEYS["stage"])
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """All losses: their sum is minimised."""
+        return (self.loss,) if isinstance(self.loss, str) else self.loss
+
+    @property
+    def estimators(self) -> tuple[str, ...]:
+        """The estimator of each loss: one for all serves each by itself."""
+        if isinstance(self.estimator, str):
+            return (self.estimator,) * len(self.losses)
+        return self.estimator
+
+    def alone(self, index: int) -> Recipe:
+        """Return the recipe with one of its losses only, and its estimator."""
+        own = {"loss": self.losses[index], "estimator": self.estimators[index]}
+        return self.model_copy(update=own)
 
     def identity(self) -> str:
         """Return eight hex digits of all that makes this run another than others.

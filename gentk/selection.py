@@ -9,12 +9,13 @@ or a value ends, whatever exists: `folder:"sweep/n=1",limit=3`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import BadOption
 
-__all__ = ["Selection", "unquoted"]
+__all__ = ["Selection", "distinct", "unquoted"]
 
 OPTION = re.compile(r",(?=[A-Za-z_][\w-]*=)")
 
@@ -53,6 +54,16 @@ class Selection:
         head = self.name if self.argument is None else f"{self.name}:{_written(self.argument)}"
         options = (f"{key}={_written(value)}" for key, value in self.options.items())
         return ",".join([head, *options])
+
+
+def distinct(texts: Iterable[str]) -> list[str]:
+    """Return what to call several components of a run: each without options, a second one `NAME#2`."""
+    heads: list[str] = []
+    for text in texts:
+        own = Selection.parse(text)
+        heads.append(str(Selection(own.name, own.argument)))
+    counts = [heads[:index].count(head) for index, head in enumerate(heads)]
+    return [f"{h}#{n + 1}" if n else h for h, n in zip(heads, counts, strict=True)]
 
 
 def unquoted(text: str) -> str:

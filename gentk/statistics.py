@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,10 +15,10 @@ from .cache import Cache
 from .data.imageset import ImageSet, to_unit
 from .errors import DataError
 from .feature_space import FeatureSpace
-from .interfaces import Features
+from .interfaces import Features, MatchingLoss
 from .summary import Samples, Summary
 
-__all__ = ["Summarises", "summarise_all", "summarise_images", "summarise_stream"]
+__all__ = ["DataSide", "Summarises", "summarise_all", "summarise_images", "summarise_stream"]
 
 CHUNK = 64
 """Images per chunk of a pass over the data, whatever the batch, so that results do not depend on it."""
@@ -26,7 +27,10 @@ CHUNK = 64
 class Summarises(Protocol):
     """Whoever summarises features: a matching loss or a metric."""
 
-    summary: ClassVar[type[Summary]]
+    @property
+    def summary(self) -> type[Summary]:
+        """The class of what it makes."""
+        ...
 
     def summarise(self, features: Features, like: Summary | None = None) -> Summary:
         """Summarise one chunk."""
@@ -35,6 +39,41 @@ class Summarises(Protocol):
     def fingerprint(self) -> str:
         """Return the options that decide what is kept."""
         ...
+
+
+@dataclass(frozen=True)
+class DataSide:
+    """How a matching loss summarises the data.
+
+    Attributes:
+        loss: The loss.
+        space: Whose layers features are of.
+        extractor: Whose features it sees; None for those of all.
+    """
+
+    loss: MatchingLoss
+    space: FeatureSpace
+    extractor: str | None = None
+
+    @property
+    def summary(self) -> type[Summary]:
+        """The class of what it makes."""
+        return self.loss.data_summary
+
+    def summarise(
+        self, features: Features, like: Summary | None = None, labels: Tensor | None = None
+    ) -> Summary:
+        """Summarise one chunk; labels are handed on to losses that need them."""
+        if self.extractor is not None:
+            features = self.space.part(features, self.extractor)
+        if "labels" in self.loss.needs:
+            return self.loss.summarise_data(features, like, labels)
+        return self.loss.summarise_data(features, like)
+
+    def fingerprint(self) -> str:
+        """Return the options that decide what is kept."""
+        own = self.loss.fingerprint()
+        return own if self.extractor is None else f"{own} of {self.extractor}"
 
 
 def summarise_images(
@@ -75,12 +114,15 @@ def summarise_all(
     device: torch.device,
     fingerprint: str | None = None,
     cache: Cache | None = None,
+    keep_samples: bool = False,
     advance: Callable[[int], None] | None = None,
+    labels: Tensor | None = None,
 ) -> list[Summary]:
     """Summarise images for several judges, whose features are made once for all of them.
 
     Judges that keep the same of the same features (one class of summaries, one fingerprint) are given
-    the same summary. Sums are looked up in the cache and kept there; samples are as large as images.
+    the same summary. Sums are looked up in the cache and kept there; samples are as large as images, and
+    kept only if so asked.
 
     Args:
         stream: Returns the images, chunks of (N, C, H, W) in [0, 1], from the first one on.
@@ -89,7 +131,9 @@ def summarise_all(
         device: Where to compute.
         fingerprint: A digest of the images; None if they are not worth keeping anything of.
         cache: Where to look and keep; None computes always.
+        keep_samples: Keep samples too.
         advance: Called with the number of images done.
+        labels: (N, classes), a 1 at each image's class, for data sides of losses that need them.
     """
     keys = [(judge.summary.__name__, judge.fingerprint()) for judge in judges]
     waiting = dict(zip(keys, judges, strict=True))
@@ -98,7 +142,7 @@ def summarise_all(
     def compute(key: tuple[str, str]) -> Summary:
         if key not in summaries:
             chunks = (chunk.to(device) for chunk in stream())
-            fresh = _summarise(chunks, space, list(waiting.values()), advance)
+            fresh = _summarise(chunks, space, list(waiting.values()), advance, labels)
             summaries.update(zip(waiting, fresh, strict=True))
         return summaries[key]
 
@@ -107,7 +151,8 @@ def summarise_all(
     done: dict[tuple[str, str], Summary] = {}
     for key in order:
         judge = waiting[key]
-        if cache is None or fingerprint is None or issubclass(judge.summary, Samples):
+        passing = issubclass(judge.summary, Samples) and not keep_samples
+        if cache is None or fingerprint is None or passing:
             done[key] = compute(key)
         else:
             place = [fingerprint, space.fingerprint(), judge.fingerprint()]
@@ -133,6 +178,7 @@ def _summarise(
     space: FeatureSpace,
     judges: Sequence[Summarises],
     advance: Callable[[int], None] | None = None,
+    labels: Tensor | None = None,
 ) -> list[Summary]:
     """Summarise a stream for several judges.
 
@@ -145,7 +191,13 @@ def _summarise(
     for chunk in units:
         features = space.of_images(chunk)
         like: Sequence[Summary | None] = firsts or [None] * len(judges)
-        own = [judge.summarise(features, a) for judge, a in zip(judges, like, strict=True)]
+        rows = None if labels is None else labels[done : done + len(chunk)].to(chunk.device)
+        own = [
+            judge.summarise(features, a, rows)
+            if isinstance(judge, DataSide)
+            else judge.summarise(features, a)
+            for judge, a in zip(judges, like, strict=True)
+        ]
         firsts = firsts or own
         done, chunks = done + own[0].count, chunks + 1
         for row, part in zip(parts, own, strict=True):

@@ -44,7 +44,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 """Section -> flags with what they take. Each is a key of a recipe."""
 
-REPEATABLE = frozenset({"--extractor", "--observer", "--stage"})
+REPEATABLE = frozenset({"--extractor", "--loss", "--estimator", "--observer", "--stage"})
 
 HELP = {
     "--seed": "Same seed, same samples.",

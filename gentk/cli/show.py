@@ -95,6 +95,7 @@ def _unknown(name: str, names: list[str], kinds: Any, registry: Registry) -> Exc
 def _echo_component(provided: Provided, registry: Registry) -> None:
     """Print what is declared, then what the class's docstrings and signature say."""
     from ..docstring import Docstring
+    from ..families.shared import PLURALS, SHARED, shared_options
 
     part = provided.component
     name = f"{part.name}:{part.argument}" if part.argument else part.name
@@ -111,13 +112,11 @@ def _echo_component(provided: Provided, registry: Registry) -> None:
         click.echo(f"\n{part.argument}: {first}")
     own = registry.options(provided)
     _echo_options("options", own, about.arguments)
-    if part.kind == "data":
-        from ..data.view import View
-        from ..runs.images import data_options
-
-        taken = {option.name for option in own}
-        shared = [option for option in data_options() if option.name not in taken]
-        _echo_options("options of all data", shared, Docstring.parse(View.__doc__).arguments)
+    taken = {option.name for option in own}
+    shared = [option for option in shared_options(part.kind) if option.name not in taken]
+    if shared:
+        told = Docstring.parse(SHARED[part.kind].__doc__).arguments
+        _echo_options(f"options of all {PLURALS[part.kind]}", shared, told)
 
 
 def _echo_options(title: str, options: list[Option], about: dict[str, str]) -> None:

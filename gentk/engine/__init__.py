@@ -5,6 +5,7 @@ from .autoencoding import Autoencoding
 from .averaging import WeightAverage
 from .checkpoint import Checkpoints
 from .collapse import Collapse
+from .discrepancy import Discrepancy
 from .loop import Budget, Loop
 from .matching import Matching
 from .phase import Phase
@@ -16,6 +17,7 @@ __all__ = [
     "Budget",
     "Checkpoints",
     "Collapse",
+    "Discrepancy",
     "Loop",
     "Matching",
     "Phase",

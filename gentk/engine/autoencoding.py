@@ -7,6 +7,8 @@ Reconstruction losses are means over samples, so a chunked batch is plain gradie
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
@@ -25,7 +27,8 @@ class Autoencoding:
     Args:
         encoder: E.
         generator: G.
-        loss: What compares x and G(E(x)).
+        losses: What compares x and G(E(x)): name (empty for the only one), loss, and factor of each;
+            their sum is minimised.
         minibatches: Draws x.
         chunk: Samples per graph; None for the whole batch.
         dtype: What the networks compute in.
@@ -35,7 +38,7 @@ class Autoencoding:
         self,
         encoder: Encoder,
         generator: Generator,
-        loss: ReconstructionLoss,
+        losses: Sequence[tuple[str, ReconstructionLoss, float]],
         minibatches: Minibatches,
         *,
         chunk: int | None = None,
@@ -43,7 +46,7 @@ class Autoencoding:
     ) -> None:
         self.encoder = encoder
         self.generator = generator
-        self.loss = loss
+        self.losses = losses
         self.minibatches = minibatches
         self.chunk = chunk
         self.dtype = dtype
@@ -52,25 +55,44 @@ class Autoencoding:
         """Add the step's gradient to both networks' parameters and return what to log.
 
         Returns:
-            `loss` and `loss/TERM`, means over the batch: detached scalars on the device.
+            `loss` and `loss/TERM`, with several losses `loss/NAME` and `loss/NAME/TERM`: means over the
+            batch, times the factors; detached scalars on the device.
         """
         batch = next(self.minibatches)
         shown: dict[str, Tensor] = {}
         for part in batch.split(self.chunk or len(batch)):
             share = len(part) / len(batch)
-            terms = self.loss(
-                to_range(part, self.minibatches.range, self.loss.range), self.reconstruct(part)
-            )
+            terms = self._terms(part)
             objective = total(terms) * share
             objective.backward()
-            for name, term in {"": objective / share, **terms}.items():
-                key = f"loss/{name}" if name else "loss"
-                shown[key] = shown.get(key, 0) + term.detach() * share
+            rows = {"loss": objective / share, **self._sums(terms), **terms}
+            for name, term in rows.items():
+                shown[name] = shown.get(name, 0) + term.detach() * share
         return shown | penalise(encoder=self.encoder, generator=self.generator)
 
+    def _terms(self, part: Tensor) -> dict[str, Tensor]:
+        """Return the terms of all losses, by the names they are logged by."""
+        reconstruction = self.reconstruct(part)
+        shown = {}
+        for name, loss, factor in self.losses:
+            x = to_range(part, self.minibatches.range, loss.range)
+            terms = loss(x, to_range(reconstruction, self.generator.range, loss.range))
+            for term, value in terms.items():
+                key = "/".join(filter(None, ("loss", name, term)))
+                shown[key] = value if factor == 1 else factor * value
+        return shown
+
+    def _sums(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the sum of each of several losses."""
+        heads = [f"loss/{name}" for name, _, _ in self.losses if name]
+        return {
+            head: total([v for key, v in terms.items() if key.startswith(f"{head}/")])
+            for head in heads
+        }
+
     def reconstruct(self, samples: Tensor) -> Tensor:
-        """Return G(E(x)), in the loss's range, of samples in the range of `minibatches`."""
+        """Return G(E(x)), in the generator's range, of samples in the range of `minibatches`."""
         with autocast(samples.device, self.dtype):
             codes = self.encoder(to_range(samples, self.minibatches.range, self.encoder.range))
-            made = self.generator(codes)
-        return to_range(made.float(), self.generator.range, self.loss.range)
+            made: Tensor = self.generator(codes)
+        return made.float()

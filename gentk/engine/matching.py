@@ -1,26 +1,28 @@
 """Matching: the gradient of one step of a matching run, in one graph or in chunks.
 
-One graph:   z -> x = G(z) -> phi(x) -> Summary -> statistics -> estimator -> loss, and backward.
+One graph:   z -> x = G(z) -> phi(x) -> Summary -> statistics -> estimator -> loss, and backward; with
+several losses, each goes from phi(x) on by itself (`Discrepancy`), and their sum goes backward.
 
 Virtual batch (`chunk` < `batch`), with the memory of one chunk: the first pass adds up the chunks'
-summaries without a graph; the loss is differentiated with respect to the total; the second pass goes
+summaries without a graph; the losses are differentiated with respect to totals; the second pass goes
 through each chunk again, exactly alike (same latents, same random state, same buffers), and backward
-through its summary with its share of that gradient. Since summaries are additive this is the gradient of
-one graph over the same chunks. The second pass ends with the buffers and the random state that the first
-ended with: each has gone through the last chunk from the same moment.
+through its summaries with their share of that gradient. Since summaries are additive, this is the
+gradient of one graph over the same chunks. The second pass ends with the buffers and the random state
+that the first ended with: each has gone through the last chunk from the same moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from ..feature_space import FeatureSpace, autocast
-from ..interfaces import Estimator, Generator, MatchingLoss, Statistics, total
+from ..interfaces import Generator, Statistics, total
 from ..summary import Summary
 from .chunks import chunk_sizes
+from .discrepancy import Discrepancy
 from .finite import Look, look_at_features, look_at_samples
 from .penalty import penalise
 from .replay import Replay
@@ -34,11 +36,7 @@ class Matching:
     Args:
         generator: G.
         space: phi.
-        loss: D.
-        estimator: M, already started.
-        data: The summary of the data; its pivot is the model's too.
-        fresh: For losses whose statistics are samples: draws the data side of a step, of which `data`
-            is then only the first.
+        discrepancies: The losses, each with its estimator and its data side.
         batch: Generated samples per step.
         chunk: Generated samples per graph; None for the whole batch.
         device: Where latents are drawn.
@@ -48,22 +46,15 @@ class Matching:
         self,
         generator: Generator,
         space: FeatureSpace,
-        loss: MatchingLoss,
-        estimator: Estimator,
-        data: Summary,
+        discrepancies: Sequence[Discrepancy],
         *,
-        fresh: Callable[[], Summary] | None = None,
         batch: int,
         chunk: int | None = None,
         device: torch.device | None = None,
     ) -> None:
         self.generator = generator
         self.space = space
-        self.loss = loss
-        self.estimator = estimator
-        self.data = data
-        self.fresh = fresh
-        self.reference = loss.reference(data)
+        self.discrepancies = list(discrepancies)
         self.batch = batch
         self.sizes = chunk_sizes(batch, chunk or batch)
         self.device = device or torch.device("cpu")
@@ -75,77 +66,139 @@ class Matching:
 
         Returns:
             `loss`, on the batch's own statistics; `loss/tracked`, what was minimised; and `loss/TERM`,
-            the terms of `loss`. Detached scalars on the device: nothing waits for them.
+            the terms of `loss`; with several losses `loss/NAME`, and `loss/NAME/TERM`. They add up to
+            `loss`, factors included. Detached scalars on the device: nothing waits for them.
         """
         self.looks = []
-        if self.fresh is not None:
-            with torch.no_grad():
-                self.reference = self.loss.reference(self.fresh())
+        for discrepancy in self.discrepancies:
+            discrepancy.refresh()
+        labels = self._labels(self.batch)
         if len(self.sizes) == 1:
-            objective, shown = self._compare(self._summarise(self.batch))
+            objective, shown = self._compare(self._summarise(self.batch, labels))
             objective.backward()
         else:
-            shown = self._in_chunks()
+            shown = self._in_chunks(labels)
         return shown | penalise(generator=self.generator)
 
-    def _in_chunks(self) -> dict[str, Tensor]:
+    def _in_chunks(self, labels: Tensor | None) -> dict[str, Tensor]:
         """Go through the chunks twice, see the module."""
         moments = []
-        whole: Summary | None = None
-        for size in self.sizes:
+        parts = _split(labels, self.sizes)
+        whole: list[Summary] | None = None
+        for size, part in zip(self.sizes, parts, strict=True):
             moments.append(Replay.capture(self.generator, self.device))
             with torch.no_grad():
-                part = self._summarise(size)
-            whole = part if whole is None else whole + part
+                whole = self._summarise(size, part, whole, add=True)
         assert whole is not None
-        leaves = {k: v.detach().requires_grad_() for k, v in whole.to_tensors().items()}
-        objective, shown = self._compare(whole.with_tensors(leaves))
-        slopes = torch.autograd.grad(objective, list(leaves.values()))
-        gradient = dict(zip(leaves, slopes, strict=True))
+        leaves = [
+            {k: v.detach().requires_grad_() for k, v in one.to_tensors().items()} for one in whole
+        ]
+        objective, shown = self._compare(
+            [one.with_tensors(own) for one, own in zip(whole, leaves, strict=True)]
+        )
+        slopes = iter(torch.autograd.grad(objective, [v for own in leaves for v in own.values()]))
+        gradients = [{name: next(slopes) for name in own} for own in leaves]
         start = 0
-        for moment, size in zip(moments, self.sizes, strict=True):
+        for moment, size, part in zip(moments, self.sizes, parts, strict=True):
             moment.restore(self.generator)
-            tensors = self._summarise(size).to_tensors()
-            share = whole.share(gradient, start, start + size)
-            torch.autograd.backward(list(tensors.values()), [share[name] for name in tensors])
+            tensors: list[Tensor] = []
+            shares: list[Tensor] = []
+            found = self._summarise(size, part, whole)
+            for one, gradient, summary in zip(whole, gradients, found, strict=True):
+                share = one.share(gradient, start, start + size)
+                own = summary.to_tensors()
+                tensors += own.values()
+                shares += [share[name] for name in own]
+            torch.autograd.backward(tensors, shares)
             start += size
         return shown
 
+    def start(self, discrepancy: Discrepancy) -> None:
+        """Start an estimator, from statistics of the generator as it is if it asks for them."""
+        count = discrepancy.estimator.seeding
+        seed = self.seed_statistics(discrepancy, count) if count else None
+        discrepancy.start(seed, lambda: self.seed_statistics(discrepancy, self.fewest))
+
     @torch.no_grad()
-    def seed_statistics(self, count: int, chunk: int = 64) -> Statistics:
-        """Return the statistics of `count` samples of the generator as it is, buffers untouched."""
+    def seed_statistics(self, discrepancy: Discrepancy, count: int, chunk: int = 64) -> Statistics:
+        """Return the statistics of `count` samples of the generator as it is, buffers untouched.
+
+        Args:
+            discrepancy: Whose statistics.
+            count: How many.
+            chunk: Samples at a time.
+        """
         before = Replay.capture(self.generator, self.device)
-        whole: Summary | None = None
-        for size in chunk_sizes(count, chunk):
-            part = self._summarise(size)
-            whole = part if whole is None else whole + part
+        sizes = chunk_sizes(count, chunk)
+        whole: list[Summary] | None = None
+        for size, part in zip(sizes, _split(self._labels(count), sizes), strict=True):
+            whole = self._summarise(size, part, whole, add=True)
         assert whole is not None
         before.restore(self.generator)
-        return self.loss.statistics(whole)
+        return discrepancy.loss.statistics(whole[self.discrepancies.index(discrepancy)])
 
-    def _summarise(self, count: int) -> Summary:
-        """Draw, generate, extract, summarise."""
-        latents = self.generator.prior.draw(count, self.device)
+    @property
+    def fewest(self) -> int:
+        """The fewest samples that have statistics: two of each class."""
+        return 2 * max(1, self.generator.prior.classes)
+
+    def _labels(self, count: int) -> Tensor | None:
+        """Draw the classes of a batch, each equally often, where a loss goes by them."""
+        if not any(discrepancy.labelled for discrepancy in self.discrepancies):
+            return None
+        return self.generator.prior.balanced(count, self.device)
+
+    def _summarise(
+        self,
+        count: int,
+        labels: Tensor | None,
+        whole: Sequence[Summary] | None = None,
+        *,
+        add: bool = False,
+    ) -> list[Summary]:
+        """Draw, generate, extract, and summarise for each loss.
+
+        Args:
+            count: How many samples.
+            labels: Their classes; drawn too without them.
+            whole: The summaries of earlier chunks.
+            add: Return the sums with those.
+        """
+        latents = self.generator.prior.draw(count, self.device, labels)
+        rows = None if labels is None else latents[:, self.generator.prior.dimension :]
         with autocast(self.device, self.space.dtype):
             images = self.generator(latents)
         if not torch.is_grad_enabled() or len(self.sizes) == 1:
             self.looks += look_at_samples("generator", images)
         features = self.space(images, self.generator.range)
-        return self.loss.summarise(features, self.data)
+        earlier: Sequence[Summary | None] = whole or [None] * len(self.discrepancies)
+        found = [
+            discrepancy.summarise(features, self.space, rows, before)
+            for discrepancy, before in zip(self.discrepancies, earlier, strict=True)
+        ]
+        if not add or whole is None:
+            return found
+        return [before + part for before, part in zip(whole, found, strict=True)]
 
-    def _compare(self, summary: Summary) -> tuple[Tensor, dict[str, Tensor]]:
+    def _compare(self, summaries: Sequence[Summary]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the objective, and what to log of it."""
-        self.looks += look_at_features(summary)
-        model = self.loss.statistics(summary)
-        tracked = self.estimator(model, self.reference)
-        minimised = self.loss(self.reference, tracked)
-        objective = total(minimised)
-        if tracked is model:
-            # Nothing is tracked, so what is minimised is what is shown.
-            terms = {name: term.detach() for name, term in minimised.items()}
-        else:
-            with torch.no_grad():
-                plain = {name: value.detach() for name, value in model.items()}
-                terms = self.loss(self.reference, plain)
-        shown = {"loss": total(terms), "loss/tracked": objective.detach()}
-        return objective, shown | {f"loss/{name}": term for name, term in terms.items()}
+        for summary in summaries:
+            self.looks += look_at_features(summary)
+        rows = [d.compare(s) for d, s in zip(self.discrepancies, summaries, strict=True)]
+        objective = _sum([value for value, _ in rows])
+        losses = [total(terms) for _, terms in rows]
+        shown = {"loss": _sum(losses), "loss/tracked": objective.detach()}
+        for discrepancy, loss, (_, terms) in zip(self.discrepancies, losses, rows, strict=True):
+            head = f"loss/{discrepancy.name}" if discrepancy.name else "loss"
+            shown |= {head: loss} if discrepancy.name else {}
+            shown |= {f"{head}/{name}": term for name, term in terms.items()}
+        return objective, shown
+
+
+def _sum(values: list[Tensor]) -> Tensor:
+    return values[0] if len(values) == 1 else total(values)
+
+
+def _split(labels: Tensor | None, sizes: list[int]) -> Sequence[Tensor | None]:
+    """Return the classes of each chunk."""
+    return [None] * len(sizes) if labels is None else labels.split(sizes)

@@ -10,9 +10,9 @@ from typing import cast
 from ..data.view import View
 from ..errors import UsageError
 from ..families.base import Advance
+from ..families.shared import shared_options
 from ..interfaces import Metric
 from ..registry import Registry
-from ..runs.images import data_options
 from ..seed import check_seed
 from ..selection import Selection
 from .measurement import OWN
@@ -115,7 +115,7 @@ class Plan:
         for text in self.extractors:
             registry.rehearse("extractor", text)
         if self.data is not None:
-            shared = data_options()
+            shared = shared_options("data")
             values = registry.rehearse("data", self.data, shared)
             View(**{o.name: values[o.name] for o in shared if o.name in values})
 

@@ -26,6 +26,7 @@ class AutoencodingFamily(Family):
     """x -> E(x) -> G(E(x)), trained to be x again."""
 
     loss: ClassVar[type[Loss]] = ReconstructionLoss
+    beside: ClassVar[tuple[type[Loss], ...]] = (ReconstructionLoss,)
     needs = frozenset({"encoder"})
     uses = frozenset({"encoder"})
     phases: ClassVar[dict[str, tuple[str, ...]]] = {"autoencoder": ("encoder", "generator")}
@@ -53,11 +54,16 @@ class AutoencodingFamily(Family):
     def program(self, c: Composition, advance: Advance | None) -> Program:
         """Draw minibatches and put the step together; grids show images and reconstructions."""
         r = c.recipe
-        assert c.encoder is not None and isinstance(c.loss, ReconstructionLoss)
+        assert c.encoder is not None
         self.fit(r, c.loss, c.generator, c.encoder, None)
+        several = len(c.losses) > 1
+        losses = [
+            (part.name if several else "", cast(ReconstructionLoss, part.loss), part.options.factor)
+            for part in c.losses
+        ]
         batches = minibatches(c)
         dtype = getattr(torch, r.dtype)
-        step = Autoencoding(c.encoder, c.generator, c.loss, batches, chunk=r.chunk, dtype=dtype)
+        step = Autoencoding(c.encoder, c.generator, losses, batches, chunk=r.chunk, dtype=dtype)
         shown = batches.at(torch.arange(min(PAIRS, len(c.images))))
 
         @torch.no_grad()

@@ -108,6 +108,8 @@ class Family(ABC):
 
     Attributes:
         loss: The class of the losses it trains.
+        beside: The classes of losses that its runs may have besides their first: their sum is then
+            minimised, each with its `factor`. Empty for one loss a run, which has no factor.
         needs: What each of its runs must have, besides what the loss says in its own `needs`.
         uses: The keys of a recipe, among `KEYS`, that it looks at; and `labels`, if its losses are given
             those of the data.
@@ -118,6 +120,7 @@ class Family(ABC):
     """
 
     loss: ClassVar[type[Loss]]
+    beside: ClassVar[tuple[type[Loss], ...]] = ()
     needs: ClassVar[frozenset[str]] = frozenset()
     uses: ClassVar[frozenset[str]] = frozenset()
     phases: ClassVar[dict[str, tuple[str, ...]]]
@@ -145,8 +148,10 @@ class Family(ABC):
     def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:  # noqa: B027
         """Refuse parts that do not fit each other; reads no data, loads no weights.
 
+        Called for each loss of a run.
+
         Args:
-            r: The recipe; what is needed is there.
+            r: The recipe, with this loss alone; what is needed is there.
             loss: The loss, built.
             registry: Where names are looked up.
 

@@ -13,8 +13,28 @@ from ..feature_space import FeatureSpace
 from ..interfaces import Critic, Encoder, Estimator, Generator, Loss
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
+from .shared import LossOptions
 
-__all__ = ["Composition"]
+__all__ = ["Composition", "LossPart"]
+
+
+@dataclass(frozen=True)
+class LossPart:
+    """One of the losses of a run.
+
+    Attributes:
+        name: What its terms are called by where there are several.
+        text: How it was written.
+        loss: The loss.
+        options: How it counts among the others.
+        estimator: Its own, not yet started; None where the family uses none.
+    """
+
+    name: str
+    text: str
+    loss: Loss
+    options: LossOptions
+    estimator: Estimator | None = None
 
 
 @dataclass(frozen=True)
@@ -26,10 +46,11 @@ class Composition:
         registry: Where their names were looked up.
         images: The data.
         generator: G, on `device`.
-        loss: D.
+        loss: D; of several the one whose family trains the run.
         device: Where the run computes.
         space: phi, on `device`.
-        estimator: M, not yet started.
+        losses: All losses as they were written, `loss` among them.
+        estimator: M of `loss`, not yet started.
         encoder: E, on `device`.
         critic: The critic, on `device`.
         codec: If the generator makes codes: what makes images of them, on `device`.
@@ -42,6 +63,7 @@ class Composition:
     generator: Generator
     loss: Loss
     device: torch.device
+    losses: tuple[LossPart, ...] = ()
     space: FeatureSpace | None = None
     estimator: Estimator | None = None
     encoder: Encoder | None = None

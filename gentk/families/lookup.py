@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from ..errors import GentkError, Incompatible
@@ -10,8 +11,37 @@ from ..plugins import Provided
 from ..registry import Registry
 from ..selection import Selection
 from .base import Family
+from .composition import LossPart
+from .shared import LossOptions
 
-__all__ = ["family_of"]
+__all__ = ["family_of", "family_of_all"]
+
+
+def family_of_all(losses: Sequence[LossPart], registry: Registry) -> tuple[Family, LossPart]:
+    """Return the family that trains the sum of losses, and the first of them that it is found by.
+
+    It is the family of one of them that takes the classes of all others beside it, in whatever order
+    they stand.
+
+    Raises:
+        Incompatible: There is none such, or a family of one loss a run is given a factor.
+    """
+    families = [family_of(part.loss, part.text, registry) for part in losses]
+    for index, (family, part) in enumerate(zip(families, losses, strict=True)):
+        others = [other.loss for other in (*losses[:index], *losses[index + 1 :])]
+        if not all(isinstance(other, family.beside) for other in others):
+            continue
+        if not family.beside and part.options != LossOptions():
+            raise Incompatible(
+                f"a run with a {family.loss.__name__} has one loss, which nothing is weighed against; "
+                f"leave the options that all losses take out of {part.text!r}"
+            )
+        return family, part
+    kinds = ", ".join(
+        f"{part.text!r} is a {family.loss.__name__}"
+        for family, part in zip(families, losses, strict=True)
+    )
+    raise Incompatible(f"no family trains these losses together: {kinds}; type one --loss of them")
 
 
 def family_of(loss: Loss, text: str, registry: Registry) -> Family:

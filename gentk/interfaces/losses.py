@@ -42,12 +42,27 @@ class MatchingLoss(Loss):
     that keeps more than a batch returns beside them `weights`, (N,), which add up to one, and `past`,
     the weights of those first samples that are constants.
 
+    The data may be summarised otherwise than the model (`summarise_data`): a summary of fixed size is
+    streamed over all data, once, and cached; samples are a minibatch a step.
+
+    A loss that works class by class says `needs = frozenset({"labels"})`. Its summaries are then given
+    the labels of their samples, the generator must be conditional, and a step draws all classes
+    equally often.
+
     Attributes:
-        summary: The class of the summaries it makes.
+        summary: The class of the summaries it makes of the model, and of the data too unless
+            `data_summary` is another.
         preparation: How many images of the data `prepare` wants to see; 0 for none.
+        untracked: Names of statistics that an estimator hands through as they are: the batch's.
     """
 
     summary: ClassVar[type[Summary]]
+    untracked: frozenset[str] = frozenset()
+
+    @property
+    def data_summary(self) -> type[Summary]:
+        """The class of the summaries it makes of the data."""
+        return self.summary
 
     @abstractmethod
     def kinds(self) -> dict[str, StatisticKind]:
@@ -63,14 +78,33 @@ class MatchingLoss(Loss):
         """
 
     @abstractmethod
-    def summarise(self, features: Features, like: Summary | None = None) -> Summary:
+    def summarise(
+        self, features: Features, like: Summary | None = None, labels: Tensor | None = None
+    ) -> Summary:
         """Summarise one chunk of samples; differentiable in `features`.
 
         Args:
             features: The chunk's features.
             like: An earlier summary this one will be added to or compared with; it shares that one's
-                pivot. None for the first chunk of the data.
+                pivot. None for the first chunk there is.
+            labels: (N, classes), a row a sample with a 1 at its class, of the type of floats; given to
+                losses that need labels.
         """
+
+    def summarise_data(
+        self, features: Features, like: Summary | None = None, labels: Tensor | None = None
+    ) -> Summary:
+        """Summarise one chunk of the data, as `summarise` does unless a loss says otherwise.
+
+        One whose `data_summary` is not its `summary` has a `reference` that reads it, with every
+        statistic of `kinds` that is no set of samples and not `untracked`: estimators follow those
+        beside the data's.
+        """
+        return (
+            self.summarise(features, like)
+            if labels is None
+            else self.summarise(features, like, labels)
+        )
 
     @abstractmethod
     def statistics(self, summary: Summary) -> Statistics:

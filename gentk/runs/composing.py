@@ -16,25 +16,25 @@ from torch import nn
 
 from ..codec import Codec
 from ..data.imageset import ImageSet
-from ..data.view import View
 from ..engine import randomness
 from ..engine.caller import undisturbed
 from ..engine.device import choose_device, set_threads
 from ..errors import Incompatible
 from ..families.base import KEYS, Advance, Family, labels_of
-from ..families.composition import Composition
-from ..families.lookup import family_of
+from ..families.composition import Composition, LossPart
+from ..families.lookup import family_of_all
 from ..families.needs import check_needs, needs_of
+from ..families.shared import SHARED, LossOptions, shared_options
 from ..interfaces import Encoder, Estimator, Generator, ImageShape, Loss
 from ..library import Library
 from ..recipe import Change, Decay, Recipe, Resolved, resolve
 from ..registry import Registry
-from ..selection import Selection
+from ..selection import Selection, distinct
 from .affordable import check_affordable
 from .earlier import check_runs, finished
 from .features import extractor_space
 from .folder import RunFolder
-from .images import data_options, open_data
+from .images import open_data
 from .optimizers import build_optimizer, check_change
 
 __all__ = ["check", "check_codec", "check_encoder", "compose", "resolve_recipe", "settings_of"]
@@ -79,14 +79,15 @@ def build(
 ) -> Composition:
     """Build a resolved recipe's parts; `advance` is told while a large data set is looked through."""
     r = resolved.recipe
-    loss = check(resolved, registry)
-    family = family_of(loss, r.loss, registry)
+    losses = check(resolved, registry)
+    family, main = family_of_all(losses, registry)
     uses = family.uses
     set_threads(r.threads)
     device = choose_device(r.device)
     images = open_data(r.data, registry, notice, advance)
-    if "labels" in needs_of(family, loss):
-        labels_of(images, f"loss {r.loss!r}", r.data)
+    for part in losses:
+        if "labels" in needs_of(family, part.loss):
+            labels_of(images, f"loss {part.text!r}", r.data)
     folder = RunFolder(resolved.folder())
     codec = None
     if r.codec is not None:
@@ -120,29 +121,32 @@ def build(
     encoder = others.get("encoder")
     if encoder is not None and encoder.image != shape:
         finer = _finer(encoder, shape, r, family, registry, notice)
-    estimator = None
     if "estimator" in uses:
-        estimator = cast(Estimator, registry.build("estimator", r.estimator)[0])
+        losses = tuple(
+            replace(part, estimator=cast(Estimator, registry.build("estimator", text)[0]))
+            for part, text in zip(losses, r.estimators, strict=True)
+        )
     return Composition(
         resolved,
         registry,
         images,
         generator,
-        loss,
+        main.loss,
         device,
+        losses=losses,
         space=space,
-        estimator=estimator,
+        estimator=next(part.estimator for part in losses if part.loss is main.loss),
         codec=codec,
         finer=finer,
         **others,
     )
 
 
-def check(resolved: Resolved, registry: Registry) -> Loss:
+def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
     """Refuse names, options and pairs that do not exist or fit; reads no data, loads no weights.
 
     Returns:
-        The loss, which needs neither.
+        The losses, which need neither.
     """
     r = resolved.recipe
     folder = RunFolder(resolved.folder())
@@ -152,29 +156,52 @@ def check(resolved: Resolved, registry: Registry) -> Loss:
         ("generator", r.generator),
         *([("encoder", r.encoder)] if r.encoder else []),
         *([("critic", r.critic)] if r.critic else []),
-        ("loss", r.loss),
-        ("estimator", r.estimator),
+        *(("loss", text) for text in r.losses),
+        *(("estimator", text) for text in dict.fromkeys(r.estimators)),
         *(("observer", text) for text in r.observer),
     ]
     # All names first: nothing is imported for a request that cannot be met.
     for kind, text in parts:
         registry.check(kind, text)
     for kind, text in parts:
-        shared = data_options() if kind == "data" else []
+        shared = shared_options(kind)
         values = registry.rehearse(kind, text, shared)
-        if kind == "data":
-            View(**{o.name: values[o.name] for o in shared if o.name in values})
-    loss = cast(Loss, registry.build("loss", r.loss)[0])
-    family = family_of(loss, r.loss, registry)
-    for key in sorted(KEYS - family.looks_at(loss)):
+        if kind in SHARED:
+            SHARED[kind](**{o.name: values[o.name] for o in shared if o.name in values})
+    losses = _losses(r, registry)
+    family, main = family_of_all(losses, registry)
+    used = frozenset().union(*(family.looks_at(part.loss) for part in losses))
+    for key in sorted(KEYS - used):
         # `none` takes back what a recipe says: that is no use of it.
         if resolved.origins.get(key) == f"--{key}" and getattr(r, key) is not None:
-            raise Incompatible(f"loss {r.loss!r} has no use for --{key}; leave it away")
+            raise Incompatible(f"loss {main.text!r} has no use for --{key}; leave it away")
+    _check_estimators(r)
     _check_phases(r, family)
     check_runs(r)
-    check_needs(family, loss, r, registry)
-    family.check(r, loss, registry)
-    return loss
+    for index, part in enumerate(losses):
+        alone = r.alone(index)
+        check_needs(family, part.loss, alone, registry)
+        family.check(alone, part.loss, registry)
+    return losses
+
+
+def _losses(r: Recipe, registry: Registry) -> tuple[LossPart, ...]:
+    """Build all losses of a recipe."""
+    parts = []
+    for name, text in zip(distinct(r.losses), r.losses, strict=True):
+        loss, options = registry.build("loss", text, shared=shared_options("loss"))
+        parts.append(LossPart(name, text, cast(Loss, loss), LossOptions(**options)))
+    return tuple(parts)
+
+
+def _check_estimators(r: Recipe) -> None:
+    """Refuse estimators of which nobody could say whose they are."""
+    if len(r.estimators) != len(r.losses):
+        raise Incompatible(
+            f"there are {len(r.estimators)} estimators for {len(r.losses)} "
+            f"loss{'es' if len(r.losses) > 1 else ''}; type --estimator once for all, or once for each "
+            "--loss in the same order"
+        )
 
 
 def _check_phases(r: Recipe, family: Family) -> None:
@@ -183,8 +210,9 @@ def _check_phases(r: Recipe, family: Family) -> None:
     for name in r.phase:
         if name not in names:
             known = " or ".join(f"[phase.{key}]" for key in sorted(names))
+            losses = " and ".join(map(repr, r.losses))
             raise Incompatible(
-                f"there is no phase {name!r} in a run with loss {r.loss!r}; write {known}"
+                f"there is no phase {name!r} in a run with loss {losses}; write {known}"
             )
     for phase, modules in family.phases.items():
         for key in (phase, *modules):

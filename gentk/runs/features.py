@@ -12,7 +12,7 @@ from ..errors import Incompatible
 from ..feature_space import FeatureSpace
 from ..interfaces import Extractor, ImageShape
 from ..registry import Registry
-from ..selection import Selection
+from ..selection import distinct
 
 __all__ = ["extractor_space"]
 
@@ -28,14 +28,11 @@ def extractor_space(
 ) -> FeatureSpace:
     """Build extractors and put them side by side, on `device`."""
     extractors: dict[str, Extractor] = {}
-    for text in texts:
-        selection = Selection.parse(text)
-        head = str(Selection(selection.name, selection.argument))
-        same = sum(name.partition("#")[0] == head for name in extractors)
+    for name, text in zip(distinct(texts), texts, strict=True):
         # Random weights (weights=none) are the same in every run, so that runs can be compared.
         with randomness.lent(torch.device("cpu"), seed=0):
             extractor = registry.build("extractor", text)[0]
-        extractors[head if not same else f"{head}#{same + 1}"] = cast(Extractor, extractor)
+        extractors[name] = cast(Extractor, extractor)
     space = FeatureSpace(extractors, image.channels).to(device)
     space.to(memory_format=torch.channels_last)
     for name, extractor in extractors.items():

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import cast, get_type_hints
+from dataclasses import replace
+from typing import cast
 
 from ..data.imageset import ImageSet
 from ..data.open import open_images
 from ..data.view import View
+from ..families.shared import shared_options
 from ..interfaces import Source
-from ..options import Option
 from ..registry import Registry
 from ..selection import Selection
 
-__all__ = ["data_name", "data_options", "open_data", "test_split"]
+__all__ = ["data_name", "open_data", "test_split"]
 
 Notice = Callable[[str], None]
 Advance = Callable[[str, int, int], None]
-
-
-def data_options() -> list[Option]:
-    """Return the options that all data take."""
-    hints = get_type_hints(View)
-    return [Option(f.name, hints[f.name], f.default) for f in fields(View)]
 
 
 def open_data(
@@ -33,7 +27,7 @@ def open_data(
     advance: Advance | None = None,
 ) -> ImageSet:
     """Open images by name, telling what was left out, guessed or changed of them."""
-    source, view = registry.build("data", text, shared=data_options())
+    source, view = registry.build("data", text, shared=shared_options("data"))
     name = str(Selection.parse(text))
     images = open_images(cast(Source, source), name, View(**view), advance)
     for message in images.notes():

@@ -7,7 +7,7 @@ where a network cannot be built so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,7 +19,8 @@ from ..data.view import View
 from ..engine import randomness
 from ..errors import GentkError, Incompatible
 from ..families.base import Family
-from ..families.lookup import family_of
+from ..families.lookup import family_of_all
+from ..families.shared import shared_options
 from ..feature_space import FeatureSpace
 from ..interfaces import (
     Critic,
@@ -37,7 +38,6 @@ from ..selection import Selection, unquoted
 from .composing import check, check_codec, check_encoder
 from .earlier import check_fit, finished
 from .folder import RunFolder
-from .images import data_options
 from .stages import plan
 
 __all__ = ["rehearse"]
@@ -106,8 +106,8 @@ class _Rehearsal:
     def play(self) -> _Networks | None:
         """Return the networks, None if it is known only with the data which they are."""
         r = self.recipe
-        loss = check(self.resolved, self.registry)
-        family = family_of(loss, r.loss, self.registry)
+        losses = check(self.resolved, self.registry)
+        family, _ = family_of_all(losses, self.registry)
         image = known_shape(r.data, self.registry, guess=r.codec is None)
         if image is None:
             self.notice(
@@ -125,14 +125,18 @@ class _Rehearsal:
         shape, smallest = codec.shape if codec else image, family.smallest(r)
 
         def through(networks: _Networks, device: torch.device) -> None:
-            family.fit(r, loss, networks.generator, networks.encoder, networks.critic)
+            for index, part in enumerate(losses):
+                alone = r.alone(index)
+                g, e, critic = networks.generator, networks.encoder, networks.critic
+                family.fit(alone, part.loss, g, e, critic)
             for count in (2, 1) if smallest == 1 else (2,):
                 _pass(networks, count, device)
 
         networks = self._tried(lambda: self._networks(shape, family, codec), through)
         self._warm(networks)
-        if isinstance(loss, MatchingLoss):
-            self._features(networks, loss, image)
+        matching = [part.loss for part in losses if isinstance(part.loss, MatchingLoss)]
+        if matching:
+            self._features(networks, matching, image)
         return networks
 
     def _earlier(self, text: str) -> Any:
@@ -173,7 +177,9 @@ class _Rehearsal:
         if networks.encoder is not None and None not in encoders:
             check_fit(networks.encoder, encoders, text, "encoder", r)
 
-    def _features(self, networks: _Networks, loss: MatchingLoss, image: ImageShape) -> None:
+    def _features(
+        self, networks: _Networks, losses: Sequence[MatchingLoss], image: ImageShape
+    ) -> None:
         """Take two samples through the extractors, with random weights where these can be had."""
         if any(self._is_stage(text) for text in self.recipe.extractor):
             return  # A stage has no weights yet.
@@ -192,7 +198,11 @@ class _Rehearsal:
             if codec is not None and device != next(codec.parameters()).device:
                 return
             features = built(torch.rand(2, *shape, device=device), values)
-            loss.summarise({name: torch.zeros(value.shape) for name, value in features.items()})
+            zeros = {name: torch.zeros(value.shape) for name, value in features.items()}
+            labels = torch.zeros(2, networks.generator.prior.classes)
+            for loss in losses:
+                own = (labels,) if "labels" in loss.needs else ()
+                loss.summarise(zeros, None, *own)
 
         self._tried(space, through)
 
@@ -228,8 +238,7 @@ class _Rehearsal:
     def _even(self) -> int:
         """Return the smallest chunk of at least two samples that leaves none alone."""
         r = self.recipe
-        loss = check(self.resolved, self.registry)
-        family = family_of(loss, r.loss, self.registry)
+        family, _ = family_of_all(check(self.resolved, self.registry), self.registry)
         sizes = range(2, r.batch + 1)
         return next(n for n in sizes if family.smallest(r.model_copy(update={"chunk": n})) > 1)
 
@@ -268,7 +277,7 @@ def known_shape(text: str, registry: Registry, *, guess: bool) -> ImageShape | N
         registry: Where their name is looked up.
         guess: Take them for colour if nobody says: networks of either are alike but for their ends.
     """
-    source, values = registry.build("data", text, shared=data_options())
+    source, values = registry.build("data", text, shared=shared_options("data"))
     view = View(**values)
     own = cast(Source, source).shape
     if (view.size is None and own is None) or not (guess or view.channels or own):

@@ -16,7 +16,7 @@ from ..errors import RunError
 from ..events import Noticed, RunEnded, RunFailed, RunStarted
 from ..families.base import Advance, Program
 from ..families.composition import Composition
-from ..families.lookup import family_of
+from ..families.lookup import family_of_all
 from ..files import clear
 from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
@@ -73,8 +73,8 @@ def make(
     if done is not None:
         return done
     stages = plan(resolved, registry)
-    loss = check(resolved, registry)
-    if stages or family_of(loss, resolved.recipe.loss, registry).smallest(resolved.recipe) == 1:
+    family, _ = family_of_all(check(resolved, registry), registry)
+    if stages or family.smallest(resolved.recipe) == 1:
         # A mistake in the last stage shows before the first one trains, and a batch norm of one sample
         # before the data are summarised; without these what is built next shows the same.
         rehearse(resolved, registry)
@@ -141,7 +141,7 @@ def _train(
     else:
         warm_start(c)
     keep_memory(c.device)
-    program = family_of(c.loss, r.loss, c.registry).program(c, advance)
+    program = family_of_all(c.losses, c.registry)[0].program(c, advance)
     folder.write({**describe(c), "result": None})
     loop = _loop(c, program, folder, watching)
     torch.manual_seed(randomness.derive(r.seed, "training"))

@@ -13,8 +13,8 @@ from ..data.open import open_images
 from ..data.view import View
 from ..engine import randomness
 from ..errors import DataError, GentkError
+from ..families.shared import shared_options
 from ..interfaces import Records, Source
-from ..runs.images import data_options
 from ..selection import Selection
 from .suite import Suite
 from .trial import composed, trained
@@ -34,7 +34,7 @@ class DataSuite(Suite):
         """Build the source; options that all data share are left out."""
         with randomness.lent(torch.device("cpu"), seed=seed):
             return self.names.build(
-                self.kind, text or self.spec, shared=data_options(), **supplied
+                self.kind, text or self.spec, shared=shared_options("data"), **supplied
             )[0]
 
     def prepare(self) -> None:

@@ -159,7 +159,9 @@ class Means(MatchingLoss):
         """Return `mean` and, because an estimator may want several, `covariance`."""
         return {"mean": "real", "covariance": "real"}
 
-    def summarise(self, features: Features, like: Summary | None = None) -> MomentSums:
+    def summarise(
+        self, features: Features, like: Summary | None = None, labels: Tensor | None = None
+    ) -> MomentSums:
         """Return sums."""
         return MomentSums.of(features, "diagonal", like)
 
@@ -186,7 +188,9 @@ class MeanOfSamples(MatchingLoss):
         """Return `samples`."""
         return {"samples": "samples"}
 
-    def summarise(self, features: Features, like: Summary | None = None) -> Samples:
+    def summarise(
+        self, features: Features, like: Summary | None = None, labels: Tensor | None = None
+    ) -> Samples:
         """Return the samples."""
         return Samples.of(features)
 

@@ -25,7 +25,16 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from gentk.engine import Budget, Checkpoints, Loop, Matching, Phase, Schedule, WeightAverage
+from gentk.engine import (
+    Budget,
+    Checkpoints,
+    Discrepancy,
+    Loop,
+    Matching,
+    Phase,
+    Schedule,
+    WeightAverage,
+)
 from gentk.engine.device import keep_memory
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import Extractor, Generator, ImageShape
@@ -103,8 +112,8 @@ def loop(generator: Generator, space: FeatureSpace, registry: Registry, **option
     estimator = registry.build("estimator", "ama")[0]
     images = torch.rand(128, *generator.image)
     data = summarise_stream(iter(images.split(64)), space, loss)
-    objective = Matching(generator, space, loss, estimator, data, **options)
-    estimator.start({name: objective.reference[name] for name in loss.kinds()})
+    objective = Matching(generator, space, [Discrepancy(loss, estimator, data)], **options)
+    objective.start(objective.discrepancies[0])
     optimizer = registry_adam(generator)
     optimizers = {"g": (optimizer, Schedule(optimizer))}
     phase = Phase("g", {"g": generator}, objective, BATCH, optimizers=optimizers)

@@ -55,7 +55,7 @@ def parts(chunk=None):
     images = open_images(Digits(), "digits", View(limit=50))
     batches = Minibatches(images, 21, seed=3)
     encoder, decoder = Linear(), Decoder()
-    return Autoencoding(encoder, decoder, Square(), batches, chunk=chunk), batches
+    return Autoencoding(encoder, decoder, [("", Square(), 1.0)], batches, chunk=chunk), batches
 
 
 @pytest.mark.parametrize("chunk", [None, 21, 8, 1])

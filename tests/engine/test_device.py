@@ -7,7 +7,7 @@ import torch
 from parts import IMAGE, parts
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gentk.engine import Matching, WeightAverage
+from gentk.engine import Discrepancy, Matching, WeightAverage
 from gentk.runs.optimizers import build_optimizer
 from gentk.statistics import summarise_stream
 from gentk_averages.ma import MovingAverage
@@ -27,8 +27,10 @@ def test_a_step_reads_no_scalar(chunk, moving):
     """Statistics, estimator, loss, backward, optimiser, averaging: nothing is read back."""
     generator, space, loss, estimator, data = parts(spectral=False)
     estimator = MovingAverage() if moving else estimator
-    objective = Matching(generator, space, loss, estimator, data, batch=12, chunk=chunk)
-    estimator.start({name: objective.reference[name] for name in loss.kinds()})
+    objective = Matching(
+        generator, space, [Discrepancy(loss, estimator, data)], batch=12, chunk=chunk
+    )
+    objective.start(objective.discrepancies[0])
     optimizer = build_optimizer("adam,lr=1e-3", generator.parameters())
     average = WeightAverage(generator, 0.9)
     with NoWaiting():
@@ -51,8 +53,8 @@ def test_bfloat16_networks_keep_float64_statistics():
         space.float()
         space.dtype = dtype
         data = summarise_stream(iter(torch.rand(40, *IMAGE).split(10)), space, loss)
-        objective = Matching(generator, space, loss, estimator, data, batch=32)
-        estimator.start({name: objective.reference[name] for name in loss.kinds()})
+        objective = Matching(generator, space, [Discrepancy(loss, estimator, data)], batch=32)
+        objective.start(objective.discrepancies[0])
         torch.manual_seed(3)
         shown = objective()
         assert shown["loss"].dtype == torch.float64

@@ -14,7 +14,16 @@ import pytest
 import torch
 from parts import parts
 
-from gentk.engine import Budget, Checkpoints, Loop, Matching, Phase, Schedule, WeightAverage
+from gentk.engine import (
+    Budget,
+    Checkpoints,
+    Discrepancy,
+    Loop,
+    Matching,
+    Phase,
+    Schedule,
+    WeightAverage,
+)
 from gentk.errors import CheckpointError, NonFinite
 from gentk.events import Checkpointed, Noticed, Progress, Sampled, Stepped
 from gentk.interfaces import Observer
@@ -37,8 +46,8 @@ class Recorder(Observer):
 def make(folder: Path, steps: int, observers=(), **options) -> Loop:
     """A loop over the tiny parts: virtual batch, Adam with a schedule, weight averaging."""
     generator, space, loss, estimator, data = parts()
-    objective = Matching(generator, space, loss, estimator, data, batch=12, chunk=5)
-    estimator.start({name: objective.reference[name] for name in loss.kinds()})
+    objective = Matching(generator, space, [Discrepancy(loss, estimator, data)], batch=12, chunk=5)
+    objective.start(objective.discrepancies[0])
     optimizer = torch.optim.Adam(generator.parameters(), lr=1e-2)
     schedule = Schedule(optimizer, [(60, {"lr": 5e-3})])
     optimizers = {"all": (optimizer, schedule)}

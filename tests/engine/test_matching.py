@@ -8,7 +8,7 @@ import pytest
 import torch
 from parts import parts
 
-from gentk.engine import Matching
+from gentk.engine import Discrepancy, Matching
 from gentk.engine.replay import Replay
 from gentk.interfaces import total
 
@@ -39,8 +39,10 @@ def test_virtual_batch_equals_one_graph_over_the_same_chunks(norm, dropout, spec
     one_graph(theirs, space, loss, reference, data)
     after = torch.get_rng_state()
 
-    objective = Matching(ours, space, loss, estimator, data, batch=BATCH, chunk=CHUNK)
-    estimator.start({name: objective.reference[name] for name in loss.kinds()})
+    objective = Matching(
+        ours, space, [Discrepancy(loss, estimator, data)], batch=BATCH, chunk=CHUNK
+    )
+    objective.start(objective.discrepancies[0])
     torch.manual_seed(5)
     objective()
 
@@ -58,8 +60,10 @@ def test_one_chunk_is_the_plain_step():
     grads = []
     for chunk in (None, BATCH, 100):
         generator, space, loss, estimator, data = parts()
-        objective = Matching(generator, space, loss, estimator, data, batch=BATCH, chunk=chunk)
-        estimator.start({name: objective.reference[name] for name in loss.kinds()})
+        objective = Matching(
+            generator, space, [Discrepancy(loss, estimator, data)], batch=BATCH, chunk=chunk
+        )
+        objective.start(objective.discrepancies[0])
         torch.manual_seed(5)
         objective()
         grads.append([p.grad for p in generator.parameters()])
@@ -72,8 +76,8 @@ def test_only_the_generator_receives_gradient():
     """The extractor's weights stay without gradient and bit-identical."""
     generator, space, loss, estimator, data = parts()
     before = copy.deepcopy(space.state_dict())
-    objective = Matching(generator, space, loss, estimator, data, batch=BATCH)
-    estimator.start({name: objective.reference[name] for name in loss.kinds()})
+    objective = Matching(generator, space, [Discrepancy(loss, estimator, data)], batch=BATCH)
+    objective.start(objective.discrepancies[0])
     objective()
 
     assert all(p.grad is not None for p in generator.parameters())
@@ -84,8 +88,8 @@ def test_only_the_generator_receives_gradient():
 def test_loss_is_of_the_batch_and_tracked_is_what_is_minimised():
     """Under an estimator that has not moved, loss/tracked is zero and loss is not."""
     generator, space, loss, estimator, data = parts()
-    objective = Matching(generator, space, loss, estimator, data, batch=BATCH)
-    estimator.start({name: objective.reference[name] for name in loss.kinds()})
+    objective = Matching(generator, space, [Discrepancy(loss, estimator, data)], batch=BATCH)
+    objective.start(objective.discrepancies[0])
     estimator.eval()
     shown = objective()
 
@@ -102,10 +106,9 @@ def test_every_step_is_compared_with_the_data_that_were_drawn_for_it():
         loss.summarise(space.of_images(torch.rand(30, 2, 4, 4, dtype=torch.float64) ** power), data)
         for power in (2, 3)
     ]
-    objective = Matching(
-        generator, space, loss, estimator, data, fresh=iter(draws).__next__, batch=BATCH
-    )
-    estimator.start({name: objective.reference[name] for name in loss.kinds()})
+    own = Discrepancy(loss, estimator, data, fresh=iter(draws).__next__)
+    objective = Matching(generator, space, [own], batch=BATCH)
+    objective.start(objective.discrepancies[0])
     for draw in draws:
         torch.manual_seed(5)
         before = Replay.capture(generator, torch.device("cpu"))
@@ -122,8 +125,8 @@ def test_seeding_leaves_the_generators_buffers_alone():
     """Statistics of generated samples before step one do not train batch norm."""
     generator, space, loss, estimator, data = parts()
     before = [buffer.clone() for buffer in generator.buffers()]
-    objective = Matching(generator, space, loss, estimator, data, batch=BATCH)
-    statistics = objective.seed_statistics(30, chunk=8)
+    objective = Matching(generator, space, [Discrepancy(loss, estimator, data)], batch=BATCH)
+    statistics = objective.seed_statistics(objective.discrepancies[0], 30, chunk=8)
 
     assert set(statistics) == set(loss.kinds())
     assert all(torch.equal(a, b) for a, b in zip(before, generator.buffers(), strict=True))

@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 import torch
 
-from gentk.engine import Matching
+from gentk.engine import Discrepancy, Matching
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import ImageShape, total
 from gentk.statistics import summarise_stream
@@ -29,8 +29,10 @@ def test_lite0_in_chunks_equals_one_graph_over_the_chunks():
         torch.manual_seed(0)
         generator = ResNetGenerator(image=ImageShape(3, 32, 32), width=8)
         estimator = AdamMovingAverage()
-        objective = Matching(generator, space, loss, estimator, data, batch=24, chunk=8)
-        reference = objective.reference
+        objective = Matching(
+            generator, space, [Discrepancy(loss, estimator, data)], batch=24, chunk=8
+        )
+        reference = objective.discrepancies[0].reference
         estimator.start(reference)
         if chunked:
             objective()

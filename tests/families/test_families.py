@@ -120,10 +120,10 @@ def test_the_loss_on_samples_draws_fresh_data_each_step(tmp_path):
 
 def test_features_that_do_not_fit_in_memory_are_made_step_by_step(tmp_path, monkeypatch):
     """With and without holding all features the weights are the same."""
-    from gentk.families import matching
+    from gentk.families import sides
 
     held = gentk.run("quickstart", **MMD, steps=12, out=str(tmp_path / "held"))
-    monkeypatch.setattr(matching, "HELD", 0)
+    monkeypatch.setattr(sides, "HELD", 0)
     drawn = gentk.run("quickstart", **MMD, steps=12, out=str(tmp_path / "drawn"))
 
     for mine, theirs in zip(weights(held), weights(drawn), strict=True):

@@ -19,6 +19,7 @@ from gentk.recipe import resolve
 from gentk.registry import Registry
 from gentk.runs.composing import build
 from gentk.spec import Component
+from gentk.summary import Samples
 from gentk.testing.partner import GAME, NAME, LinearEncoder, with_partners
 
 
@@ -69,6 +70,8 @@ class Labelled(Plain):
 
 class Asking(MatchingLoss):
     """A matching loss that is never computed."""
+
+    summary = Samples
 
     def kinds(self):
         return {}

@@ -139,7 +139,9 @@ class MMDLoss(MatchingLoss):
         chosen = torch.randperm(count, generator=draw)[:wanted]
         self.landmarks = [rows[chosen.to(rows.device)] for rows in sets]
 
-    def summarise(self, features: Features, like: Summary | None = None) -> Summary:
+    def summarise(
+        self, features: Features, like: Summary | None = None, labels: Tensor | None = None
+    ) -> Summary:
         """Return the samples of one chunk, or the sums of their explicit features."""
         if not self.explicit:
             return Samples.of(pooled(features) if self.pool == "mean" else features)

@@ -73,7 +73,9 @@ class MomentsLoss(MatchingLoss):
         kinds: dict[str, StatisticKind] = {"mean": "real"}
         return kinds if self.covariance == "none" else kinds | {"covariance": "real"}
 
-    def summarise(self, features: Features, like: Summary | None = None) -> MomentSums:
+    def summarise(
+        self, features: Features, like: Summary | None = None, labels: Tensor | None = None
+    ) -> MomentSums:
         """Return the moment sums of one chunk; raise `Incompatible` if D is too large for `full`."""
         if self.pool == "mean":
             features = pooled(features)

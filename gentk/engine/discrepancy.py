@@ -1,0 +1,128 @@
+"""Discrepancies: one loss of a matching step, with the estimator and the data side that are its own.
+
+    features -> Summary -> statistics -> estimator -> loss, times `factor`.
+
+Several are computed of one pass of the extractors; their sum is minimised, so the gradient of a step is
+the sum of their gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..feature_space import FeatureSpace
+from ..interfaces import Estimator, Features, MatchingLoss, Statistics, total
+from ..summary import Summary
+
+__all__ = ["Discrepancy"]
+
+
+@dataclass(eq=False)
+class Discrepancy:
+    """One loss of a matching step.
+
+    Attributes:
+        loss: D.
+        estimator: M, started before the first step.
+        data: The summary of the data; its pivot is the model's too.
+        name: What its terms are called by beside those of others; empty for the only one.
+        factor: What D is multiplied by.
+        extractor: Whose features it sees; None for those of all.
+        fresh: For losses whose data are samples: draws the data side of a step, of which `data` is then
+            only the first.
+        reference: The data's statistics and constants.
+    """
+
+    loss: MatchingLoss
+    estimator: Estimator
+    data: Summary
+    _: KW_ONLY
+    name: str = ""
+    factor: float = 1.0
+    extractor: str | None = None
+    fresh: Callable[[], Summary] | None = None
+    reference: Statistics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reference = self.loss.reference(self.data)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it needs the classes of samples."""
+        return "labels" in self.loss.needs
+
+    def refresh(self) -> None:
+        """Draw the step's data, where they are a minibatch."""
+        if self.fresh is not None:
+            with torch.no_grad():
+                self.reference = self.loss.reference(self.fresh())
+
+    def summarise(
+        self, features: Features, space: FeatureSpace, labels: Tensor | None, whole: Summary | None
+    ) -> Summary:
+        """Summarise one chunk of samples.
+
+        Args:
+            features: Of all extractors.
+            space: Which they are.
+            labels: (N, classes), a 1 at each sample's class.
+            whole: The summary of earlier chunks of the step, whose pivot is taken where the data's
+                summary is of another class.
+        """
+        if self.extractor is not None:
+            features = space.part(features, self.extractor)
+        like = self.data if isinstance(self.data, self.loss.summary) else whole
+        if self.labelled:
+            return self.loss.summarise(features, like, labels)
+        return self.loss.summarise(features, like)
+
+    def start(self, seed: Statistics | None, example: Callable[[], Statistics]) -> None:
+        """Start the estimator.
+
+        Args:
+            seed: The model's statistics, if the estimator wants to start from them.
+            example: Makes statistics of a few samples, for sets of samples that the data do not have.
+        """
+        names = self.tracked
+        if not names:
+            return
+        absent = [name for name in names if name not in self.reference]
+        known = {**self.reference, **(example() if absent else {}), **self.reference}
+        own = None if seed is None else {name: seed[name] for name in names}
+        self.estimator.start({name: known[name] for name in names}, own)
+
+    @property
+    def tracked(self) -> list[str]:
+        """The statistics that the estimator follows."""
+        return [name for name in self.loss.kinds() if name not in self.loss.untracked]
+
+    def compare(self, summary: Summary) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the terms to minimise and what to log of them.
+
+        Returns:
+            The sum of the terms on tracked statistics; the terms on the batch's own, detached.
+        """
+        model = self.loss.statistics(summary)
+        own = model
+        if self.loss.untracked:
+            own = {name: v for name, v in model.items() if name not in self.loss.untracked}
+        tracked = self.estimator(own, self.reference) if own else own
+        given = tracked if own is model else {**model, **tracked}
+        minimised = self._terms(given)
+        if tracked is own:
+            # Nothing is tracked, so what is minimised is what is shown.
+            shown = {name: term.detach() for name, term in minimised.items()}
+        else:
+            with torch.no_grad():
+                shown = self._terms({name: value.detach() for name, value in model.items()})
+        return total(minimised), shown
+
+    def _terms(self, model: Statistics) -> dict[str, Tensor]:
+        terms = self.loss(self.reference, model)
+        if self.factor == 1:
+            return terms
+        return {name: self.factor * term for name, term in terms.items()}

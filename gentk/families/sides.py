@@ -1,0 +1,139 @@
+"""The data sides of matching losses: streamed over all data and cached, or drawn afresh each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from ..cache import Cache
+from ..data.imageset import to_unit
+from ..data.minibatches import Minibatches
+from ..data.permutation import permutation
+from ..data.sampler import Sampler
+from ..engine import randomness
+from ..engine.loop import Stateful
+from ..feature_space import FeatureSpace
+from ..statistics import CHUNK, DataSide, summarise_all
+from ..summary import Samples, Summary
+from .base import Advance
+from .composition import Composition
+
+__all__ = ["Drawn", "data_sides", "prepare"]
+
+PREPARE = 3
+"""The key of the permutation that chooses images for `MatchingLoss.prepare`."""
+
+HELD, KEPT = 2**30, 2**26
+"""Features of all data are held in memory up to so many bytes, and cached on disk up to so many."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a loss is compared with.
+
+    Attributes:
+        first: The summary of the data, or of a first minibatch.
+        fresh: Draws the minibatches of steps; None where `first` is of all data.
+        state: What goes on with the same minibatches.
+    """
+
+    first: Summary
+    fresh: Callable[[], Summary] | None = None
+    state: Stateful | None = None
+
+
+@torch.no_grad()
+def prepare(c: Composition, side: DataSide) -> None:
+    """Show a loss the images it wants to see before anything is summarised."""
+    loss, space = side.loss, side.space
+    if not loss.preparation:
+        return
+    chosen = torch.from_numpy(permutation(len(c.images), PREPARE)[: loss.preparation].copy())
+    parts = [
+        space.of_images(to_unit(c.images.batch(part).to(c.device))) for part in chosen.split(CHUNK)
+    ]
+    features = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    loss.prepare(features if side.extractor is None else space.part(features, side.extractor))
+
+
+def data_sides(c: Composition, sides: Sequence[DataSide], advance: Advance | None) -> list[Drawn]:
+    """Return the data side of each loss; features of all data are made once for all of them.
+
+    Samples are drawn a minibatch a step: their features are made once where they fit in memory,
+    otherwise step by step.
+    """
+    space = sides[0].space
+    samples = [side for side in sides if issubclass(side.summary, Samples)]
+    size = _size(c, space) if samples else 0
+    held = sides if size <= HELD else [side for side in sides if side not in samples]
+    labels = None
+    if any("labels" in side.loss.needs for side in sides):
+        labels = one_hot(cast(Tensor, c.images.labels), c.generator.prior.classes).float()
+
+    def stream() -> Iterator[Tensor]:
+        return (to_unit(chunk.to(c.device)) for chunk in c.images.chunks(CHUNK))
+
+    def told(done: int) -> None:
+        if advance is not None:
+            advance("statistics of the data", done, len(c.images))
+
+    summaries = iter(
+        summarise_all(
+            stream,
+            space,
+            held,
+            device=c.device,
+            fingerprint=c.images.fingerprint(),
+            cache=Cache(),
+            keep_samples=size <= KEPT,
+            advance=told,
+            labels=labels,
+        )
+        if held
+        else ()
+    )
+    rows = []
+    for side in sides:
+        whole = next(summaries) if side in held else None
+        if side in samples:
+            rows.append(_drawn(c, side, whole, labels))
+        else:
+            rows.append(Drawn(cast(Summary, whole)))
+    return rows
+
+
+@torch.no_grad()
+def _size(c: Composition, space: FeatureSpace) -> int:
+    """Return the size of the features of all data, in bytes."""
+    probe = space.of_images(
+        to_unit(c.images.batch(torch.arange(min(2, len(c.images)))).to(c.device))
+    )
+    return 4 * len(c.images) * sum(value[0].numel() for value in probe.values())
+
+
+@torch.no_grad()
+def _drawn(c: Composition, side: DataSide, whole: Summary | None, labels: Tensor | None) -> Drawn:
+    """Return a first data side of a step, what draws the next ones, and the state of that."""
+    count, seed = c.recipe.reference or c.recipe.batch, randomness.derive(c.recipe.seed, "data")
+    batches = Minibatches(c.images, count, seed, device=c.device)
+    first = next(Sampler(len(c.images), count, seed))
+    if whole is None:
+
+        def taken(indices: Tensor) -> Summary:
+            features = side.space.of_images(batches.at(indices))
+            own = None if labels is None else labels[indices].to(c.device)
+            return side.summarise(features, None, own)
+
+    else:
+        assert isinstance(whole, Samples)
+        rows = whole
+
+        def taken(indices: Tensor) -> Summary:
+            return rows.take(indices)
+
+    return Drawn(taken(first), lambda: taken(next(batches.sampler)), batches)
