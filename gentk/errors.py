@@ -19,6 +19,7 @@ __all__ = [
     "FileWarning",
     "GentkError",
     "Incompatible",
+    "NoSplit",
     "NonFinite",
     "RunError",
     "UnknownName",
@@ -61,6 +62,10 @@ class Incompatible(UsageError):
 
 class DataError(GentkError):
     """Images that are missing, unreadable or of the wrong shape."""
+
+
+class NoSplit(DataError):
+    """Data that do not have the split that was asked for."""
 
 
 class WeightsError(GentkError):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..evaluation.measurement import Protocol
     from ..sweep.comparison import Column, Comparison
 
-__all__ = ["check_form", "command", "show"]
+__all__ = ["check_form", "command", "sentence_of", "show"]
 
 
 @click.command(cls=Command, short_help="Compare runs by their figures.")
@@ -221,7 +221,7 @@ def _protocols(found: Comparison) -> list[str]:
     """Return how the figures were measured: a sentence, or one for each way."""
     ways: dict[str, list[str]] = {}
     for column in found.columns:
-        ways.setdefault(_protocol(found.protocols[column]), []).append(column.title)
+        ways.setdefault(sentence_of(found.protocols[column]), []).append(column.title)
     end = "± is the standard deviation over seeds, or s.e. the standard error of one."
     if len(ways) == 1:
         return [f"{next(iter(ways))}; {end}"]
@@ -229,5 +229,6 @@ def _protocols(found: Comparison) -> list[str]:
     return [*told, end]
 
 
-def _protocol(protocol: Protocol | None) -> str:
+def sentence_of(protocol: Protocol | None) -> str:
+    """Say in one sentence how values were measured; None is in different ways."""
     return "the runs were measured differently" if protocol is None else protocol.sentence()

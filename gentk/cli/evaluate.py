@@ -12,6 +12,8 @@ from .flags import HELP, KeyOption
 from .sections import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic import JsonValue
 
     from ..evaluation.evaluate import Evaluation
@@ -19,10 +21,22 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+MARKS = {
+    True: " (trained on: the run was trained in these features, so they are no judge of it)",
+    None: " (trained on: unknown, since nobody says what made these images)",
+}
+"""Whether the subject was trained in an extractor's features -> what is said of it."""
+
 
 @click.command(cls=Command, short_help="Compare samples with data.")
 @click.argument("subject", metavar="RUN|FOLDER|NPZ|DATA")
-@click.option("--data", help="The reference; a run's own data, test split, by default.")
+@click.option(
+    "--against",
+    "--data",
+    "data",
+    metavar="DATA",
+    help="The reference; a run's own data, test split, by default.",
+)
 @click.option("--metric", "metrics", multiple=True, help=HELP["--metric"])
 @click.option("--extractor", "extractors", multiple=True, help=HELP["--extractor"])
 @click.option("--standard", is_flag=True, help="The published Inception FID, KID, IS and PRDC.")
@@ -33,6 +47,7 @@ __all__ = ["command"]
 @click.option("--seed", type=int, default=0, show_default=True, help=HELP["--seed"])
 @click.option("--device", cls=KeyOption, default="auto", show_default=True)
 @click.option("--threads", cls=KeyOption, type=click.IntRange(1))
+@click.option("--protocol", is_flag=True, help="Print all that decides the values.")
 @click.option("--quiet", is_flag=True, help=HELP["--quiet"])
 @click.option("--json", "as_json", is_flag=True, help=HELP["--json"])
 def command(
@@ -47,6 +62,7 @@ def command(
     seed: int,
     device: str,
     threads: int | None,
+    protocol: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -62,9 +78,9 @@ def command(
 
     \b
     gentk evaluate runs/quickstart-1a2b3c4d --floor
-    gentk evaluate samples.npz --data cifar10,split=test -n 10000 --metric fd --metric prdc
+    gentk evaluate samples.npz --against cifar10,split=test -n 10000 --metric fd --metric prdc
     gentk evaluate RUN --extractor timm:tf_efficientnet_lite2,last=1 --json
-    gentk evaluate RUN --standard -n 50000 --data cifar10
+    gentk evaluate RUN --standard -n 50000 --against cifar10
     """
     from ..errors import UsageError
     from ..evaluation.evaluate import evaluate
@@ -94,7 +110,7 @@ def command(
         rows = [_row(one) for one in evaluation.measurements]
         click.echo(json.dumps({"rows": rows, "protocol": _protocol(evaluation)}, indent=2))
     else:
-        _echo(evaluation)
+        _echo(evaluation, protocol)
     # Last: what cannot be kept has been printed.
     append_to_run(subject, evaluation.measurements, evaluation.steps)
 
@@ -121,38 +137,62 @@ def _protocol(evaluation: Evaluation) -> dict[str, JsonValue]:
     return {**shared, "extractors": extractors}
 
 
-def _echo(evaluation: Evaluation) -> None:
-    from .table import cell, echo_mapping, echo_table
+def _echo(evaluation: Evaluation, whole: bool) -> None:
+    """Print a table for each extractor, and how values were measured: in a sentence, or all of it."""
+    from .compare import sentence_of
+    from .table import echo_mapping
 
-    if len({one.subject for one in evaluation.measurements}) > 1:
-        _echo_beside(evaluation)
-    else:
-        rows = [_row(one) for one in evaluation.measurements]
-        headers = [key for key in rows[0] if key != "subject"]
-        echo_table(headers, [[cell(row[key]) for key in headers] for row in rows])
-        click.echo()
-    if any(one.trained_on for one in evaluation.measurements):
-        click.echo(
-            "trained_on: the run was trained in these features, so they are no judge of it\n"
-        )
-    echo_mapping(_protocol(evaluation))
-
-
-def _echo_beside(evaluation: Evaluation) -> None:
-    """Print a table per extractor: a row a subject, a column a metric's value."""
-    from .table import cell, echo_table
-
+    several = len({one.subject for one in evaluation.measurements}) > 1
     for extractor in dict.fromkeys(one.extractor for one in evaluation.measurements):
         own = [one for one in evaluation.measurements if one.extractor == extractor]
-        names = list(dict.fromkeys(one.name for one in own))
-        table: dict[str, dict[str, str]] = {}
-        for one in own:
-            error = "" if one.error is None else f" ± {one.error:.2g}"
-            table.setdefault(one.subject, {})[one.name] = cell(one.value) + error
-        marked = " (trained_on)" if any(one.trained_on for one in own) else ""
+        # `real images` and others are never trained: the mark is the subject's.
+        trained = {one.trained_on for one in own if one.subject == evaluation.subject}
+        marked = next((mark for state, mark in MARKS.items() if state in trained), "")
         click.echo(f"in {extractor}{marked}")
-        headers = ["subject", *names]
-        echo_table(
-            headers, [[s, *(cells.get(name, "-") for name in names)] for s, cells in table.items()]
-        )
+        if several:
+            _echo_beside(own)
+        else:
+            _echo_values(own)
         click.echo()
+    if whole:
+        echo_mapping(_protocol(evaluation))
+    else:
+        ways = dict.fromkeys(sentence_of(one.protocol) for one in evaluation.measurements)
+        click.echo(f"{'; '.join(ways)}; --protocol prints all of it")
+
+
+def _echo_values(own: Sequence[Measurement]) -> None:
+    """Print a row a value."""
+    from .table import echo_table
+
+    rows = [
+        (
+            one.name,
+            _value(one),
+            "-" if one.direction == "none" else one.direction,
+            *([one.metric] if len({other.metric for other in own}) > 1 else []),
+        )
+        for one in own
+    ]
+    headers = ("figure", "value", "better is", "metric")
+    echo_table(headers[: len(rows[0])], rows)
+
+
+def _value(one: Measurement) -> str:
+    from .table import cell
+
+    return cell(one.value) + ("" if one.error is None else f" ± {one.error:.2g}")
+
+
+def _echo_beside(own: Sequence[Measurement]) -> None:
+    """Print a row a subject, a column a metric's value."""
+    from .table import echo_table
+
+    names = list(dict.fromkeys(one.name for one in own))
+    table: dict[str, dict[str, str]] = {}
+    for one in own:
+        table.setdefault(one.subject, {})[one.name] = _value(one)
+    headers = ["subject", *names]
+    echo_table(
+        headers, [[s, *(cells.get(name, "-") for name in names)] for s, cells in table.items()]
+    )

@@ -51,7 +51,7 @@ def open_images(
     try:
         chosen = view.select(len(records), own=own)
     except DataError as error:
-        raise DataError(f"{name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
     decoder = Decoder(records, view, name)
     probed = _probe(decoder, chosen)
     told = (lambda done: advance("decoding", done, len(chosen))) if advance else None

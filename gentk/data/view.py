@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadOption, DataError
+from ..errors import BadOption, DataError, NoSplit
 from ..files import open_regular
 from .permutation import permutation
 
@@ -130,7 +130,7 @@ class View:
     def _part(self, count: int) -> NDArray[np.int64]:
         """Return the train or the validation images of `count`, in any order."""
         if self.split == "validation" and not self.validation:
-            raise DataError(
+            raise NoSplit(
                 "split=validation is empty: add validation=N to hold out N of the training images"
             )
         if count and self.validation >= count:

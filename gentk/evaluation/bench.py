@@ -83,13 +83,33 @@ class Bench:
                 subject=subject,
                 metric=metric,
                 extractor=judge.extractor,
-                trained_on=judge.trained_on and subject == sample.name,
+                trained_on=_trained_on(judge, subject, sample),
                 protocol=replace(protocol, samples=0) if metric in labelled else protocol,
             )
-            for (subject, metric), listed in _with_ratios(values, beside.real).items()
+            for (subject, metric), listed in self._with_ratios(values, beside.real).items()
             if subject in shown
             for value in listed
         ]
+
+    def _with_ratios(self, values: Values, real: Subject | None) -> Values:
+        """Return values with their ratios to those of real images beside them."""
+        if real is None:
+            return values
+        with_ratios: Values = {}
+        for (subject, metric), listed in values.items():
+            least = {value.name: value for value in values.get((real.name, metric), [])}
+            rows = with_ratios[subject, metric] = []
+            for value in listed:
+                floor = least.get(value.name)
+                ratios = _ratio(value, floor, subject == real.name)
+                known = [one for one in ratios if _is_number(one, floor)]
+                rows += [value, *known]
+                if len(known) < len(ratios):
+                    self.context.notice(
+                        f"{RATIO[value.name]} of {subject} is no number: its error exceeds it; type a "
+                        "larger -n"
+                    )
+        return with_ratios
 
     def _compared(
         self, judge: Judge, space: FeatureSpace, sample: Subject, beside: Beside
@@ -190,19 +210,11 @@ class _Stream:
     label: str
 
 
-def _with_ratios(values: Values, real: Subject | None) -> Values:
-    """Return values with their ratios to those of real images beside them."""
-    if real is None:
-        return values
-    with_ratios: Values = {}
-    for (subject, metric), listed in values.items():
-        least = {value.name: value for value in values.get((real.name, metric), [])}
-        with_ratios[subject, metric] = [
-            each
-            for value in listed
-            for each in (value, *_ratio(value, least.get(value.name), subject == real.name))
-        ]
-    return with_ratios
+def _trained_on(judge: Judge, subject: str, sample: Subject) -> bool | None:
+    """Say whether what is shown was made by training in a judge's features; None if unknown."""
+    if subject != sample.name:
+        return False
+    return judge.trained_on if sample.known else None
 
 
 def _ratio(value: MetricValue, least: MetricValue | None, itself: bool) -> list[MetricValue]:
@@ -216,6 +228,12 @@ def _ratio(value: MetricValue, least: MetricValue | None, itself: bool) -> list[
     if not itself and value.error is not None and least.error is not None:
         error = math.hypot(value.error, ratio * least.error) / least.value
     return [MetricValue(RATIO[value.name], ratio, error, value.direction)]
+
+
+def _is_number(ratio: MetricValue, floor: MetricValue | None) -> bool:
+    """Say whether a ratio, and the floor that it is to, exceed their errors."""
+    parts = [ratio] if floor is None else [ratio, floor]
+    return all(one.error is None or one.error <= one.value for one in parts)
 
 
 def has_ratio(metric: str) -> bool:

@@ -11,7 +11,7 @@ from ..engine.caller import undisturbed
 from ..engine.device import choose_device, set_threads
 from ..errors import GentkError, Incompatible, UsageError
 from ..registry import Registry
-from ..runs.images import open_data, test_split
+from ..runs.images import open_data, open_held_out
 from ..selection import Selection
 from .bench import Bench, Beside, has_ratio
 from .judges import DEFAULT_JUDGE, Judge, judges_of, standard_judges
@@ -79,26 +79,26 @@ def _opened(subject: str, plan: Plan, context: Context) -> tuple[Subject, ImageS
     """Open the samples and what they are compared with, which must be of one size."""
     registry, notice = context.registry, context.notice
     sample = open_subject(subject, plan.count, plan.seed, registry, context.device, notice)
-    reference = open_data(_reference(plan.data, sample), registry, notice)
+    reference = _reference(plan.data, sample, context)
     if reference.shape != sample.shape:
         raise Incompatible(
             f"samples are {tuple(sample.shape)}, the reference {reference.name!r} is "
             f"{tuple(reference.shape)} (channels, height, width); add size={sample.shape.height},"
-            f"channels={sample.shape.channels} to --data"
+            f"channels={sample.shape.channels} to --against"
         )
     return sample, reference
 
 
-def _reference(data: str | None, sample: Subject) -> str:
-    """Return the name of what samples are compared with."""
+def _reference(data: str | None, sample: Subject, context: Context) -> ImageSet:
+    """Open what samples are compared with."""
     if data is not None:
-        return data
+        return open_data(data, context.registry, context.notice, context.advance)
     if sample.run is None:
         raise UsageError(
-            f"{sample.name} has no data of its own to be compared with; add --data, such as "
-            "--data cifar10,split=test"
+            f"{sample.name} has no data of its own to be compared with; add --against, such as "
+            "--against cifar10,split=test"
         )
-    return test_split(sample.run.recipe.data)
+    return open_held_out(sample.run.recipe.data, context.registry, context.notice, context.advance)
 
 
 def _judges(plan: Plan, sample: Subject, registry: Registry) -> list[Judge]:
@@ -123,8 +123,8 @@ def _beside(
         shown += sanity(real or some_of(reference, sample.count, plan.seed, "reference"))
     if real is None:
         context.notice(
-            f"{reference.name} has no other images, so there is no floor; type --data with a name that "
-            "has a training and a test split"
+            f"{reference.name} has no other images, so there is no floor; type --against with a "
+            "name that has a training and a test split"
         )
     elif real.count < sample.count:
         context.notice(
@@ -161,7 +161,7 @@ def _refuse_unfit(
             if splits[split].fingerprint() == reference.fingerprint():
                 raise Incompatible(
                     f"metric {name!r} sets the reference beside the {split} split, and {reference.name} "
-                    "is that split; type --data NAME,split=test"
+                    "is that split; type --against NAME,split=test, or hold images out"
                 )
         if "labels" in metric.needs and sample.run is None and Path(text).exists():
             raise Incompatible(

@@ -144,7 +144,8 @@ class Measurement:
         value: The value.
         error: Its standard error over other samples, or None where none is known.
         direction: Which values are better.
-        trained_on: Whether the run was trained in these features: then they are no judge of it.
+        trained_on: Whether the run was trained in these features: then they are no judge of it. None
+            for images of unknown origin: who made them may have trained in any features.
         protocol: How it was measured.
     """
 
@@ -155,7 +156,7 @@ class Measurement:
     value: float
     error: float | None
     direction: Direction
-    trained_on: bool
+    trained_on: bool | None
     protocol: Protocol
 
     @classmethod
@@ -166,7 +167,7 @@ class Measurement:
         subject: str,
         metric: str,
         extractor: str,
-        trained_on: bool,
+        trained_on: bool | None,
         protocol: Protocol,
     ) -> Measurement:
         """Return a metric's value with all that decides it."""

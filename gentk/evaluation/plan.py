@@ -75,7 +75,7 @@ class Plan:
         """Return the options of `gentk evaluate`."""
         words = [word for metric in self.metrics for word in ("--metric", metric)]
         words += [word for text in self.extractors for word in ("--extractor", text)]
-        words += ["--data", self.data] if self.data is not None else []
+        words += ["--against", self.data] if self.data is not None else []
         words += ["-n", str(self.count)]
         words += ["--seed", str(self.seed)] if self.seed else []
         words += ["--device", device] if device != "auto" else []

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import RunError
 from ..registry import Registry
 from ..runs.folder import RunFolder
-from ..runs.images import open_data, test_split
+from ..runs.images import open_data, open_held_out
 from .bench import RATIO, has_ratio
 from .evaluate import Evaluation, evaluate
 from .judges import judges_of
@@ -50,7 +50,8 @@ def judge(folder: Path, steps: int, plan: Plan, context: Context) -> Settled:
         return Settled(known)
     evaluation = evaluate(str(folder), replace(plan, beside=False), context)
     append(folder, evaluation.measurements, steps)
-    own = _chosen(evaluation.of_subject(), folder, plan, context.registry)
+    # A ratio whose error exceeds it is not reported.
+    own = _chosen(evaluation.of_subject(), folder, plan, context.registry, whole=False)
     if own is None:
         missing = ", ".join(" in ".join(pair) for pair in pairs(plan, context.registry, folder))
         words = " ".join(plan.words(context.device, context.threads))
@@ -66,9 +67,11 @@ def recorded(folder: Path, steps: int, plan: Plan, registry: Registry) -> list[M
     measurements = [row.measurement for row in read(folder, steps) if _asked(row.measurement, plan)]
     if not measurements:
         return None
-    data = plan.data or test_split(RunFolder(folder).read()["recipe"]["data"])
     # What is compared are the images: one reference may be written in several ways.
-    mark = open_data(data, registry, lambda message: None).fingerprint()
+    if plan.data is not None:
+        mark = open_data(plan.data, registry).fingerprint()
+    else:
+        mark = open_held_out(RunFolder(folder).read()["recipe"]["data"], registry).fingerprint()
     same = [m for m in measurements if m.protocol.reference.fingerprint == mark]
     return _chosen(same, folder, plan, registry)
 
@@ -81,7 +84,7 @@ def rehearse(data: str, plan: Plan, context: Context) -> None:
     """
     built = plan.built(context.registry)
     metrics = tuple(name for name, metric in built.items() if "labels" not in metric.needs)
-    real = test_split(data)
+    real = open_held_out(data, context.registry).name
     against = plan.data if plan.data is not None else real
     if metrics:
         evaluate(real, replace(plan, data=against, metrics=metrics, beside=False), context)
@@ -107,14 +110,22 @@ def pairs(plan: Plan, registry: Registry, folder: Path | None = None) -> list[tu
 
 
 def _chosen(
-    measurements: Iterable[Measurement], folder: Path, plan: Plan, registry: Registry
+    measurements: Iterable[Measurement],
+    folder: Path,
+    plan: Plan,
+    registry: Registry,
+    *,
+    whole: bool = True,
 ) -> list[Measurement] | None:
-    """Return the measurements that a plan asks for, or None if some are not there."""
+    """Return the measurements that a plan asks for, or None if some are not there.
+
+    Ratios may be missing unless `whole`.
+    """
     asked = [m for m in measurements if _asked(m, plan)]
     chosen: list[Measurement] = []
     for pair in pairs(plan, registry, folder):
         last = _last([m for m in asked if (m.metric, m.place) == pair])
-        ratio = plan.ratio and has_ratio(pair[0])
+        ratio = whole and plan.ratio and has_ratio(pair[0])
         if not last or (ratio and not {m.name for m in last} & set(RATIO.values())):
             return None
         chosen += last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -44,6 +44,7 @@ class Subject:
         stream: Returns them in chunks, [0, 1], from the first one on.
         run: The run they are samples of, if any.
         fingerprint: A digest of them, if their statistics are worth keeping.
+        known: Whether it is known what made them: a run, or the world, as of data by name.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Subject:
     stream: Callable[[], Iterator[Tensor]]
     run: Run | None = None
     fingerprint: str | None = None
+    known: bool = True
 
 
 def open_subject(
@@ -88,7 +90,7 @@ def open_subject(
     images = open_data(name, registry, notice)
     if len(images) < count:
         notice(f"{text} has {len(images)} images, not {count}: all of them are used")
-    return some_of(images, count, seed, text)
+    return replace(some_of(images, count, seed, text), known=not path.exists())
 
 
 def some_of(images: ImageSet, count: int, seed: int, name: str) -> Subject:

@@ -26,7 +26,12 @@ class Source(ABC):
 
     @abstractmethod
     def records(self, split: Literal["train", "test"]) -> Records:
-        """Return the images of one split, undecoded; raise `DataError` where there are none."""
+        """Return the images of one split, undecoded.
+
+        Raises:
+            NoSplit: The data have no such split: others are judged against then, and that is told.
+            DataError: There are no images, or they cannot be read.
+        """
 
     def validation(self) -> Records | None:
         """Return the images that the data hold out for validation, undecoded; None for none.

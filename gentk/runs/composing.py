@@ -34,7 +34,7 @@ from .affordable import check_affordable
 from .earlier import check_runs, finished
 from .features import extractor_space
 from .folder import RunFolder
-from .images import open_data
+from .images import judged_against, open_data
 from .optimizers import build_optimizer, check_change
 
 __all__ = ["check", "check_codec", "check_encoder", "compose", "resolve_recipe", "settings_of"]
@@ -85,6 +85,9 @@ def build(
     set_threads(r.threads)
     device = choose_device(r.device)
     images = open_data(r.data, registry, notice, advance)
+    told = judged_against(r.data, len(images), registry)
+    if told is not None:
+        notice(told)
     for part in losses:
         if "labels" in needs_of(family, part.loss):
             labels_of(images, f"loss {part.text!r}", r.data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
@@ -9,12 +10,19 @@ from typing import cast
 from ..data.imageset import ImageSet
 from ..data.open import open_images
 from ..data.view import View
+from ..errors import DataError, NoSplit
 from ..families.shared import shared_options
 from ..interfaces import Source
 from ..registry import Registry
 from ..selection import Selection
 
-__all__ = ["data_name", "open_data", "test_split"]
+__all__ = [
+    "data_name",
+    "judged_against",
+    "open_data",
+    "open_held_out",
+    "test_split",
+]
 
 Notice = Callable[[str], None]
 Advance = Callable[[str, int, int], None]
@@ -38,6 +46,67 @@ def open_data(
 def data_name(path: str, registry: Registry) -> str:
     """Return the name of the data that an existing file or folder holds: `npz:PATH`, `folder:PATH`."""
     return registry.reading("data", path) or str(Selection("folder", path))
+
+
+def open_held_out(
+    text: str,
+    registry: Registry,
+    notice: Notice = lambda message: None,
+    advance: Advance | None = None,
+) -> ImageSet:
+    """Open what runs that learn from some data are judged against; tell where that is no test split.
+
+    It is the test split; where the data have none, the validation split, theirs or what
+    `validation=N` holds out; and where they have neither, the images that were learnt from.
+    """
+    try:
+        return open_data(test_split(text), registry, notice, advance)
+    except NoSplit:
+        pass
+    own = Selection.parse(test_split(text))
+    try:
+        held_out = str(replace(own, options={**own.options, "split": "validation"}))
+        images = open_data(held_out, registry, notice, advance)
+        notice(f"{text} has no test split: the {len(images):,} validation images are the reference")
+    except NoSplit:
+        images = open_data(text, registry, notice, advance)
+        notice(
+            f"{text} has no test split: the {len(images):,} images that were learnt from are the "
+            "reference, so a generator that repeats them looks perfect"
+        )
+    return images
+
+
+def judged_against(text: str, count: int, registry: Registry) -> str | None:
+    """Say what runs will be judged against and how to hold images out, if nothing is held out.
+
+    Args:
+        text: The data.
+        count: How many images are learnt from.
+        registry: Where names are looked up.
+    """
+    source, view = registry.build("data", text, shared=shared_options("data"))
+    try:
+        cast(Source, source).records("test")
+    except NoSplit:
+        own = Selection.parse(text)
+        if own.options.get("split", "train") != "train" or view.get("validation"):
+            return None
+        if cast(Source, source).validation() is not None:
+            return None
+        some = str(replace(own, options={**own.options, "validation": str(_share(count))}))
+        return (
+            f"{text} has no test split, so gentk evaluate will compare with the very images that are "
+            f"learnt from; to hold {_share(count):,} of them out, type --data {shlex.quote(some)}"
+        )
+    except DataError:
+        return None
+    return None
+
+
+def _share(count: int) -> int:
+    """Return how many of some images are a good number to hold out: a tenth, at most 5,000."""
+    return max(1, min(count // 10, 5000))
 
 
 def test_split(text: str) -> str:

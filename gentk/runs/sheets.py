@@ -23,7 +23,7 @@ from ..errors import RunError, UsageError
 from ..files import cause, replacing, replacing_folder
 from ..grid import tile
 from .features import extractor_space
-from .images import open_data, test_split
+from .images import open_data, open_held_out
 from .trained import Run
 
 __all__ = ["FORMS", "default_path", "export"]
@@ -145,8 +145,8 @@ def _neighbours(run: Run, count: int, draw: Draw, extractor: str | None) -> Imag
 
 @torch.no_grad()
 def _reconstruction(run: Run, count: int, draw: Draw) -> Image.Image:
-    """Put under images of the test split what becomes of them."""
-    data = open_data(test_split(run.recipe.data), run.registry)
+    """Put under held-out images what becomes of them."""
+    data = open_held_out(run.recipe.data, run.registry)
     chosen = torch.from_numpy(permutation(len(data), SHOWN, draw.seed)[:count].copy())
     images = to_unit(data.batch(chosen))
     made = [run.reconstruct(part) for part in images.split(64)]

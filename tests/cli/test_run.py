@@ -10,7 +10,9 @@ import time
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from gentk.cli.flags import KEYS
 from gentk.recipe import Recipe, resolve
@@ -161,7 +163,8 @@ def test_sample_prints_where_it_went(gentk, trained, tmp_path) -> None:
 
 def test_the_error_of_a_ratio_holds_that_of_the_floor(gentk, trained) -> None:
     """For fdr = a / b: its relative error is the root of the sum of both relative errors' squares."""
-    words = ("evaluate", "done", "--extractor", "pixels", "-n", "300", "--floor", "--json")
+    judge = "timm:tf_efficientnet_lite0,weights=none,first=1"
+    words = ("evaluate", "done", "--extractor", judge, "-n", "300", "--floor", "--json")
     printed = json.loads(gentk(*words, "--quiet").stdout)
     by = {(row["subject"], row["name"]): row for row in printed["rows"]}
     ours, real, ratio = by["done", "fd"], by["real images (train)", "fd"], by["done", "fdr"]
@@ -182,9 +185,10 @@ def test_evaluate_prints_figures_and_protocol(gentk, trained) -> None:
     assert {"rows", "protocol"} == set(table)
     assert {row["metric"] for row in table["rows"]} == {"fd"}
     assert table["rows"][0]["name"] == "fd"
-    assert "fdr" in [row["name"] for row in table["rows"]]
     assert f"{table['rows'][0]['value']:.5g}" in plain.stdout
-    assert "samples: 16" in plain.stdout
+    assert "16 samples" in plain.stdout
+    assert "fingerprint" not in plain.stdout
+    assert "samples: 16" in gentk(*words, "--protocol").stdout
     assert "samples: 16/16 images" in plain.stderr
 
 
@@ -312,9 +316,61 @@ def test_what_is_no_run_cannot_be_sampled(refused, words) -> None:
         (["nowhere"], 1, "there is no 'nowhere'"),
         (["digits", "--metric=df", "--data=digits"], 2, "no metric 'df'; did you mean 'fd'"),
         (["digits", "-n", "9", "--data=digit"], 2, "no data 'digit'; did you mean 'digits'"),
-        (["digits", "-n", "9"], 2, "add --data"),
+        (["digits", "-n", "9"], 2, "add --against"),
     ],
 )
 def test_bad_evaluations_are_one_sentence(refused, words, code, sentence) -> None:
     """What cannot be evaluated is told in a sentence."""
     assert sentence in refused("evaluate", *words, code=code)
+
+
+def photos(count: int) -> None:
+    """Write a folder of small pictures."""
+    Path("photos").mkdir()
+    draw = np.random.default_rng(0)
+    for number in range(count):
+        pixels = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(f"photos/{number}.png")
+
+
+@pytest.mark.parametrize(
+    ("more", "split", "count", "said"),
+    [("", "train", 24, "validation=2"), (",validation=4", "validation", 4, "")],
+)
+def test_what_a_run_on_own_photos_prints_works(gentk, more, split, count, said) -> None:
+    """`gentk evaluate` judges against held-out photos, or against all, which is told at the start."""
+    photos(24)
+    words = ("--extractor=pixels", "--generator=mlp", "--steps=2", "--batch=8", "--ema=none")
+    trained = gentk("run", f"--data=folder:photos,size=8{more}", *words)
+    command = next(line for line in trained.stdout.splitlines() if "gentk evaluate" in line)
+    judged = gentk(*command.split()[1:], "--extractor=pixels", "-n", "16", "--json")
+    protocol = json.loads(judged.stdout)["protocol"]
+
+    assert (trained.exit_code, judged.exit_code) == (0, 0), judged.output
+    assert ("has no test split" in trained.stderr) == bool(said)
+    assert said in trained.stderr
+    assert "has no test split" in judged.stderr
+    assert (protocol["reference"]["split"], protocol["reference"]["count"]) == (split, count)
+
+
+def test_images_of_unknown_origin_are_not_said_to_be_untrained(gentk) -> None:
+    """Nobody knows in what features the maker of a folder trained; real data by name are nobody's."""
+    photos(12)
+    judge = ("--against=digits,channels=3", "--extractor=pixels", "-n", "9")
+    rows = [
+        json.loads(gentk("evaluate", subject, *judge, "--json").stdout)["rows"]
+        for subject in ("photos", "digits,channels=3")
+    ]
+
+    assert {row["trained_on"] for row in rows[0]} == {None}
+    assert {row["trained_on"] for row in rows[1]} == {False}
+    assert "unknown" in gentk("evaluate", "photos", *judge).stdout
+
+
+def test_one_name_for_what_is_compared_with(gentk) -> None:
+    """`--against`, as in sweeps; `--data`, its old name, is understood."""
+    words = ("evaluate", "digits", "--extractor=pixels", "-n", "9", "--json")
+    new, old = (gentk(*words, f"{flag}=digits,split=test") for flag in ("--against", "--data"))
+
+    assert new.exit_code == 0
+    assert new.stdout == old.stdout

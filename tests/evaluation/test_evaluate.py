@@ -71,7 +71,7 @@ def test_samples_on_disk_are_judged_as_the_run_is(small, tmp_path):
     ("subject", "options", "error", "sentence"),
     [
         ("/nowhere", {}, DataError, "type the folder of a run"),
-        ("digits", {}, UsageError, "add --data"),
+        ("digits", {}, UsageError, "add --against"),
         ("digits", {"data": "digits", "count": 1}, UsageError, "-n 5000"),
         ("digits", {"data": "digits", "seed": -1}, UsageError, "seed=-1"),
         ("digits", {"data": "digits", "device": "meta"}, UsageError, "--device cpu"),
@@ -143,20 +143,37 @@ def test_the_judge_is_held_out_and_the_training_features_stand_beside(small):
     assert {one.extractor for one in alone.measurements} == set(DEFAULT_JUDGE)
 
 
+RANDOM = ("timm:tf_efficientnet_lite0,weights=none,first=1",)
+"""Features in which real images of another split are far enough to be told from none."""
+
+
 def test_the_ratio_is_that_to_as_many_training_images(small):
     """Fdr = fd / fd(train against test), and the sanity rows hold it as 1."""
     run = small()
     path = str(run.folder.path)
-    judged = evaluate(path, Plan(extractors=("pixels",), count=100, sanity=True))
+    judged = evaluate(path, Plan(extractors=RANDOM, count=100, sanity=True))
     by = {(one.subject, one.name): one.value for one in judged.measurements}
-    real = evaluate("digits", Plan(data="digits,split=test", extractors=("pixels",), count=100))
+    real = evaluate("digits", Plan(data="digits,split=test", extractors=RANDOM, count=100))
 
     assert by["real images (train)", "fd"] == pytest.approx(fd(real), rel=1e-9)
     assert by[path, "fdr"] == pytest.approx(by[path, "fd"] / fd(real), rel=1e-9)
     assert by["real images (train)", "fdr"] == pytest.approx(1)
-    told = evaluate(path, Plan(extractors=("pixels",), count=100, ratio=True))
+    told = evaluate(path, Plan(extractors=RANDOM, count=100, ratio=True))
     assert {one.name for one in told.measurements} >= {"fd", "fdr"}
     assert {one.subject for one in told.measurements} == {path}
+
+
+def test_a_ratio_whose_error_exceeds_it_is_no_number(small):
+    """Where the floor is zero within its error there is none, and that is told."""
+    path = str(small().folder.path)
+    told: list[str] = []
+    plan = Plan(extractors=("pixels",), count=30, ratio=True, sanity=True)
+    judged = evaluate(path, plan, Context(notice=told.append))
+    floor = next(m for m in judged.measurements if m.subject == "real images (train)")
+
+    assert floor.error > floor.value
+    assert "fdr" not in {one.name for one in judged.measurements}
+    assert any(path in message and "fdr" in message for message in told)
 
 
 def test_sanity_rows_are_what_they_should_be():
@@ -230,7 +247,7 @@ def test_no_ratio_to_fewer_images(small):
 
 def test_a_metric_is_not_fitted_to_what_it_is_measured_on(small, tmp_path):
     """`probe` on the training split, or under a subject that it does not look at, is refused."""
-    with pytest.raises(Incompatible, match="is that split; type --data NAME"):
+    with pytest.raises(Incompatible, match="is that split; type --against NAME"):
         evaluate(
             "digits", Plan(data="digits", metrics=("probe",), extractors=("pixels",), count=100)
         )

@@ -15,7 +15,7 @@ from ...data.labels import number_folders
 from ...data.picture import read_image, suffixes
 from ...data.splits import AmbiguousSplits, Split, read_splits, split_of
 from ...data.tree import ARCHIVES, Parts, Tree, is_archive, open_tree
-from ...errors import DataError
+from ...errors import DataError, NoSplit
 from ...interfaces import Records, Report, Source
 from .siblings import sibling_folder
 
@@ -58,7 +58,7 @@ class Folder(Source):
         for held_out in ("test", "validation"):
             if held_out in parts:
                 return parts[held_out]
-        raise DataError(
+        raise NoSplit(
             f"folder:{self._path} has no test split: make the folders {self._path / 'train'} and "
             f"{self._path / 'test'}, or hold images out with validation=N and ask for "
             f"split=validation"

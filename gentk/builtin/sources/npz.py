@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...data.arrays import ArrayRecords
 from ...data.labels import NoLabels, Numbering, numbering
 from ...data.splits import Split
-from ...errors import DataError
+from ...errors import DataError, NoSplit
 from ...interfaces import Records, Report, Source
 from .siblings import own_split, sibling_files
 
@@ -79,7 +79,7 @@ class Npz(Source):
         for held_out in ("test", "validation"):
             if held_out in parts:
                 return self._records(held_out)
-        raise DataError(
+        raise NoSplit(
             f"npz:{self._path} has no test split: add an array x_test, or a file of the same name with "
             f"test for train, or hold images out with validation=N and ask for split=validation"
         )

@@ -17,7 +17,7 @@ from PIL import Image
 from ...data.labels import NoLabels, Numbering, numbering
 from ...data.picture import read_image
 from ...data.splits import Split
-from ...errors import DataError
+from ...errors import DataError, NoSplit
 from ...interfaces import Records, Report, Source
 from .columns import Column, Columns, choose, values_of
 from .layouts import Layout, lay_out
@@ -71,7 +71,7 @@ class Tables(Source):
         for held_out in ("test", "validation"):
             if held_out in layout.files:
                 return self._records(held_out)
-        raise DataError(
+        raise NoSplit(
             f"{self.kind}:{self._path} has no test split: name the file of the test images (it is "
             f"found if it is called like this one, with test for train), or hold images out with "
             f"validation=N and ask for split=validation"
