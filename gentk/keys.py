@@ -17,6 +17,7 @@ KEYS: Final[dict[str, str]] = {
     "encoder": "The network that inverts it, for losses that ask for one",
     "critic": "The network it plays against, for adversarial losses",
     "loss": "What is minimised; repeat it for a sum of several",
+    "penalty": "What the critic's step minimises besides; repeatable, none for none",
     "estimator": "How statistics of the model are followed: ama, ...; once, or for each loss",
     "batch": "Generated samples per step",
     "chunk": "Samples per graph: a virtual batch, for less memory",

@@ -26,7 +26,7 @@ SHORT: Final[dict[str, tuple[str, str]]] = {
 }
 """Words for one option of a component -> the recipe's key, and the option."""
 
-LISTS: Final = ("extractor", "observer")
+LISTS: Final = ("extractor", "penalty", "observer")
 """Keys that have several components."""
 
 SUMS: Final = ("loss", "estimator")
@@ -75,6 +75,8 @@ class Overlay:
             origins[key] = f"--{key}"
             if key == "stage" and not isinstance(value, Mapping):
                 values[key] = _staged(value, base.get("stage") or {})
+            elif key in optional and value in ("none", ["none"], ("none",)):
+                values[key] = None
             elif key in LISTS:
                 values[key] = _more(listed(key, value), base.get(key) or ())
             elif key in SUMS and (not isinstance(value, str) or value.startswith("+")):
@@ -83,7 +85,7 @@ class Overlay:
                 options[key] = _joined(options.get(key, {}), value, key)
             else:
                 # Not where it is a value of its own, as of `decay`.
-                values[key] = None if value == "none" and key in optional else value
+                values[key] = value
         whole = set(values)
         for key, own in options.items():
             under = values.get(key, base.get(key))

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from .errors import BadRecipe, UsageError, did_you_mean
 from .keys import KEYS
@@ -37,6 +44,12 @@ OneOrMore = Annotated[
 ]
 """One name, or several: one is written without a list, so that it is what it always was."""
 
+PENALISED = "critic"
+"""The phase that a recipe's `penalty` is of."""
+
+COUNTED = frozenset({"optimizer", "schedule", "decay", "repeat"})
+"""Keys of a phase that count for a run's identity also where they are not set, as they always have."""
+
 PASSING = frozenset({"steps", "minutes", "out", "device", "threads", "observer", "summary"})
 """Keys that do not make a run another run."""
 
@@ -51,7 +64,12 @@ class Change(BaseModel):
 
 
 class PhaseRecipe(BaseModel):
-    """What a phase, or one network in it, does differently; `repeat` is a phase's steps per turn."""
+    """What a phase, or one network in it, does differently.
+
+    Of a phase alone are `repeat`, its steps per turn, `penalty`, what its steps minimise besides the
+    loss, and `clamp`, the largest size of a weight: all parameters of the phase's networks are brought
+    within it after each step.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -59,6 +77,13 @@ class PhaseRecipe(BaseModel):
     schedule: tuple[Change, ...] | None = None
     decay: Decay | None = None
     repeat: int | None = Field(None, ge=1)
+    penalty: tuple[str, ...] | None = None
+    clamp: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+    @field_validator("penalty", mode="before")
+    @classmethod
+    def _one_penalty(cls, value: Any) -> Any:
+        return listed("penalty", value)
 
 
 class Recipe(BaseModel):
@@ -80,6 +105,7 @@ class Recipe(BaseModel):
     encoder: str | None = Field(None, description=KEYS["encoder"])
     critic: str | None = Field(None, description=KEYS["critic"])
     loss: OneOrMore = Field("moments", description=KEYS["loss"])
+    penalty: tuple[str, ...] | None = Field(None, description=KEYS["penalty"])
     estimator: OneOrMore = Field("batch", description=KEYS["estimator"])
     batch: int = Field(64, ge=2, le=2**24, description=KEYS["batch"])
     chunk: int | None = Field(None, ge=1, description=KEYS["chunk"], examples=[32])
@@ -129,6 +155,13 @@ class Recipe(BaseModel):
         own = {"loss": self.losses[index], "estimator": self.estimators[index]}
         return self.model_copy(update=own)
 
+    def penalties(self, phase: str) -> tuple[str, ...]:
+        """Return the penalties of a phase; `penalty` without a phase is the critic's."""
+        own = self.phase.get(phase)
+        if own is not None and own.penalty is not None:
+            return own.penalty
+        return (self.penalty or ()) if phase == PENALISED else ()
+
     def identity(self) -> str:
         """Return eight hex digits of all that makes this run another than others.
 
@@ -136,6 +169,11 @@ class Recipe(BaseModel):
         """
         table = self.model_dump(mode="json", exclude=set(PASSING))
         table = {key: value for key, value in table.items() if value not in (None, {}, [])}
+        if "phase" in table:
+            table["phase"] = {
+                name: {k: v for k, v in phase.items() if v is not None or k in COUNTED}
+                for name, phase in table["phase"].items()
+            }
         text = json.dumps(table, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
@@ -179,6 +217,10 @@ def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Re
         from_file["phase"] = {
             phase: _by_hand(own, overlay) for phase, own in from_file["phase"].items()
         }
+    if "penalty" in overlay.values and PENALISED in from_file.get("phase", {}):
+        phases = from_file["phase"]
+        own = {key: value for key, value in phases[PENALISED].items() if key != "penalty"}
+        from_file["phase"] = {**phases, PENALISED: own}
     recipe = Recipe.model_validate({**from_file, **overlay.values})
     if recipe.steps is None and recipe.minutes is None:
         raise UsageError(f"recipe {name!r} has no budget; add --steps 1000 or --minutes 5")

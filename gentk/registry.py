@@ -53,7 +53,8 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         "extractor": ("inception",),
     },
     "gentk-games": {
-        "loss": ("hinge", "logistic", "latent-regressor"),
+        "loss": ("hinge", "logistic", "wasserstein", "latent-regressor"),
+        "penalty": ("gradient",),
         "family": ("adversarial",),
     },
     "gentk-gans": {

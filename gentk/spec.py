@@ -46,6 +46,7 @@ KINDS: Final[dict[str, str]] = {
     "generator": "latent -> images",
     "critic": "images and latents -> scores, trained",
     "loss": "what to minimise",
+    "penalty": "a play -> what a step minimises besides its loss",
     "family": "a class of losses -> how their runs are trained",
     "estimator": "batch statistics -> tracked statistics",
     "data": "name -> images",

@@ -15,15 +15,17 @@ L = TypeVar("L", nn.Linear, nn.Conv2d, nn.Embedding)
 
 
 class SpectralNorm(nn.Module):
-    """W -> W / sigma(W), sigma by one step of power iteration a call.
+    """W -> W / sigma(W), sigma by one step of power iteration a training step.
 
-    With W as a matrix (out, in * k * k) and u from the call before:
+    With W as a matrix (out, in * k * k) and u from the step before:
 
         v = W^T u / |W^T u|,    u' = W v / |W v|,    sigma = u'^T W v,
 
-    whose gradient goes through W alone. u' is kept in training mode only. v is not kept at all:
-    averaged weights average u too, and an average of unit vectors is none, but the step above makes
-    it one again.
+    whose gradient goes through W alone. `before_step`, which the engine calls once before each step
+    that trains the weight, moves u and v; however often the weight is used in the step, and in steps of
+    other networks, they stay. In eval mode, and before the first step, u' and v are made for the call
+    and not kept: averaged weights average u too, and an average of unit vectors is none, but the
+    iteration makes it one again.
 
     Args:
         weight: The weight it is for.
@@ -34,24 +36,38 @@ class SpectralNorm(nn.Module):
     """
 
     u: Tensor
+    v: Tensor
 
     def __init__(self, weight: Tensor, *, eps: float = 1e-12) -> None:
         super().__init__()
         self.eps = eps
         start = torch.randn(len(weight), device=weight.device, dtype=weight.dtype)
         self.register_buffer("u", functional.normalize(start, dim=0, eps=eps))
+        # No part of the state: it follows from u and the weight, and every step makes it first.
+        columns = weight.new_zeros(weight[0].numel())
+        self.register_buffer("v", columns.detach(), persistent=False)
+        self.moved = False
+
+    @torch.no_grad()
+    def before_step(self, weight: Tensor) -> None:
+        """Move u and v: the engine says so, with the weight as it is trained."""
+        u, v = self._iterated(weight.flatten(1))
+        self.u.copy_(u)
+        self.v.copy_(v)
+        self.moved = True
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the normalised weight."""
         with torch.autocast(weight.device.type, enabled=False):
             rows = weight.flatten(1)
-            with torch.no_grad():
-                v = functional.normalize(rows.T @ self.u, dim=0, eps=self.eps)
-                u = functional.normalize(rows @ v, dim=0, eps=self.eps)
-                if self.training:
-                    self.u.copy_(u)
+            u, v = (self.u, self.v) if self.training and self.moved else self._iterated(rows)
             sigma = u @ (rows @ v)
             return weight / sigma
+
+    @torch.no_grad()
+    def _iterated(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        v = functional.normalize(rows.T @ self.u, dim=0, eps=self.eps)
+        return functional.normalize(rows @ v, dim=0, eps=self.eps), v
 
 
 def normalised(layer: L, enabled: bool = True, eps: float = 1e-12) -> L:

@@ -18,6 +18,7 @@ CHANGED = {
     "data": "mnist",
     "extractor": ("pixels", "pixels"),
     "generator": "mlp",
+    "penalty": ["gradient"],
     "loss": "mmd",
     "estimator": "ma",
     "batch": 32,

@@ -22,6 +22,7 @@ KEYS: dict[str, tuple[str, ...]] = {
         "--encoder NAME",
         "--critic NAME",
         "--loss NAME",
+        "--penalty NAME",
         "--estimator NAME",
         "--init run:FOLDER",
         "--codec run:FOLDER",
@@ -44,7 +45,9 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 """Section -> flags with what they take. Each is a key of a recipe."""
 
-REPEATABLE = frozenset({"--extractor", "--loss", "--estimator", "--observer", "--stage"})
+REPEATABLE = frozenset(
+    {"--extractor", "--loss", "--penalty", "--estimator", "--observer", "--stage"}
+)
 
 HELP = {
     "--seed": "Same seed, same samples.",

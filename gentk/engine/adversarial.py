@@ -8,14 +8,14 @@ E(G(z)) or G(E(x)).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from ..data.minibatches import Minibatches
-from ..interfaces import AdversarialLoss, Critic, Encoder, Generator, Play, total
+from ..interfaces import AdversarialLoss, Critic, Encoder, Generator, Penalty, Play, total
 from .chunks import chunk_sizes
 from .penalty import penalise
 from .playing import Part, Players, Turn
@@ -37,6 +37,7 @@ class Adversarial:
         chunk: The largest number of samples a side and graph; None for the whole batch.
         dtype: What the networks compute in.
         device: Where latents are drawn.
+        penalties: What the steps of a turn minimise besides, by the name it is shown under.
         seed: Of all random numbers but the order of the data.
 
     Attributes:
@@ -55,6 +56,7 @@ class Adversarial:
         chunk: int | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | None = None,
+        penalties: Mapping[Turn, Mapping[str, Penalty]] | None = None,
         seed: int = 0,
     ) -> None:
         self.generator = generator
@@ -65,13 +67,14 @@ class Adversarial:
         self.sizes = chunk_sizes(batch, chunk or batch)
         self.dtype = dtype
         self.device = device or torch.device("cpu")
+        self.penalties = dict(penalties or {})
         self.draws = Draws(seed, self.device)
 
     def critic_step(self) -> dict[str, Tensor]:
         """Add a step's gradient to the critic and return `loss/critic`, its terms, and the scores.
 
         `score/NAME/SIDE` is the mean of a score over samples, `spread/NAME/SIDE` its deviation; of the
-        sides whose scores the loss looks at.
+        sides whose scores the loss looks at. `penalty/critic/NAME/TERM` are the penalties.
         """
         return self._step("critic", self.loss.critic_loss) | penalise(critic=self.critic)
 
@@ -86,12 +89,20 @@ class Adversarial:
         label = "loss" if turn == "generator" else f"loss/{turn}"
         shown: dict[str, Tensor] = {}
         players = self._players()
+        penalties = self.penalties.get(turn, {})
+        graphs = {side for penalty in penalties.values() for side in penalty.graphs}
         for part in self._parts():
-            play = players.play(turn, part)
+            play = players.play(turn, part, graphs)
             terms = loss(play)
             objective = total(terms)
-            (objective * play.share).backward()
+            besides = {
+                f"penalty/{turn}/{name}/{key}": value
+                for name, penalty in penalties.items()
+                for key, value in penalty(play).items()
+            }
+            (total([objective, *besides.values()]) * play.share).backward()
             logged = {label: objective, **{f"{label}/{key}": v for key, v in terms.items()}}
+            logged |= besides
             for key, value in (logged | _scores_of(play)).items():
                 shown[key] = shown.get(key, 0) + value.detach() * play.share
         return shown

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from ..events import Progress
 from .finite import Look, look_at_networks
@@ -19,6 +22,10 @@ __all__ = ["Phase"]
 class Phase:
     """One thing that is optimised in turn.
 
+    Before each step the parts of its modules that have a method `before_step` are told, parametrizations
+    with the weight as it is trained: so vectors of spectral normalisation move once a step, however
+    often the weights are used in it.
+
     A family names everything up to `averaged`; what a recipe decides (optimisers, their schedules, the
     clip) is filled in by training.
 
@@ -30,6 +37,8 @@ class Phase:
         repeat: Steps of this phase per turn.
         averaged: Whether weight averaging covers it: samples are drawn with what it trains.
         optimizers: Name -> optimiser and its settings over time; together they hold all parameters.
+        clamp: The largest size of a weight: after the optimisers' step all parameters of all modules,
+            biases and gains of norms among them, are brought within [-clamp, clamp].
         clip: The largest norm of a step's gradient, all modules together; longer ones are scaled down.
     """
 
@@ -41,6 +50,17 @@ class Phase:
     averaged: bool = True
     optimizers: Mapping[str, tuple[torch.optim.Optimizer, Schedule]] = field(default_factory=dict)
     clip: float | None = None
+    clamp: float | None = None
+
+    def __post_init__(self) -> None:
+        """Look for the parts of the modules that want to be told before a step."""
+        object.__setattr__(self, "_told", list(_told(self.modules.values())))
+
+    @torch.no_grad()
+    def _clamp(self, size: float) -> None:
+        weights: list[Tensor] = [p for module in self.modules.values() for p in module.parameters()]
+        torch._foreach_clamp_min_(weights, -size)
+        torch._foreach_clamp_max_(weights, size)
 
     def step(self, progress: Progress, looks: list[Look] | None = None) -> dict[str, Tensor]:
         """Take one step and return what the objective has to log.
@@ -49,6 +69,8 @@ class Phase:
             progress: How far the run is, for schedules.
             looks: Is given what tells later whether all was finite.
         """
+        for part in self._told:  # type: ignore[attr-defined]
+            part()
         for optimizer, schedule in self.optimizers.values():
             schedule.apply(progress)
             optimizer.zero_grad(set_to_none=True)
@@ -58,7 +80,27 @@ class Phase:
             nn.utils.clip_grad_norm_(parameters, self.clip)
         for optimizer, _ in self.optimizers.values():
             optimizer.step()
+        if self.clamp is not None:
+            self._clamp(self.clamp)
         if looks is not None:
             looks += getattr(self.objective, "looks", ())
             looks += look_at_networks(self.modules)
         return shown
+
+
+def _told(modules: Iterable[nn.Module]) -> Iterator[Callable[[], None]]:
+    """Yield what tells parts of modules that a step begins."""
+    parts = [part for module in modules for part in module.modules()]
+    lists = [part for part in parts if isinstance(part, ParametrizationList)]
+    within = {id(own) for each in lists for own in each}
+    for each in lists:
+        yield from (partial(_tell, each, own) for own in each if hasattr(own, "before_step"))
+    for part in parts:
+        if id(part) not in within and hasattr(type(part), "before_step"):
+            told: Callable[[], None] = getattr(part, "before_step")  # noqa: B009 - of no known type
+            yield told
+
+
+def _tell(owner: ParametrizationList, part: Any) -> None:
+    """Tell a parametrization, with the weight as it is trained."""
+    part.before_step(owner.original)

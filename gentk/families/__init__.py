@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .contract import labels_of as labels_of
     from .contract import minibatches as minibatches
     from .contract import penalise as penalise
+    from .contract import penalties as penalties
     from .contract import samples as samples
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "labels_of",
     "minibatches",
     "penalise",
+    "penalties",
     "samples",
 ]
 

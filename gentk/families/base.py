@@ -20,14 +20,24 @@ from ..engine.chunks import chunk_sizes
 from ..engine.loop import Stateful, Watch
 from ..engine.sampling import generate
 from ..errors import Incompatible
-from ..interfaces import Critic, Encoder, Generator, Loss
+from ..interfaces import Critic, Encoder, Generator, Loss, Penalty
 from ..recipe import Recipe
 from ..registry import Registry
+from ..selection import distinct
 from .composition import Composition
 
-__all__ = ["KEYS", "Advance", "Family", "Program", "labels_of", "minibatches", "samples"]
+__all__ = [
+    "KEYS",
+    "Advance",
+    "Family",
+    "Program",
+    "labels_of",
+    "minibatches",
+    "penalties",
+    "samples",
+]
 
-KEYS = frozenset({"extractor", "estimator", "encoder", "critic", "reference"})
+KEYS = frozenset({"extractor", "estimator", "encoder", "critic", "reference", "penalty"})
 """The keys of a recipe that not every run needs: a family says which of them its runs use."""
 
 GRID = 64
@@ -99,6 +109,21 @@ def labels_of(images: ImageSet, asker: str, data: str) -> Tensor:
     return labels
 
 
+def penalties(r: Recipe, phase: str, registry: Registry) -> dict[str, Penalty]:
+    """Build the penalties of a phase; a second one of a name is called `NAME#2`.
+
+    Args:
+        r: The recipe.
+        phase: `critic`, say.
+        registry: Where names are looked up.
+    """
+    texts = r.penalties(phase)
+    return {
+        name: cast(Penalty, registry.build("penalty", text)[0])
+        for name, text in zip(distinct(texts), texts, strict=True)
+    }
+
+
 class Family(ABC):
     """How the runs of one class of losses are trained.
 
@@ -115,6 +140,7 @@ class Family(ABC):
             those of the data.
         phases: The names its phases have, as in `[phase.NAME]` -> the names of the networks trained in
             each.
+        penalised: The phases, among `phases`, whose steps take penalties.
         magnifies: Whether its encoder may read images of a multiple of the size that is generated; they
             are then in `Composition.finer`.
     """
@@ -124,6 +150,7 @@ class Family(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     uses: ClassVar[frozenset[str]] = frozenset()
     phases: ClassVar[dict[str, tuple[str, ...]]]
+    penalised: ClassVar[frozenset[str]] = frozenset()
     magnifies: ClassVar[bool] = False
 
     def looks_at(self, loss: Loss) -> frozenset[str]:

@@ -8,7 +8,7 @@ from ..engine.penalty import penalise
 from ..engine.randomness import derive
 from ..recipe import Recipe
 from ..registry import Registry
-from .base import KEYS, Advance, Family, Program, labels_of, minibatches, samples
+from .base import KEYS, Advance, Family, Program, labels_of, minibatches, penalties, samples
 from .composition import Composition
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "labels_of",
     "minibatches",
     "penalise",
+    "penalties",
     "samples",
 ]

@@ -16,6 +16,7 @@ from .losses import NEEDS, AdversarialLoss, Loss, MatchingLoss, ReconstructionLo
 from .metric import Metric, MetricValue
 from .networks import Critic, Encoder, Extractor, Generator
 from .observer import Observer
+from .penalty import Penalty
 from .play import Critique, Noise, Play, Side
 from .records import Records, Report
 from .source import Source
@@ -41,6 +42,7 @@ __all__ = [
     "MetricValue",
     "Noise",
     "Observer",
+    "Penalty",
     "Play",
     "Range",
     "ReconstructionLoss",

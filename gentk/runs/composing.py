@@ -6,7 +6,7 @@ the data, and weights last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
@@ -160,6 +160,7 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
         *([("encoder", r.encoder)] if r.encoder else []),
         *([("critic", r.critic)] if r.critic else []),
         *(("loss", text) for text in r.losses),
+        *(("penalty", text) for text in dict.fromkeys(_penalties(r))),
         *(("estimator", text) for text in dict.fromkeys(r.estimators)),
         *(("observer", text) for text in r.observer),
     ]
@@ -207,6 +208,13 @@ def _check_estimators(r: Recipe) -> None:
         )
 
 
+def _penalties(r: Recipe) -> Iterator[str]:
+    """Yield all penalties, whatever phase they are of."""
+    yield from r.penalty or ()
+    for own in r.phase.values():
+        yield from own.penalty or ()
+
+
 def _check_phases(r: Recipe, family: Family) -> None:
     """Refuse phases that there are not, and optimisers and schedules that torch would."""
     names = {key for phase, modules in family.phases.items() for key in (phase, *modules)}
@@ -216,6 +224,21 @@ def _check_phases(r: Recipe, family: Family) -> None:
             losses = " and ".join(map(repr, r.losses))
             raise Incompatible(
                 f"there is no phase {name!r} in a run with loss {losses}; write {known}"
+            )
+        own = r.phase[name]
+        given = {"penalty": own.penalty, "clamp": own.clamp}
+        asked = [key for key, value in given.items() if value not in (None, ())]
+        if asked and name not in family.phases:
+            phases = " or ".join(f"[phase.{key}]" for key in family.phases)
+            raise Incompatible(
+                f"{name!r} is a network and {asked[0]} is a phase's: write it in {phases}"
+            )
+        if own.penalty and name not in family.penalised:
+            better = " or ".join(f"[phase.{key}]" for key in sorted(family.penalised))
+            where = f"write it in {better}" if better else "leave it out"
+            raise Incompatible(
+                f"the steps of phase {name!r} take no penalty in a run with loss "
+                f"{' and '.join(map(repr, r.losses))}; {where}"
             )
     for phase, modules in family.phases.items():
         for key in (phase, *modules):

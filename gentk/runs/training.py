@@ -218,7 +218,13 @@ def _optimised(phase: Phase, r: Recipe) -> Phase:
         optimizers[key] = (optimizer, Schedule(optimizer, entries, settings.decay))
     asked = r.phase.get(phase.name)
     repeat = asked.repeat if asked and asked.repeat else phase.repeat
-    return replace(phase, optimizers=optimizers, repeat=repeat, clip=r.clip)
+    return replace(
+        phase,
+        optimizers=optimizers,
+        repeat=repeat,
+        clip=r.clip,
+        clamp=asked.clamp if asked else None,
+    )
 
 
 def _start(loop: Loop, c: Composition, folder: RunFolder, notices: list[str]) -> None:

@@ -20,6 +20,7 @@ from .generator import GeneratorSuite
 from .loss import LossSuite
 from .metric import MetricSuite
 from .observer import ObserverSuite
+from .penalty import PenaltySuite
 from .plays import play_of
 from .suite import Suite
 from .verdict import Verdict, examine
@@ -36,6 +37,7 @@ __all__ = [
     "LossSuite",
     "MetricSuite",
     "ObserverSuite",
+    "PenaltySuite",
     "Suite",
     "Verdict",
     "examine",
@@ -50,6 +52,7 @@ SUITES: dict[str, type[Suite]] = {
         GeneratorSuite,
         CriticSuite,
         LossSuite,
+        PenaltySuite,
         FamilySuite,
         EstimatorSuite,
         DataSuite,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -74,9 +75,13 @@ class Toy:
     device: str = "cpu"
     leaves: dict[str, dict[str, Tensor]] = field(default_factory=lambda: {"data": {}, "model": {}})
 
-    def play(self) -> Play:
-        """Return the play; what was there of `leaves` is made anew."""
-        sides = {name: self._side(name) for name in ("data", "model")}
+    def play(self, graphs: Collection[str] = ("data", "model")) -> Play:
+        """Return the play; what was there of `leaves` is made anew.
+
+        Args:
+            graphs: The sides whose images and latents, and what is made of them, are in the graph.
+        """
+        sides = {name: self._side(name, name in graphs) for name in ("data", "model")}
 
         def noise(name: str, *shape: int, law: Literal["uniform", "normal"]) -> Tensor:
             return self._put(_noise(name, COUNT, shape, law)[slice(*self.rows)])
@@ -86,28 +91,35 @@ class Toy:
             sides["data"], sides["model"], self.critic, noise, share=share, pairs=self.pairs
         )
 
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        """The critic's weights, which ask for a gradient."""
+        shapes = {"A": (48, 6)} | {f"u {name}": (6,) for name in self.scores}
+        shapes |= {f"v {name}": (5,) for name in self.scores if name != "x"}
+        return {name: self._drawn(name, *shape).requires_grad_() for name, shape in shapes.items()}
+
     def critic(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> Scores:
         """Return scores of images (N, 3, 4, 4) and latents (N, 5)."""
-        hidden = torch.tanh(images.flatten(1) @ self._drawn("A", 48, 6))
+        hidden = torch.tanh(images.flatten(1) @ self.weights["A"])
         scores = {}
         for name in self.scores:
-            score = 0.5 * (hidden @ self._drawn(f"u {name}", 6))
+            score = 0.5 * (hidden @ self.weights[f"u {name}"])
             if latents is not None and name != "x":
-                score = score + 0.3 * (latents @ self._drawn(f"v {name}", 5))
+                score = score + 0.3 * (latents @ self.weights[f"v {name}"])
             scores[name] = score
         return scores
 
-    def _side(self, name: str) -> Side:
+    def _side(self, name: str, graph: bool) -> Side:
         shift = 0.2 if name == "data" else -0.2
 
         def rows(value: str, *shape: int) -> Tensor:
             whole = self._drawn(f"{name} {value}", COUNT, *shape)
-            return (0.5 * whole + shift)[slice(*self.rows)].requires_grad_()
+            return (0.5 * whole + shift)[slice(*self.rows)].requires_grad_(graph)
 
         images, latents = rows("images", 3, 4, 4), rows("latents", 5)
-        hidden = torch.tanh(images.flatten(1) @ self._drawn("A", 48, 6))
+        hidden = torch.tanh(images.flatten(1) @ self.weights["A"])
         said = {**self.critic(images, latents if self.pairs else None), "hidden": hidden}
         leaves = {key: torch.zeros_like(value).requires_grad_() for key, value in said.items()}
         self.leaves[name].clear()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
+from gentk.engine import Phase
 from gentk.errors import BadOption, Incompatible
+from gentk.events import Progress
 from gentk.interfaces import ImageShape
 from gentk.spectral import SpectralNorm, normalised
 from gentk_bigbigan.attention import SelfAttention
@@ -150,13 +154,15 @@ def test_spectral_norm_goes_to_one():
         with torch.no_grad():
             layer.weight.mul_(7)
         normed = normalised(layer).train()
+        phase = Phase("layer", {"layer": normed}, dict, 0)
         for _ in range(300):
+            phase.step(Progress())
             weight = normed.weight
         assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-4)
 
 
 def test_power_iteration_belongs_to_training():
-    """In eval mode u stays; averages of u, which are no unit vectors, change nothing."""
+    """A pass leaves u alone; averages of u, which are no unit vectors, change nothing."""
     norm, weight = SpectralNorm(torch.randn(8, 5)), torch.randn(8, 5)
     kept = norm.u.clone()
     norm.eval()
@@ -165,7 +171,34 @@ def test_power_iteration_belongs_to_training():
     norm.u.mul_(0.1)
     torch.testing.assert_close(norm(weight), before)
     norm.train()(weight)
-    assert not torch.allclose(norm.u, kept)
+    torch.testing.assert_close(norm.u, 0.1 * kept)
+    norm.before_step(weight)
+    assert not torch.allclose(norm.u, 0.1 * kept)
+
+
+def test_vectors_of_spectral_norm_move_once_a_step():
+    """Whatever is passed through in a step sees the same vectors; a copy moves with its own weights."""
+    torch.manual_seed(0)
+    layer = normalised(nn.Linear(6, 5)).train()
+    twin = copy.deepcopy(layer)
+    with torch.no_grad():
+        twin.parametrizations.weight.original.mul_(torch.rand(5, 6))
+    seen = []
+
+    def objective():
+        seen.append([layer.weight.detach().clone() for _ in range(2)])
+        return {}
+
+    phase = Phase("layer", {"layer": layer}, objective, 0)
+    for _ in range(2):
+        phase.step(Progress())
+    assert all(torch.equal(*pair) for pair in seen) and not torch.equal(seen[0][0], seen[1][0])
+    # The first pass after a step is what one iteration from the vector before gives.
+    before = twin.parametrizations.weight[0].u.clone()
+    passed = twin.weight.detach()
+    Phase("twin", {"twin": twin}, dict, 0).step(Progress())
+    torch.testing.assert_close(twin.weight.detach(), passed)
+    assert not torch.equal(twin.parametrizations.weight[0].u, before)
 
 
 def test_the_gradient_of_spectral_norm_goes_through_the_weight():

@@ -25,6 +25,18 @@ def gentk_components() -> list[gentk.Component]:
         ),
         gentk.Component(
             kind="loss",
+            name="wasserstein",
+            target="gentk_games.wasserstein:WassersteinLoss",
+            summary="the difference of mean scores, for a critic that is kept from being steep (WGAN)",
+        ),
+        gentk.Component(
+            kind="penalty",
+            name="gradient",
+            target="gentk_games.gradient:GradientPenalty",
+            summary="the size of the critic's gradient: WGAN-GP, R1, R2",
+        ),
+        gentk.Component(
+            kind="loss",
             name="latent-regressor",
             target="gentk_games.regressor:LatentRegressor",
             summary="an ordinary game, and an encoder that learns z from G(z) (BiGAN's baseline)",

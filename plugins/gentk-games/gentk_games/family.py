@@ -16,12 +16,14 @@ from gentk.families import (
     Phase,
     Program,
     Recipe,
+    Registry,
     derive,
     labels_of,
     minibatches,
+    penalties,
     samples,
 )
-from gentk.interfaces import BOUNDS, AdversarialLoss, Critic, Encoder, Generator, Loss
+from gentk.interfaces import BOUNDS, AdversarialLoss, Critic, Encoder, Generator, Loss, Penalty
 from gentk.prior import Prior
 
 __all__ = ["AdversarialFamily"]
@@ -32,13 +34,28 @@ class AdversarialFamily(Family):
 
     loss: ClassVar[type[Loss]] = AdversarialLoss
     needs = frozenset({"critic"})
-    uses = frozenset({"critic", "encoder"})
+    uses = frozenset({"critic", "encoder", "penalty", "labels"})
     phases: ClassVar[dict[str, tuple[str, ...]]] = {
         "critic": ("critic",),
         "generator": ("generator", "encoder"),
     }
 
+    penalised = frozenset({"critic", "generator"})
     magnifies = True
+
+    def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
+        """Refuse chunks with terms that are no means over samples."""
+        assert isinstance(loss, AdversarialLoss)
+        parts: list[tuple[str, AdversarialLoss | Penalty]] = [(f"loss {r.loss!r}", loss)]
+        for phase in self.penalised:
+            built = penalties(r, phase, registry)
+            parts += [(f"penalty {name!r}", penalty) for name, penalty in built.items()]
+        for name, part in parts:
+            if not part.means and r.chunk is not None and r.chunk < r.batch:
+                raise Incompatible(
+                    f"{name} is no mean over samples, so that chunks of a batch do not add up to it; "
+                    "type --chunk none"
+                )
 
     def fit(
         self,
@@ -72,6 +89,10 @@ class AdversarialFamily(Family):
         self.fit(r, c.loss, c.generator, c.encoder, c.critic)
         if c.critic.classes:
             _check_classes(c.critic.classes, c)
+        of_critic = penalties(r, "critic", c.registry)
+        of_generator = penalties(r, "generator", c.registry)
+        for penalty in (*of_critic.values(), *of_generator.values()):
+            penalty.fit(c.critic)
         batches = minibatches(c)
         game = Adversarial(
             c.generator,
@@ -84,6 +105,7 @@ class AdversarialFamily(Family):
             dtype=getattr(torch, r.dtype),
             device=c.device,
             seed=derive(r.seed, "game"),
+            penalties={"critic": of_critic, "generator": of_generator},
         )
         networks: dict[str, nn.Module] = {"generator": c.generator}
         if c.encoder is not None:

@@ -1,0 +1,50 @@
+"""Penalties: terms that a step of a game minimises besides its loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from .networks import Critic
+from .play import Play
+
+__all__ = ["Penalty"]
+
+
+class Penalty(ABC):
+    """Terms that are added to a turn's loss: on a critic's gradient, its scores, its weights.
+
+    It belongs to a phase, the critic's as a rule, and moves what that phase trains. Its terms are means
+    over samples, so that a chunked batch is gradient accumulation; a penalty whose terms are not says
+    so in `means`. Constructors take options only.
+
+    A penalty that differentiates scores at images of its own calls `play.critic`; one that does so at
+    the images of a side names it in `graphs`, so that they are in the graph before the side is judged
+    and one pass of the critic serves the loss and the penalty. Both are computed in float32 under
+    autocast too: gradients of gradients in half precision are noise.
+
+    Attributes:
+        graphs: The sides, `data` or `model`, at whose images (and latents, of pairs) scores are
+            differentiated.
+        means: Whether all terms are means over samples. A run whose `chunk` is below its batch is
+            refused otherwise, by name.
+    """
+
+    graphs: frozenset[str] = frozenset()
+    means: bool = True
+
+    @abstractmethod
+    def forward(self, play: Play) -> dict[str, Tensor]:
+        """Return the terms, scalars by name; their sum is minimised, weights included."""
+
+    def fit(self, critic: Critic) -> None:  # noqa: B027
+        """Refuse a critic that it cannot be of.
+
+        Raises:
+            Incompatible: In one sentence that says what to type instead.
+        """
+
+    def __call__(self, play: Play) -> dict[str, Tensor]:
+        """Return `forward(play)`."""
+        return self.forward(play)
