@@ -7,9 +7,10 @@ STAMP := $(VENV)/.installed
 
 DOCS := $(VENV)/.docs
 
-# Small steps of torch are fastest on one thread, so tests run beside one another instead.
+# Small steps of torch are fastest on one thread, so tests run beside one another instead; with one hash
+# seed, since all processes must name the tests alike.
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
+PYTEST := PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
 .PHONY: run test check lint durations dist bench docs docs-reference results-curve results-rff clean
 

@@ -388,12 +388,12 @@ def test_interruption_passes(inside, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("variables", "loaded"),
     [
-        ({}, {"prints", "slow"}),
-        ({"GENTK_PLUGINS": ""}, set()),
-        ({"GENTK_PLUGINS": "slow"}, {"slow"}),
-        ({"GENTK_PLUGINS": "prints, Slow"}, {"prints", "slow"}),
-        ({"GENTK_BLOCK_PLUGINS": "prints"}, {"slow"}),
-        ({"GENTK_BLOCK_PLUGINS": "prints,slow,absent"}, set()),
+        ({}, ["prints", "slow"]),
+        ({"GENTK_PLUGINS": ""}, []),
+        ({"GENTK_PLUGINS": "slow"}, ["slow"]),
+        ({"GENTK_PLUGINS": "prints, Slow"}, ["prints", "slow"]),
+        ({"GENTK_BLOCK_PLUGINS": "prints"}, ["slow"]),
+        ({"GENTK_BLOCK_PLUGINS": "prints,slow,absent"}, []),
         ({"GENTK_PLUGINS": "slow,prints", "GENTK_BLOCK_PLUGINS": "slow"}, {"prints"}),
     ],
     ids=str,
@@ -409,8 +409,8 @@ def test_the_environment_chooses_plugins(inside, monkeypatch, variables, loaded)
     found = discover(FIRST_PARTY)
 
     entries = {row.entry for row in found.loaded if row.distribution in ("prints", "slow")}
-    assert entries == loaded
-    assert {row.distribution for row in found.broken} == loaded & {"prints"}
+    assert entries == set(loaded)
+    assert {row.distribution for row in found.broken} == {"prints"}.intersection(loaded)
     assert "gentk-moments" in {row.distribution for row in found.loaded}
 
 
