@@ -37,10 +37,11 @@ class MatchingLoss(Loss):
     Constructors take options only; a matching loss has no parameters, and no state but what
     `prepare` fixes before the first step.
 
-    Statistics of the kind `samples` are matrices of features (N, D), all layers side by side, and their
-    summary is `gentk.summary.Samples`. The data side of a step is then a fresh minibatch; an estimator
-    that keeps more than a batch returns beside them `weights`, (N,), which add up to one, and `past`,
-    the weights of those first samples that are constants.
+    Statistics of the kind `samples` are sets of rows, one a sample, such as features (N, D), all layers
+    side by side; their names are the loss's, and several are of the same samples. Where the data's
+    summary is `gentk.summary.Samples`, the data side of a step is a fresh minibatch. An estimator that
+    keeps more than a batch returns beside them `weights`, (N,), which are above 0 and add up to one, and
+    `past`, the weights of those first samples that are constants.
 
     The data may be summarised otherwise than the model (`summarise_data`): a summary of fixed size is
     streamed over all data, once, and cached; samples are a minibatch a step.

@@ -146,6 +146,30 @@ class EstimatorSuite(Suite):
             sizes = like.shape[1:] == value.shape[1:] if grown else like.shape == value.shape
             assert sizes, f"{name} is {tuple(like.shape)}, given {tuple(value.shape)}"
 
+    def test_statistics_have_any_names(self) -> None:
+        """Statistics are tracked by whatever names a loss gives them."""
+        plain = self.fed(self.started(), 0, 1)
+
+        def renamed(seed: int) -> Statistics:
+            return {f"its_{name}": value for name, value in self.statistics(seed).items()}
+
+        other: Estimator = self.make()
+        seed = renamed(99) if other.seeding else None
+        torch.manual_seed(0)
+        try:
+            other.start(renamed(100), seed)
+            rows = [
+                {name: value.clone() for name, value in other(renamed(each), renamed(100)).items()}
+                for each in (0, 1)
+            ]
+        except KeyError as error:
+            raise AssertionError(
+                f"it asks for {error} by name; take the names of `start`"
+            ) from error
+        for mine, theirs in zip(rows, plain, strict=True):
+            for name in theirs.keys() & self.statistics().keys():
+                assert same(mine[f"its_{name}"], theirs[name]), f"{name} by another name is another"
+
     def test_nothing_waits_for_the_device(self) -> None:
         """No `.item()`, `float()` or condition on a tensor: a step never waits for the device."""
         made, model, data = self.started(), self.statistics(0), self.statistics(100)

@@ -91,7 +91,15 @@ class Dropping(Right):
     """It loses a statistic."""
 
     def forward(self, model, data):
-        return {"mean": super().forward(model, data)["mean"]}
+        tracked = super().forward(model, data)
+        return dict(list(tracked.items())[:1])
+
+
+class ByHeart(Right):
+    """It tracks the statistics that it has heard of."""
+
+    def forward(self, model, data):
+        return {name: self.track(name, model[name]) for name in ("mean", "covariance")}
 
 
 class Waiting(Right):
@@ -119,6 +127,7 @@ WRONG = {
     "test_what_it_returned_does_not_change": Shared,
     "test_inputs_are_left_alone": Grabbing,
     "test_it_returns_what_it_was_given": Dropping,
+    "test_statistics_have_any_names": ByHeart,
     "test_nothing_waits_for_the_device": Waiting,
     "test_a_run_uses_it": Small,
 }

@@ -75,10 +75,14 @@ class Small(Right):
         return super().statistics(summary)
 
 
+class Unmade(MomentSums):
+    """Sums that nobody makes."""
+
+
 class Mislabelled(Right):
     """It makes other summaries than it says."""
 
-    summary = Samples
+    summary = Unmade
 
     def summarise(self, features, like=None):
         return MomentSums.of(features, "none", like)

@@ -18,7 +18,7 @@ Representation Learning", CVPR 2020, arXiv:1911.05722, section 3.2, for the queu
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -50,24 +50,39 @@ class Queue(Estimator):
             )
         self.size = size
         self.decay = decay
+        self.names: tuple[str, ...] = ()
+        self.full = 0
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
-        """Make an empty queue for samples like the data's."""
-        like = data["samples"]
+        """Make an empty queue for sets of samples like the data's, by whatever names."""
+        self.names = tuple(data)
+        like = next(iter(data.values()))
         wide = widest(like.device)
-        self.register_buffer("rows", like.new_zeros(self.size, like.shape[1]))
-        self.register_buffer("weights", like.new_zeros(self.size, dtype=wide))
+        for name, rows in data.items():
+            self.register_buffer(self._rows(name), rows.new_zeros(self.size, *rows.shape[1:]))
+        self.register_buffer("weights", torch.zeros(self.size, dtype=wide, device=like.device))
         self.register_buffer("kept", torch.zeros((), dtype=torch.int64, device=like.device))
         self.register_buffer("position", torch.zeros((), dtype=torch.int64, device=like.device))
+        self.full = 0
+
+    def _rows(self, name: str) -> str:
+        """Return what the buffer of a statistic is called; of the only one as it always was."""
+        return "rows" if len(self.names) == 1 else f"rows_{name}"
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take the state, and from it how many places are taken: a step asks no device for it."""
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        self.full = int(state_dict.get(f"{prefix}kept", self.full))
 
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
-        """Return `samples` (size + N, D), free places first with weight 0, `weights` and `past`.
+        """Return each set of samples, (n + N, ...) with n kept ones first, `weights` and `past`.
 
-        A batch is taken in afterwards; in eval mode it is weighed beside the past and forgotten.
+        A batch is taken in afterwards; in eval mode it is weighed beside the past and forgotten. All
+        sets are of the same samples: a row of each is one sample.
         """
-        batch = model["samples"]
-        rows, weights, kept = map(self.get_buffer, ("rows", "weights", "kept"))
-        count = len(batch)
+        taken = self.full
+        weights, kept = self.get_buffer("weights"), self.get_buffer("kept")
+        count = len(model[self.names[0]])
         # Decided on the device, so that no step waits for it.
         if self.decay is None:
             past = kept / (kept + count).to(weights.dtype)
@@ -75,22 +90,25 @@ class Queue(Estimator):
             past = self.decay * (kept > 0).to(weights.dtype)
         older = past * weights
         fresh = ((1 - past) / count).expand(count)
+        # Places are taken from the first one on, so that those without a sample are the last.
         tracked = {
-            "samples": torch.cat([rows, batch]),
-            "weights": torch.cat([older, fresh]),
-            "past": older,
+            name: torch.cat([self.get_buffer(self._rows(name))[:taken], model[name]])
+            for name in self.names
         }
+        tracked |= {"weights": torch.cat([older[:taken], fresh]), "past": older[:taken]}
         if self.training:
-            self._keep(batch.detach(), older, fresh)
+            self._keep({name: model[name].detach() for name in self.names}, older, fresh)
         return tracked
 
-    def _keep(self, batch: Tensor, older: Tensor, fresh: Tensor) -> None:
+    def _keep(self, batch: Statistics, older: Tensor, fresh: Tensor) -> None:
         """Write the batch over the oldest samples and let the weights add up to one."""
-        batch, fresh = batch[-self.size :], fresh[-self.size :]
+        fresh = fresh[-self.size :]
         position, kept, weights = map(self.get_buffer, ("position", "kept", "weights"))
-        places = (position + torch.arange(len(batch), device=batch.device)) % self.size
-        self.get_buffer("rows").index_copy_(0, places, batch)
+        places = (position + torch.arange(len(fresh), device=fresh.device)) % self.size
+        for name, rows in batch.items():
+            self.get_buffer(self._rows(name)).index_copy_(0, places, rows[-self.size :])
         weights.copy_(older.index_copy(0, places, fresh))
         weights.div_(weights.sum())
-        position.add_(len(batch)).remainder_(self.size)
-        kept.add_(len(batch)).clamp_(max=self.size)
+        position.add_(len(fresh)).remainder_(self.size)
+        kept.add_(len(fresh)).clamp_(max=self.size)
+        self.full = min(self.size, self.full + len(fresh))

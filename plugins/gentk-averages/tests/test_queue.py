@@ -43,7 +43,7 @@ def test_without_decay_all_that_is_kept_weighs_alike():
         seen += [tuple(row) for row in batch["samples"].tolist()]
         expected = dict.fromkeys(seen[-(kept + 3) :], 1 / (kept + 3))
 
-        assert tracked["samples"].shape == (10, 2) and tracked["weights"].shape == (10,)
+        assert tracked["samples"].shape == (kept + 3, 2) and len(tracked["weights"]) == kept + 3
         assert held(tracked) == pytest.approx(expected)
 
 
@@ -131,6 +131,35 @@ def test_state_dict_alone_resumes():
 
     for mine, theirs in zip(again, expected[4:], strict=True):
         assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("decay", [None, 0.75])
+def test_sets_of_any_names_are_kept_side_by_side(decay):
+    """Two sets of the same samples, of other names and shapes, are kept row by row with one weight."""
+    queue, plain = Queue(size=7, decay=decay), started(size=7, decay=decay)
+    for index, batch in enumerate(batches(5)):
+        rows = batch["samples"]
+        marks = torch.arange(3 * index, 3 * index + 3)
+        statistics = {"near": rows, "marks": marks}
+        if not index:
+            queue.start(statistics)
+        tracked, expected = queue(statistics, statistics), plain(batch, DATA)
+        assert torch.equal(tracked["near"], expected["samples"])
+        assert torch.equal(tracked["weights"], expected["weights"])
+        whole = torch.cat([b["samples"] for b in batches(5)])
+        assert torch.equal(whole[tracked["marks"]], tracked["near"])
+
+
+def test_places_without_a_sample_do_not_exist_for_the_loss():
+    """No row of weight 0 is returned, also after a reload, and past weights are those of kept rows."""
+    queue, again = started(size=7), started(size=7)
+    for batch in batches(2):
+        tracked = queue(batch, DATA)
+        assert (tracked["weights"] > 0).all()
+        assert len(tracked["past"]) == len(tracked["samples"]) - 3
+    again.load_state_dict(queue.state_dict())
+    batch = batches(3)[2]
+    assert len(again(batch, DATA)["samples"]) == 9 == len(queue(batch, DATA)["samples"])
 
 
 def test_eval_mode_does_not_move():

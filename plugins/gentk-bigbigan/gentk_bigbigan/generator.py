@@ -129,6 +129,10 @@ class BigGANLayers(nn.Module):
         return images.tanh()
 
 
+EMBED = 128
+"""Dimension of BigGAN's embedding of classes."""
+
+
 class BigGANGenerator(Generator):
     """BigGAN's generator, without labels as a rule: residual blocks, each with a part of z.
 
@@ -149,7 +153,8 @@ class BigGANGenerator(Generator):
         bound: Of the truncated law, the largest |z|.
         width: The unit of channels; BigGAN has 96 at 128 px and 64 at 32.
         skip: Whether blocks are given chunks of z.
-        embed: Dimension of the class's embedding; 0 for none. BigGAN has 128.
+        embed: Dimension of the class's embedding; 0 for none. BigGAN's is 128, taken where
+            there are classes and nothing is said.
         classes: Number of classes, which stand behind z in a latent; 0 for an unconditional generator.
         attention: Side of the map that self-attention follows, in pixels; 0 for none.
         spectral: Whether maps are spectrally normalised.
@@ -176,7 +181,7 @@ class BigGANGenerator(Generator):
         bound: float = BOUND,
         width: int = 64,
         skip: bool = True,
-        embed: int = 0,
+        embed: int | None = None,
         classes: int = 0,
         attention: int = 64,
         spectral: bool = True,
@@ -191,6 +196,8 @@ class BigGANGenerator(Generator):
         chunks = len(GENERATOR[side]) if skip else 1
         at_least(chunks, owner, {"latent": latent})
         at_least(1, owner, {"width": width})
+        if embed is None:
+            embed = EMBED if classes > 0 else 0
         counts = {"embed": embed, "classes": classes}
         at_least(0, owner, {**counts, "attention": attention, "standing": standing})
         if classes:

@@ -290,3 +290,11 @@ def test_what_they_cannot_do_is_one_sentence():
         BigGANGenerator(image=SMALL, latent=3)
     with pytest.raises(BadOption, match="must be at least 1"):
         BigGANCritic(image=SMALL, latent=3, width=0)
+
+
+def test_classes_need_no_further_option():
+    """`classes=10` takes BigGAN's embedding of 128; without classes there is none, as ever."""
+    generator = BigGANGenerator(image=SMALL, width=8, latent=8, classes=10)
+
+    assert generator.layers.embedding.weight.shape == (10, 128)
+    assert BigGANGenerator(image=SMALL, width=8, latent=8).layers.embedding is None

@@ -11,6 +11,7 @@ from gentk.interfaces import Generator, ImageShape
 from gentk.limits import at_least
 from gentk.prior import Prior
 
+from .conditional import ClassNorm, norm_of
 from .sizes import DCGAN_SIDES, makes_dcgan, wrong_size
 
 __all__ = ["DCGANGenerator", "initialise", "normed"]
@@ -23,7 +24,7 @@ class DCGANGenerator(Generator):
     and, from `8 * width` channels at most, halves the channels down to `width`; before the last of
     them stand the `extra` 3x3 convolutions. Batch norm and ReLU follow every layer but the last,
     which ends in tanh. No layer has a bias; convolutions start as N(0, 0.02^2), the gains of batch
-    norm as N(1, 0.02^2).
+    norm as N(1, 0.02^2). With classes, each has batch norm gains and biases of its own.
 
     Args:
         image: Shape of the images: squares of 32, 48, 64 or 128 px.
@@ -31,6 +32,7 @@ class DCGANGenerator(Generator):
         prior: Law of z, N(0, 1) or U(-1, 1) per coordinate.
         width: Channels before the last layer.
         extra: Number of 3x3 convolutions, at half the image's side.
+        classes: Number of classes, which stand behind z in a latent; 0 for an unconditional generator.
 
     Raises:
         Incompatible: If the images have another size.
@@ -48,6 +50,7 @@ class DCGANGenerator(Generator):
         prior: Literal["normal", "uniform"] = "normal",
         width: int = 64,
         extra: int = 2,
+        classes: int = 0,
     ) -> None:
         super().__init__()
         if not makes_dcgan(image):
@@ -56,9 +59,9 @@ class DCGANGenerator(Generator):
             makes = "square images of 32, 48, 64 or 128 px"
             raise wrong_size("dcgan", makes, image, nearest)
         at_least(1, "generator 'dcgan'", {"latent": latent, "width": width})
-        at_least(0, "generator 'dcgan'", {"extra": extra})
+        at_least(0, "generator 'dcgan'", {"extra": extra, "classes": classes})
         self.image = image
-        self.prior = Prior(prior, latent)
+        self.prior = Prior(prior, latent, classes=classes)
         self.range = "signed"
         start = 6 if image.width == 48 else 4
         doublings = (image.width // start).bit_length() - 1
@@ -69,12 +72,19 @@ class DCGANGenerator(Generator):
         for _ in range(extra):
             layers += normed(nn.Conv2d(width, width, 3, padding=1, bias=False))
         self.net = nn.Sequential(*layers, _double(width, image.channels), nn.Tanh())
+        if classes:
+            for number, layer in enumerate(self.net):
+                if isinstance(layer, nn.BatchNorm2d):
+                    self.net[number] = ClassNorm(layer.num_features, classes)
         self.apply(initialise)
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Return images (N, C, H, W) for `latents` (N, latent)."""
-        images: Tensor = self.net(latents[:, :, None, None])
-        return images
+        """Return images (N, C, H, W) for `latents` (N, latent + classes)."""
+        z, labels = self.prior.split(latents)
+        maps = z[:, :, None, None]
+        for layer in self.net:
+            maps = norm_of(layer, maps, labels)
+        return maps
 
 
 def _double(before: int, after: int) -> nn.ConvTranspose2d:
@@ -91,5 +101,7 @@ def initialise(module: nn.Module) -> None:
     """Draw a module's weights as DCGAN does: N(0, 0.02^2), gains of batch norm N(1, 0.02^2)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, std=0.02)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, nn.BatchNorm2d) and module.affine:
         nn.init.normal_(module.weight, mean=1.0, std=0.02)
+    elif isinstance(module, ClassNorm):
+        nn.init.normal_(module.gain, mean=1.0, std=0.02)

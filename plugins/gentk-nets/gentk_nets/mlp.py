@@ -20,7 +20,8 @@ class MLPGenerator(Generator):
     """A multilayer perceptron from latents to all values of an image at once.
 
     x = output(W_k a(... a(W_1 z + b_1) ...) + b_k) with an activation a, W ~ N(0, 1/fan_in) and b = 0
-    at the start. Images of any shape; GMMN itself is `mlp,latent=10,prior=uniform`.
+    at the start; a class is read as a one-hot row behind z. Images of any shape; GMMN itself is
+    `mlp,latent=10,prior=uniform`.
 
     Args:
         image: Shape of the images.
@@ -29,6 +30,7 @@ class MLPGenerator(Generator):
         widths: Units of the hidden layers.
         activation: Non-linearity of the hidden layers.
         output: Last non-linearity; `sigmoid` makes `unit` images, `tanh` `signed` ones.
+        classes: Number of classes, which stand behind z in a latent; 0 for an unconditional generator.
 
     Raises:
         BadOption: If `latent` or a width is below 1.
@@ -45,13 +47,15 @@ class MLPGenerator(Generator):
         widths: tuple[int, ...] = (64, 256, 256, 1024),
         activation: Literal["relu", "sigmoid", "tanh"] = "relu",
         output: Literal["sigmoid", "tanh"] = "sigmoid",
+        classes: int = 0,
     ) -> None:
         super().__init__()
         at_least(1, "generator 'mlp'", {"latent": latent, "widths": min(widths, default=1)})
         self.image = image
-        self.prior = Prior(prior, latent)
+        at_least(0, "generator 'mlp'", {"classes": classes})
+        self.prior = Prior(prior, latent, classes=classes)
         self.range = "unit" if output == "sigmoid" else "signed"
-        sizes = (latent, *widths, image.channels * image.height * image.width)
+        sizes = (latent + classes, *widths, image.channels * image.height * image.width)
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(sizes):
             linear = nn.Linear(fan_in, fan_out)
@@ -62,6 +66,6 @@ class MLPGenerator(Generator):
         self.net = nn.Sequential(*layers)
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Return images (N, C, H, W) for `latents` (N, latent)."""
+        """Return images (N, C, H, W) for `latents` (N, latent + classes)."""
         values: Tensor = self.net(latents)
         return values.reshape(len(latents), *self.image)
