@@ -4,7 +4,7 @@
 --optimizer lr=1e-4         options alone: the recipe's component stays, with its other options
 --lr 1e-4                   the same (`SHORT`)
 --observer +evaluate        one more: those of the recipe stay
---stage ae.steps=100        a key of a stage's table
+--stage ae.steps=100        a key of a stage's table; ae.layer1.steps=100 of its own stage's
 --ema none                  takes back what the recipe says
 """
 
@@ -35,7 +35,8 @@ SUMS: Final = ("loss", "estimator")
 OPTIONS = re.compile(r"[A-Za-z_][\w-]*=")
 """How options without a component begin."""
 
-STAGE = re.compile(r"([\w-]+)\.(\w+)=(.*)", re.DOTALL)
+STAGE = re.compile(r"([\w-]+)\.((?:[\w-]+\.)*\w+)=(.*)", re.DOTALL)
+"""A key of a stage, or of a stage of that stage: `ae.steps=9`, `ae.layer1.steps=9`."""
 
 
 @dataclass(frozen=True)
@@ -176,5 +177,9 @@ def _staged(given: Any, base: Mapping[str, Mapping[str, Any]]) -> dict[str, dict
             hint = did_you_mean(name, tables)
             known = f"it has {', '.join(tables)}" if tables else "it has none; leave --stage out"
             raise UsageError(f"the recipe has no stage {name!r}; {hint}{known}")
-        tables[name][key] = value
+        if "." in key:
+            inner = tables[name].get("stage", [])
+            tables[name]["stage"] = [*inner, f"{key}={value}"] if isinstance(inner, list) else inner
+        else:
+            tables[name][key] = value
     return tables

@@ -34,6 +34,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "interfaces": {"interfaces", "events", "prior"},
     "mechanism": {
+        "budget",
         "precision",
         "digest",
         "summary",

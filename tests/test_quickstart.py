@@ -62,7 +62,7 @@ def test_the_readme_shows_the_run_that_make_run_makes():
     from pathlib import Path
 
     from gentk.registry import Registry
-    from gentk.runs.composing import resolve_recipe
+    from gentk.runs.resolving import resolve_recipe
 
     folder = resolve_recipe("quickstart", registry=Registry()).folder()
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

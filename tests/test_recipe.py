@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from gentk.errors import BadRecipe, UnknownName, UsageError
 from gentk.library import Library
 from gentk.recipe import PASSING, Recipe, resolve
+from gentk.registry import Registry
 from gentk.runs.record import overtaken
+from gentk.runs.stages import plan
 
 CHANGED = {
     "summary": "other",
@@ -230,6 +232,18 @@ def test_keys_of_stages_are_set_by_name() -> None:
 
     assert recipe.stage == {"ae": {"recipe": "ae", "batch": 7, "steps": "3"}, "b": {"steps": "1"}}
     assert recipe.identity() != resolve("x", table, {}).recipe.identity()
+
+
+def test_keys_of_stages_of_stages_are_set_by_name(tmp_path) -> None:
+    """`ae.layer1.steps` is the budget of the stage layer1 of the stage ae; its other keys stay."""
+    table = {"steps": 9, "codec": "stage:ae", "stage": {"ae": {"recipe": "ae"}}}
+    typed = {"stage": ("ae.layer1.steps=3", "ae.layer2.steps=2"), "out": str(tmp_path)}
+    registry = Registry()
+    (_, stage), *_ = plan(resolve("x", table, typed), registry)
+    inner = [each.recipe for _, each in plan(stage, registry)]
+
+    assert [recipe.steps for recipe in inner] == [3, 2]
+    assert inner[0].optimizer == "sgd,lr=0.1,momentum=0.5"
 
 
 @pytest.mark.parametrize("key", sorted(Recipe.model_fields))

@@ -12,7 +12,11 @@ from .flags import HELP, key_options
 from .sections import SectionedCommand, SectionedOption
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..recipe import Resolved
     from ..registry import Registry
+    from ..runs.folder import RunFolder
     from ..runs.trained import Run
 
 __all__ = ["command"]
@@ -66,37 +70,47 @@ def command(
     gentk run --seeds 3 --evaluate-every 500
     """
     from ..registry import Registry
+    from ..runs.folder import RunFolder
+    from ..runs.resolving import resolve_recipe
 
     given = {key: value for key, value in flags.items() if value not in (None, ())}
     registry = Registry()
     if evaluate_every is not None:
-        given["observer"] = _evaluating(recipe, given, registry, evaluate_every, quiet)
+        more = f"+evaluate,every={evaluate_every}" + (",quiet=true" if quiet else "")
+        given["observer"] = (*given.get("observer", ()), more)
     if seeds is not None:
         _run_seeds(recipe, given, registry, seeds, dry_run, quiet, evaluate_every)
     elif dry_run:
         _dry_run(recipe, given, registry)
     else:
-        made = _train(recipe, given, registry, quiet)
-        _settle(made, evaluate_every, quiet)
-        _echo_result(made)
+        resolved = resolve_recipe(recipe, given, registry=registry)
+        folder = RunFolder(resolved.folder())
+        result = folder.finished(resolved.recipe)
+        if result is None:
+            result = _train(recipe, given, registry, quiet).result
+        elif not quiet:
+            click.echo(f"note: {_finished(resolved, result)}", err=True)
+        _settle(folder, resolved.recipe.device, evaluate_every, quiet)
+        _echo_result(folder, result or {})
 
 
-def _settle(run: Run, every: int | None, quiet: bool) -> None:
+def _finished(resolved: Resolved, result: Mapping[str, Any]) -> str:
+    """Say that a run is finished, and what its budget has to do with that."""
+    r, steps = resolved.recipe, result["steps"]
+    if r.steps is not None and steps > r.steps:
+        return (
+            f"this run has {steps:,} steps already, more than the {r.steps:,} that are asked for, and "
+            "stays as it is; for a run of that length type another --out"
+        )
+    return f"this run is finished after {steps:,} steps; to go on with it type a larger --steps"
+
+
+def _settle(folder: RunFolder, device: str, every: int | None, quiet: bool) -> None:
     """Judge the end of a run that was finished before anybody asked for figures."""
-    from ..evaluation.observer import Evaluator
-
     if every is not None:
-        Evaluator(every=every, quiet=quiet).settle(run.folder.path, run.recipe.device)
+        from ..evaluation.observer import Evaluator
 
-
-def _evaluating(
-    recipe: str | None, flags: dict[str, Any], registry: Registry, every: int, quiet: bool
-) -> list[str]:
-    """Return the recipe's observers and the one that evaluates."""
-    from ..runs.composing import resolve_recipe
-
-    observers = resolve_recipe(recipe, flags, registry=registry).recipe.observer
-    return [*observers, f"evaluate,every={every}" + (",quiet=true" if quiet else "")]
+        Evaluator(every=every, quiet=quiet).settle(folder.path, device)
 
 
 def _run_seeds(
@@ -109,7 +123,8 @@ def _run_seeds(
     every: int | None,
 ) -> None:
     """Make several runs, or say which they would be."""
-    from ..runs.composing import check, resolve_recipe
+    from ..runs.composing import check
+    from ..runs.resolving import resolve_recipe
     from ..runs.seeds import seeded
 
     runs = seeded(recipe, flags, count, registry)
@@ -121,7 +136,7 @@ def _run_seeds(
             click.echo(f"{each['out']} (seed {each['seed']})")
         else:
             made = _train(recipe, each, registry, quiet)
-            _settle(made, every, quiet)
+            _settle(made.folder, made.recipe.device, every, quiet)
             click.echo(f"{made.folder.path}: loss {_written((made.result or {}).get('loss'))}")
     if not dry_run:
         places = printable(" ".join(shlex.quote(each["out"]) for each in runs))
@@ -130,8 +145,8 @@ def _run_seeds(
 
 
 def _dry_run(recipe: str | None, flags: dict[str, Any], registry: Registry) -> None:
-    from ..runs.composing import resolve_recipe
     from ..runs.rehearsal import rehearse
+    from ..runs.resolving import resolve_recipe
     from .resolved import echo
 
     resolved = resolve_recipe(recipe, flags, registry=registry)
@@ -157,18 +172,18 @@ def _train(recipe: str | None, flags: dict[str, Any], registry: Registry, quiet:
 
 def _silent(recipe: str | None, flags: dict[str, Any], registry: Registry) -> list[str]:
     """Return the recipe's observers but the one that prints."""
-    from ..runs.composing import resolve_recipe
+    from ..runs.resolving import resolve_recipe
     from ..selection import Selection
 
     observers = resolve_recipe(recipe, flags, registry=registry).recipe.observer
     return [text for text in observers if Selection.parse(text).name != "progress"]
 
 
-def _echo_result(run: Run) -> None:
+def _echo_result(run: RunFolder, result: Mapping[str, Any]) -> None:
     """Print what came out and what to type next."""
-    folder = run.folder.path
-    rows = {"folder": str(folder), **(run.result or {})}
-    grids = sorted(path for path in run.folder.samples.glob("*.png") if path.stem.isdigit())
+    folder = run.path
+    rows = {"folder": str(folder), **result}
+    grids = sorted(path for path in run.samples.glob("*.png") if path.stem.isdigit())
     if grids:
         rows["samples"] = str(grids[-1])
     shown = ("folder", "steps", "images", "seconds", "loss", "samples")

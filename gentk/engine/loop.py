@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ..budget import Budget
 from ..errors import CheckpointError, NonFinite
 from ..events import Checkpointed, Event, Noticed, Progress, Sampled, Stepped
 from ..interfaces import Observer
@@ -45,20 +46,6 @@ class Stateful(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> Any:
         """Take up a state."""
         ...
-
-
-@dataclass(frozen=True)
-class Budget:
-    """When to stop: after a number of steps, of seconds, or whichever comes first."""
-
-    steps: int | None = None
-    seconds: float | None = None
-
-    def fraction(self, steps: int, seconds: float) -> float:
-        """Return the share of the budget that is used; 1 or more means stop."""
-        by_steps = steps / self.steps if self.steps else 0.0
-        by_time = seconds / self.seconds if self.seconds else 0.0
-        return max(by_steps, by_time)
 
 
 @dataclass(frozen=True)

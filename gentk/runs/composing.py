@@ -6,7 +6,7 @@ the data, and weights last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
@@ -26,8 +26,7 @@ from ..families.lookup import family_of_all
 from ..families.needs import check_needs, needs_of
 from ..families.shared import SHARED, LossOptions, shared_options
 from ..interfaces import Encoder, Estimator, Generator, ImageShape, Loss
-from ..library import Library
-from ..recipe import Change, Decay, Recipe, Resolved, resolve
+from ..recipe import Change, Decay, Recipe, Resolved
 from ..registry import Registry
 from ..selection import Selection, distinct
 from .affordable import check_affordable
@@ -36,18 +35,11 @@ from .features import extractor_space
 from .folder import RunFolder
 from .images import judged_against, open_data
 from .optimizers import build_optimizer, check_change
+from .resolving import resolve_recipe
 
-__all__ = ["check", "check_codec", "check_encoder", "compose", "resolve_recipe", "settings_of"]
+__all__ = ["check", "check_codec", "check_encoder", "compose", "settings_of"]
 
 Notice = Callable[[str], None]
-
-
-def resolve_recipe(
-    recipe: str | None = None, flags: Mapping[str, Any] | None = None, *, registry: Registry
-) -> Resolved:
-    """Find a recipe by name or path (`quickstart` without one) and lay flags over it."""
-    name, table = Library(registry.modules).read(recipe or "quickstart")
-    return resolve(name, table, flags or {})
 
 
 @undisturbed()

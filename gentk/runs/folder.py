@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..engine import Checkpoints
+from ..budget import Budget
 from ..errors import RunError, did_you_mean
 from ..files import Damaged, cause, hold, read_document, write_document
 from ..files.lock import NAME as LOCK
+from ..recipe import Recipe
 from .schema import check_record
+
+if TYPE_CHECKING:
+    from ..engine import Checkpoints
 
 __all__ = ["RunFolder", "near"]
 
@@ -50,6 +54,9 @@ class RunFolder:
     @property
     def checkpoints(self) -> Checkpoints:
         """The checkpoints."""
+        # Here: whether a run is finished is told without torch.
+        from ..engine import Checkpoints
+
         return Checkpoints(self.path / "checkpoints")
 
     @property
@@ -127,6 +134,19 @@ class RunFolder:
             ) from error
         with held:
             yield
+
+    def finished(self, r: Recipe) -> dict[str, Any] | None:
+        """Return the result of this very run if its budget, which may have been raised, is used up.
+
+        Raises:
+            RunError: The folder holds another run, or files that are no run's.
+        """
+        result: dict[str, Any] | None = (self.claim(r.identity()) or {}).get("result")
+        if not result:
+            return None
+        budget = Budget(r.steps, r.minutes * 60 if r.minutes else None)
+        used_up = budget.fraction(result["steps"], result["seconds"]) >= 1
+        return result if used_up else None
 
     def claim(self, identity: str) -> dict[str, Any] | None:
         """Return the record of this very run, or None for a new folder.

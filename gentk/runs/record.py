@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-from ..engine import Budget
 from ..errors import RunError
 from ..events import Progress
 from ..families.composition import Composition
@@ -23,7 +22,6 @@ __all__ = [
     "recorded_versions",
     "result_of",
     "same_inputs",
-    "spent",
     "stretched",
 ]
 
@@ -64,12 +62,6 @@ def result_of(progress: Progress, last: dict[str, float]) -> dict[str, Any]:
         "seconds": round(progress.seconds, 3),
         **terms,
     }
-
-
-def spent(result: dict[str, Any], r: Recipe) -> float:
-    """Return the share of the (possibly raised) budget that a finished run has used."""
-    budget = Budget(r.steps, r.minutes * 60 if r.minutes else None)
-    return budget.fraction(result["steps"], result["seconds"])
 
 
 def same_inputs(record: dict[str, Any], c: Composition) -> None:

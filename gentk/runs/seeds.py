@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..registry import Registry
-from .composing import resolve_recipe
+from .resolving import resolve_recipe
 
 __all__ = ["seeded"]
 

@@ -14,7 +14,7 @@ names is not made, so that `--codec run:FOLDER` puts a finished run in its place
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import BadRecipe
@@ -23,7 +23,7 @@ from ..recipe import Resolved, resolve
 from ..registry import Registry
 from .folder import RunFolder
 
-__all__ = ["plan"]
+__all__ = ["budgets", "plan"]
 
 SHARED = ("data", "seed", "device", "dtype", "threads")
 
@@ -65,7 +65,34 @@ def _stage(
     base = Library(registry.modules).read(str(table["recipe"]))[1] if "recipe" in table else {}
     label = f"{of.name}, stage {name}"
     out = {"out": str(folder.stages / name)}
-    return resolve(label, {**base, **shared, **own, **out}, {})
+    # Keys of stages of the stage, as they are typed.
+    typed = {} if isinstance(own.get("stage"), Mapping) else {"stage": own.pop("stage", None)}
+    return resolve(label, {**base, **shared, **own, **out}, typed)
+
+
+def budgets(resolved: Resolved, stages: Sequence[tuple[str, Resolved]]) -> list[str]:
+    """Say what `--steps` or `--minutes` does not shorten: stages, which have budgets of their own."""
+    r = resolved.recipe
+    typed = [key for key in ("steps", "minutes") if resolved.origins[key].startswith("--")]
+    waiting = [
+        (name, stage)
+        for name, stage in stages
+        if RunFolder(stage.folder()).finished(stage.recipe) is None
+    ]
+    if not typed or not waiting:
+        return []
+    key = typed[0]
+    shown = ", ".join(f"{name} {_budget(stage)}" for name, stage in waiting)
+    words = " ".join(f"--stage {name}.{key}={getattr(r, key)}" for name, _ in waiting)
+    return [
+        f"--{key} is the budget of the run itself; the stages before it have their own ({shown}): "
+        f"for others add {words}"
+    ]
+
+
+def _budget(stage: Resolved) -> str:
+    r = stage.recipe
+    return f"{r.steps:,} steps" if r.steps else f"{r.minutes:g} minutes"
 
 
 def _located(value: Any, folder: RunFolder) -> Any:

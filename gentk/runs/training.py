@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -21,13 +22,14 @@ from ..files import clear
 from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
-from .composing import build, check, resolve_recipe, settings_of
+from .composing import build, check, settings_of
 from .earlier import warm_start
 from .folder import RunFolder
 from .optimizers import build_optimizer
-from .record import describe, overtaken, result_of, same_inputs, spent, stretched
+from .record import describe, overtaken, result_of, same_inputs, stretched
 from .rehearsal import rehearse
-from .stages import plan
+from .resolving import resolve_recipe
+from .stages import budgets, plan
 from .trained import Run, load
 
 __all__ = ["make", "run", "train"]
@@ -67,8 +69,12 @@ def make(
     registry: Registry,
     observers: list[Observer] | None = None,
     advance: Advance | None = None,
+    told: Sequence[str] = (),
 ) -> Run:
-    """Train a resolved recipe after its stages; what is finished already is only opened."""
+    """Train a resolved recipe after its stages; what is finished already is only opened.
+
+    What is `told` is said at the start of the first run that is trained.
+    """
     done = finished_run(resolved, registry)
     if done is not None:
         return done
@@ -80,8 +86,8 @@ def make(
         rehearse(resolved, registry)
     with RunFolder(resolved.folder()).owned():
         for _, stage in stages:
-            make(stage, registry, observers, advance)
-        notices: list[str] = []
+            make(stage, registry, observers, advance, [*told, *budgets(resolved, stages)])
+        notices = list(told)
         composition = build(resolved, registry, notices.append, advance)
         return train(composition, observers=observers, notices=notices, advance=advance)
 
@@ -94,8 +100,7 @@ def finished_run(resolved: Resolved, registry: Registry) -> Run | None:
     """
     r = resolved.recipe
     folder = RunFolder(resolved.folder())
-    record = folder.claim(r.identity())
-    if record is None or not record.get("result") or spent(record["result"], r) < 1:
+    if folder.finished(r) is None:
         return None
     return load(folder.path, registry=registry, device=r.device)
 

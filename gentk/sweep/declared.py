@@ -17,7 +17,8 @@ from ..evaluation.plan import Plan
 from ..evaluation.settled import pairs
 from ..recipe import Resolved
 from ..registry import Registry
-from ..runs.composing import check, resolve_recipe
+from ..runs.composing import check
+from ..runs.resolving import resolve_recipe
 from ..runs.stages import plan as stages_of
 from ..selection import Selection
 from .file import JudgeTable, RowTable, SweepFile, read_file

@@ -16,7 +16,8 @@ from ..evaluation.plan import Plan
 from ..overlay import SHORT
 from ..recipe import Recipe
 from ..registry import Registry
-from ..runs.composing import check, resolve_recipe
+from ..runs.composing import check
+from ..runs.resolving import resolve_recipe
 from ..runs.stages import plan as stages_of
 from .trial import Flags, Sweep, Trial, parts_of
 

@@ -133,6 +133,51 @@ def test_more_steps_extend_a_run(gentk, trained, place) -> None:
     assert steps == [1, 2, 3, 4, 5]
 
 
+def test_a_finished_run_says_so_and_keeps_what_it_has(gentk, trained) -> None:
+    """Typed again it says that it is finished; with fewer steps also that it has more already."""
+    same = gentk("run", *FAST, "--steps=3", "--out=done")
+    fewer = gentk("run", *FAST, "--steps=2", "--out=done")
+
+    assert "finished after 3 steps" in same.stderr
+    assert "--steps" in same.stderr
+    assert {"3", "2", "--out"} <= set(fewer.stderr.split())
+    assert same.stdout == fewer.stdout
+    assert gentk("run", *FAST, "--steps=3", "--out=done", "--quiet").stderr == ""
+
+
+def test_a_finished_run_is_told_without_torch(trained, shell) -> None:
+    """Nothing is imported that it does not need: the answer is there at once."""
+    words = ["gentk", "run", *FAST, "--steps=3", "--out=done"]
+    code = (
+        f"import sys; sys.argv = {words!r}\nfrom gentk.cli import main\ntry:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code\nassert 'torch' not in sys.modules"
+    )
+    done = shell(code)
+
+    assert done.returncode == 0, done.stderr
+    assert "gentk evaluate done" in done.stdout
+
+
+def test_budgets_of_stages_are_told_and_can_be_typed(gentk) -> None:
+    """`--steps` is the run's own: what stages have is said, with the option that shortens them."""
+    (Path.cwd() / "two.toml").write_text(
+        'data = "digits,limit=64"\ngenerator = "mlp,latent=4"\nloss = "moments"\nbatch = 8\n'
+        'extractor = ["stage:first"]\nsteps = 9\n'
+        '[stage.first]\nloss = "reconstruction"\nencoder = "mlp,widths=8"\n'
+        'generator = "mlp,latent=4"\nbatch = 8\nsteps = 4\n'
+    )
+    told = gentk("run", "two.toml", "--steps=1", "--out=a")
+    typed = gentk("run", "two.toml", "--steps=1", "--stage=first.steps=2", "--out=b")
+    steps = [
+        json.loads(Path(out, "stages/first/run.json").read_text())["result"]["steps"]
+        for out in "ab"
+    ]
+
+    assert (told.exit_code, typed.exit_code) == (0, 0), told.output + typed.output
+    assert "--stage first.steps=1" in told.stderr
+    assert steps == [4, 2]
+
+
 def test_newest_grid_is_named(gentk, trained) -> None:
     """Of the pictures in samples/ the one of the most images seen is named."""
     gentk("sample", "done", "-n", "4")

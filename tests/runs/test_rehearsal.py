@@ -7,8 +7,8 @@ import pytest
 import gentk
 from gentk.errors import Incompatible
 from gentk.registry import Registry
-from gentk.runs.composing import resolve_recipe
 from gentk.runs.rehearsal import known_shape, rehearse
+from gentk.runs.resolving import resolve_recipe
 
 
 def rehearsed(recipe, tmp_path, **flags):
