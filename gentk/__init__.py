@@ -1,41 +1,67 @@
 """gentk: generative models that match distributions in feature space, composed by name.
 
-`compose` checks a recipe and builds its parts, `run` trains (or resumes) it, `load` opens a finished
-run. Importing this package imports neither torch nor any plugin; the names below do so on first use.
+`compose` checks a recipe and builds its parts, `run` trains (or resumes) it, `load` opens a run,
+`sample` draws from it, `evaluate` compares its samples with data, `compare` sets runs side by side.
+Importing this package imports neither torch nor any plugin; the names below do so on first use.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .families import Composition as Composition
-    from .runs.composing import compose as compose
-    from .runs.trained import Run as Run
-    from .runs.trained import load as load
-    from .runs.training import run as run
+    from .errors import GentkError as GentkError
+    from .evaluation.evaluate import Evaluation as Evaluation
+    from .families.composition import Composition as Composition
+    from .grid import tile as tile
+    from .keywords import RecipeKeys as RecipeKeys
+    from .sweep.comparison import Comparison as Comparison
+    from .verbs import Run as Run
+    from .verbs import compare as compare
+    from .verbs import compose as compose
+    from .verbs import evaluate as evaluate
+    from .verbs import load as load
+    from .verbs import run as run
+    from .verbs import sample as sample
 
-__all__ = ["Composition", "Run", "__version__", "compose", "load", "run"]
+__all__ = [
+    "Comparison",
+    "Composition",
+    "Evaluation",
+    "GentkError",
+    "RecipeKeys",
+    "Run",
+    "__version__",
+    "compare",
+    "compose",
+    "evaluate",
+    "load",
+    "run",
+    "sample",
+    "tile",
+]
 
+# Hidden from type checkers, which would take every misspelt name for one that is there.
+if not TYPE_CHECKING:
+    PLACES = {
+        "Comparison": "sweep.comparison",
+        "Composition": "families.composition",
+        "Evaluation": "evaluation.evaluate",
+        "GentkError": "errors",
+        "RecipeKeys": "keywords",
+        "tile": "grid",
+    }
 
-def __getattr__(name: str) -> Any:
-    """Import the public names when they are first asked for."""
-    if name == "Composition":
-        from .families import Composition
+    def __getattr__(name: str) -> object:
+        """Import the public names when they are first asked for."""
+        if name not in __all__:
+            raise AttributeError(f"module 'gentk' has no attribute {name!r}", name=name)
+        from importlib import import_module
 
-        return Composition
-    if name == "compose":
-        from .runs.composing import compose
+        return getattr(import_module(f"{__name__}.{PLACES.get(name, 'verbs')}"), name)
 
-        return compose
-    if name in {"Run", "load"}:
-        from .runs import trained
-
-        return getattr(trained, name)
-    if name == "run":
-        from .runs.training import run
-
-        return run
-    raise AttributeError(f"module 'gentk' has no attribute {name!r}")
+    def __dir__() -> list[str]:
+        """List the public names, also those that have not been asked for yet."""
+        return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "PLACES", "annotations"})

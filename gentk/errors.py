@@ -37,6 +37,13 @@ class GentkError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback: the sentence.
+
+        `traceback.print_exception(error)` shows where it was raised.
+        """
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(GentkError):
     """The request itself is wrong: a name, an option, a value; `exit_code` 2."""

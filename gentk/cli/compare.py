@@ -13,10 +13,9 @@ from .flags import HELP
 from .sections import Command
 
 if TYPE_CHECKING:
-    from ..evaluation.measurement import Protocol
-    from ..sweep.comparison import Column, Comparison
+    from ..sweep.comparison import Comparison
 
-__all__ = ["check_form", "command", "sentence_of", "show"]
+__all__ = ["check_form", "command", "show"]
 
 
 @click.command(cls=Command, short_help="Compare runs by their figures.")
@@ -86,7 +85,7 @@ def show(
         click.echo(json.dumps({**_table(found), **(more or {})}, indent=2))
     elif found.columns:
         if markdown:
-            click.echo(_markdown(found))
+            click.echo(str(found))
         else:
             _echo(found)
     for note in found.notes:
@@ -98,61 +97,14 @@ def show(
 def _echo(found: Comparison) -> None:
     from .table import echo_table
 
-    for place, columns in _sections(found).items():
+    for place, columns in found.sections().items():
         click.echo(f"in {place}")
-        echo_table(*_lines(found, columns))
-        for line in _verdicts(found, columns):
+        echo_table(*found.lines(columns))
+        for line in found.verdicts(columns):
             click.echo(line)
         click.echo()
-    for line in _protocols(found):
+    for line in found.ways():
         click.echo(line)
-
-
-def _markdown(found: Comparison) -> str:
-    lines = []
-    for place, columns in _sections(found).items():
-        head, rows = _lines(found, columns)
-        lines += [f"In {place}:", "", f"| {' | '.join(head)} |"]
-        lines += ["|" + " --- |" * len(head), *(f"| {' | '.join(row)} |" for row in rows)]
-        lines += ["", *(f"- {line}" for line in _verdicts(found, columns)), ""]
-    return "\n\n".join(["\n".join(lines).rstrip("\n"), *_protocols(found)])
-
-
-def _sections(found: Comparison) -> dict[str, list[Column]]:
-    """Return the tables: where and how it was measured -> the columns."""
-    sections: dict[str, list[Column]] = {}
-    for column in found.columns:
-        sections.setdefault(_place(column), []).append(column)
-    return sections
-
-
-def _place(column: Column) -> str:
-    own = column.extractor.partition(",")[0] == "run"
-    place = f"{column.extractor} (each run's own encoder)" if own else column.extractor
-    return f"{place}, {column.label}" if column.label else place
-
-
-def _lines(found: Comparison, columns: list[Column]) -> tuple[list[str], list[list[str]]]:
-    """Return the headers and the rows of a table."""
-    rows = []
-    for group in found.groups:
-        cells = [found.cells.get((group, column)) for column in columns]
-        counts = [len(cell.values) for cell in cells if cell is not None]
-        most = max(counts, default=0)
-        texts = []
-        for cell in cells:
-            fewer = cell is not None and 1 < len(cell.values) < most
-            texts.append("-" if cell is None else str(cell))
-            texts[-1] += f" ({len(cell.values)} seeds)" if cell is not None and fewer else ""
-        failed = len(found.failed.get(group, ()))
-        seeds = str(most) + (f" (+{failed} failed)" if failed else "")
-        rows.append([group, *texts, seeds])
-    return ["run", *map(_title, columns), "seeds"], rows
-
-
-def _title(column: Column) -> str:
-    known = column.direction != "none"
-    return f"{column.name} ({column.direction} is better)" if known else column.name
 
 
 def _table(found: Comparison) -> dict[str, Any]:
@@ -199,8 +151,8 @@ def _draw(found: Comparison, path: Path) -> None:
                 spread = cell.std or cell.error or 0.0
                 panel.errorbar(cell.mean, place, xerr=spread, fmt="o", color="#1f4e79", capsize=3)
                 panel.plot(cell.values, [place] * len(cell.values), "|", color="#888888")
-        panel.set_title(_title(column).replace(" (", "\n("), fontsize=9)
-        panel.set_xlabel(_place(column), fontsize=6)
+        panel.set_title(column.heading.replace(" (", "\n("), fontsize=9)
+        panel.set_xlabel(column.place, fontsize=6)
         panel.grid(axis="x", linewidth=0.3)
     panels[0].set_yticks(range(len(groups)), groups, fontsize=8)
     panels[0].invert_yaxis()
@@ -208,27 +160,3 @@ def _draw(found: Comparison, path: Path) -> None:
 
     with replacing(path) as part:
         figure.savefig(part, dpi=150, format="png")
-
-
-def _verdicts(found: Comparison, columns: list[Column]) -> list[str]:
-    told = [(column.name, found.verdict(column)) for column in columns]
-    marked = any(cell.trained_on for (_, column), cell in found.cells.items() if column in columns)
-    note = ["*: trained in these features"] if marked else []
-    return [*(f"{name}: {verdict}" for name, verdict in told if verdict), *note]
-
-
-def _protocols(found: Comparison) -> list[str]:
-    """Return how the figures were measured: a sentence, or one for each way."""
-    ways: dict[str, list[str]] = {}
-    for column in found.columns:
-        ways.setdefault(sentence_of(found.protocols[column]), []).append(column.title)
-    end = "± is the standard deviation over seeds, or s.e. the standard error of one."
-    if len(ways) == 1:
-        return [f"{next(iter(ways))}; {end}"]
-    told = [f"{', '.join(dict.fromkeys(titles))}: {way}." for way, titles in ways.items()]
-    return [*told, end]
-
-
-def sentence_of(protocol: Protocol | None) -> str:
-    """Say in one sentence how values were measured; None is in different ways."""
-    return "the runs were measured differently" if protocol is None else protocol.sentence()

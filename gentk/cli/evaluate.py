@@ -139,7 +139,6 @@ def _protocol(evaluation: Evaluation) -> dict[str, JsonValue]:
 
 def _echo(evaluation: Evaluation, whole: bool) -> None:
     """Print a table for each extractor, and how values were measured: in a sentence, or all of it."""
-    from .compare import sentence_of
     from .table import echo_mapping
 
     several = len({one.subject for one in evaluation.measurements}) > 1
@@ -157,7 +156,7 @@ def _echo(evaluation: Evaluation, whole: bool) -> None:
     if whole:
         echo_mapping(_protocol(evaluation))
     else:
-        ways = dict.fromkeys(sentence_of(one.protocol) for one in evaluation.measurements)
+        ways = dict.fromkeys(one.protocol.sentence() for one in evaluation.measurements)
         click.echo(f"{'; '.join(ways)}; --protocol prints all of it")
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..data.imageset import ImageSet
 from ..engine.caller import undisturbed
 from ..engine.device import choose_device, set_threads
-from ..errors import GentkError, Incompatible, UsageError
+from ..errors import GentkError, Incompatible, UnknownName, UsageError, did_you_mean
+from ..markup import caption, page
 from ..registry import Registry
 from ..runs.images import open_data, open_held_out
 from ..selection import Selection
 from .bench import Bench, Beside, has_ratio
 from .judges import DEFAULT_JUDGE, Judge, judges_of, standard_judges
-from .measurement import Measurement
+from .measurement import Measurement, table_of
 from .plan import Context, Notice, Plan
 from .subjects import Subject, open_subject, sanity, some_of
 
@@ -30,15 +31,40 @@ class Evaluation:
         subject: What was judged, as typed.
         measurements: One a value.
         steps: How many steps a run had taken; None if it is none.
+        notes: Sentences that people should read, where nobody was told of them meanwhile.
     """
 
     subject: str
     measurements: list[Measurement]
     steps: int | None = None
+    notes: list[str] = field(default_factory=list)
 
     def of_subject(self) -> list[Measurement]:
         """Return the measurements of what was judged, without sanity rows."""
         return [m for m in self.measurements if m.subject == self.subject]
+
+    def __getitem__(self, name: str) -> Measurement:
+        """Return what was judged's first value of a name, such as `fd`: that of the first judge.
+
+        Raises:
+            UnknownName: There is no such value.
+        """
+        own = self.of_subject()
+        for measurement in own:
+            if measurement.name == name:
+                return measurement
+        known = list(dict.fromkeys(measurement.name for measurement in own))
+        near = did_you_mean(name, known)
+        raise UnknownName(f"no value {name!r} was measured; {near}there are {', '.join(known)}")
+
+    def __str__(self) -> str:
+        """Write the values, one a line."""
+        return "\n".join(f"{one.subject}: {one}" for one in self.measurements)
+
+    def _repr_html_(self) -> str:
+        """Show the values and how they were measured in a notebook."""
+        ways = dict.fromkeys(one.protocol.sentence() for one in self.measurements)
+        return page(table_of(self.measurements), *map(caption, [*ways, *self.notes]))
 
 
 @undisturbed()

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from ..data.imageset import ImageSet
 from ..feature_space import FeatureSpace
 from ..interfaces import MetricValue
+from ..markup import caption, page, rows_of
 from ..selection import Selection
 from ..version import __version__
 from .subjects import Subject
@@ -29,6 +30,7 @@ __all__ = [
     "own_extractor",
     "preparation_of",
     "protocol_of",
+    "table_of",
 ]
 
 Direction = Literal["lower", "higher", "none"]
@@ -183,6 +185,30 @@ class Measurement:
             protocol,
         )
 
+    def written(self) -> str:
+        """Return the value and its standard error, if one is known, as text."""
+        return f"{self.value:.4g}" + ("" if self.error is None else f" ± {self.error:.2g}")
+
+    def better(self) -> str:
+        """Return which values are better, as text; nothing where neither are."""
+        return "" if self.direction == "none" else self.direction
+
+    def mark(self) -> str:
+        """Return what stands behind the extractor if the run was trained in its features."""
+        return " (trained in these features)" if self.trained_on else ""
+
+    def __str__(self) -> str:
+        """Write the value, its error and where it was measured."""
+        return f"{self.name} {self.written()} in {self.extractor}{self.mark()}"
+
+    def __repr__(self) -> str:
+        """Write it with what it is of, on one line."""
+        return f"<{self} of {self.subject!r}>"
+
+    def _repr_html_(self) -> str:
+        """Show it and how it was measured in a notebook."""
+        return page(table_of([self]), caption(self.protocol.sentence()))
+
     @property
     def place(self) -> str:
         """The extractor, as it is called in comparisons: `run` for the run's own encoder."""
@@ -220,6 +246,15 @@ class Measurement:
             # The weights of a run's own encoder are part of what is judged.
             parts["extractor fingerprint"] = protocol.preparation.fingerprint
         return parts
+
+
+def table_of(measurements: Sequence[Measurement]) -> str:
+    """Return measurements as a table that a notebook shows, a row each."""
+    rows = [
+        [one.subject, one.name, one.written(), one.better(), f"{one.extractor}{one.mark()}"]
+        for one in measurements
+    ]
+    return rows_of(["subject", "metric", "value", "better", "extractor"], rows)
 
 
 def protocol_of(

@@ -37,7 +37,7 @@ class LossPart:
     estimator: Estimator | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Composition:
     """The parts of a run, built and fitting; those that the family of its loss does not use are None.
 
@@ -70,6 +70,19 @@ class Composition:
     critic: Critic | None = None
     codec: Codec | None = None
     finer: ImageSet | None = None
+
+    def __repr__(self) -> str:
+        """Say what it is made of, on one line."""
+        r = self.recipe
+        parts = {"generator": self.generator, "encoder": self.encoder, "critic": self.critic}
+        used = [getattr(r, name) for name, part in parts.items() if part is not None]
+        used += [r.loss, *([r.estimator] if self.estimator is not None else [])]
+        texts = [part if isinstance(part, str) else "+".join(part) for part in used]
+        place = f" in {' + '.join(r.extractor)}" if self.space is not None else ""
+        return (
+            f"<Composition {self.resolved.name!r}: {', '.join(texts)}{place}, "
+            f"{len(self.images):,} images of {self.images.name}, on {self.device}>"
+        )
 
     @property
     def recipe(self) -> Recipe:

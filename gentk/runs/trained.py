@@ -23,6 +23,7 @@ from ..recipe import Recipe
 from ..registry import Registry
 from ..seed import check_seed
 from ..selection import unquoted
+from . import history
 from .folder import RunFolder
 from .record import recorded_versions
 
@@ -58,6 +59,19 @@ class Run:
         return self.record.get("result")
 
     @property
+    def metrics(self) -> history.History:
+        """What it logged while it trained: a column a quantity, a row a step."""
+        return history.read(self.folder.metrics)
+
+    def __repr__(self) -> str:
+        """Say which run it is, and how far it is."""
+        counts = self.folder.checkpoints.steps()
+        steps = f"{counts[-1]:,} steps" if counts else "no checkpoint yet"
+        state = "finished" if self.result else "not finished"
+        name = self.record["recipe_name"]
+        return f"<Run {str(self.folder.path)!r} of recipe {name!r}: {steps}, {state}>"
+
+    @property
     def image(self) -> ImageShape:
         """The shape of the images it makes."""
         return ImageShape(*self.record["data"]["shape"])
@@ -80,7 +94,10 @@ class Run:
     @cached_property
     @undisturbed()
     def generator(self) -> Generator:
-        """The generator in eval mode: averaged weights where the run averaged them."""
+        """The generator in eval mode: averaged weights where the run averaged them.
+
+        What it makes is in its `range`, `signed` for [-1, 1]; `images` and `sample` return [0, 1].
+        """
         with randomness.lent(self.device):
             built = self.registry.build("generator", self.recipe.generator, image=self.shape)[0]
         filled = cast(Generator, self._filled(built, "generator", self.recipe.generator))

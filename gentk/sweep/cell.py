@@ -20,7 +20,10 @@ from typing import Literal
 
 from ..evaluation.measurement import Direction, Measurement
 
-__all__ = ["Cell", "Verdict", "cell_of", "verdict_of"]
+__all__ = ["UNITS", "Cell", "Verdict", "cell_of", "verdict_of"]
+
+UNITS = "± is the standard deviation over seeds, or s.e. the standard error of one."
+"""What stands after the mean in a cell."""
 
 LEVEL = 0.95
 """Two means are called different at this level."""

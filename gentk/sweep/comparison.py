@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from ..errors import UsageError
 from ..evaluation.measurement import Direction, Measurement, Protocol, differing, labels_of
-from .cell import Cell, cell_of
+from ..markup import caption, listing, page, rows_of
+from .cell import UNITS, Cell, cell_of
 
 __all__ = ["Column", "Comparison", "Entry", "tabulate"]
 
@@ -61,6 +62,19 @@ class Column:
         """What it is headed by."""
         return f"{self.name} ({self.label})" if self.label else self.name
 
+    @property
+    def heading(self) -> str:
+        """What it is headed by in a table of its place: its name, and which values are better."""
+        known = self.direction != "none"
+        return f"{self.name} ({self.direction} is better)" if known else self.name
+
+    @property
+    def place(self) -> str:
+        """Where and how it was measured."""
+        own = self.extractor.partition(",")[0] == "run"
+        place = f"{self.extractor} (each run's own encoder)" if own else self.extractor
+        return f"{place}, {self.label}" if self.label else place
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -106,6 +120,69 @@ class Comparison:
                 return f"no winner: {name} and {other} are within the noise"
         failed = any(self.failed.values())
         return f"best: {name}" + (", of the runs that did not fail" if failed else "")
+
+    def sections(self) -> dict[str, list[Column]]:
+        """Return the tables: where and how it was measured -> the columns."""
+        sections: dict[str, list[Column]] = {}
+        for column in self.columns:
+            sections.setdefault(column.place, []).append(column)
+        return sections
+
+    def lines(self, columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
+        """Return the headers and the rows of a table."""
+        rows = []
+        for group in self.groups:
+            cells = [self.cells.get((group, column)) for column in columns]
+            counts = [len(cell.values) for cell in cells if cell is not None]
+            most = max(counts, default=0)
+            texts = []
+            for cell in cells:
+                fewer = cell is not None and 1 < len(cell.values) < most
+                texts.append("-" if cell is None else str(cell))
+                texts[-1] += f" ({len(cell.values)} seeds)" if cell is not None and fewer else ""
+            failed = len(self.failed.get(group, ()))
+            seeds = str(most) + (f" (+{failed} failed)" if failed else "")
+            rows.append([group, *texts, seeds])
+        return ["run", *(column.heading for column in columns), "seeds"], rows
+
+    def verdicts(self, columns: Sequence[Column]) -> list[str]:
+        """Return what the columns of a table say: which group is best, or why none is called so."""
+        told = [(column.name, self.verdict(column)) for column in columns]
+        marked = any(
+            cell.trained_on for (_, column), cell in self.cells.items() if column in columns
+        )
+        note = ["*: trained in these features"] if marked else []
+        return [*(f"{name}: {verdict}" for name, verdict in told if verdict), *note]
+
+    def ways(self) -> list[str]:
+        """Return how the values were measured: a sentence, or one for each way."""
+        ways: dict[str, list[str]] = {}
+        for column in self.columns:
+            protocol = self.protocols[column]
+            way = "the runs were measured differently" if protocol is None else protocol.sentence()
+            ways.setdefault(way, []).append(column.title)
+        if len(ways) == 1:
+            return [f"{next(iter(ways))}; {UNITS}"]
+        told = [f"{', '.join(dict.fromkeys(titles))}: {way}." for way, titles in ways.items()]
+        return [*told, UNITS]
+
+    def __str__(self) -> str:
+        """Write it as Markdown."""
+        lines = []
+        for place, columns in self.sections().items():
+            head, rows = self.lines(columns)
+            lines += [f"In {place}:", "", f"| {' | '.join(head)} |"]
+            lines += ["|" + " --- |" * len(head), *(f"| {' | '.join(row)} |" for row in rows)]
+            lines += ["", *(f"- {line}" for line in self.verdicts(columns)), ""]
+        return "\n\n".join(["\n".join(lines).rstrip("\n"), *self.ways()])
+
+    def _repr_html_(self) -> str:
+        """Show it in a notebook."""
+        parts = []
+        for place, columns in self.sections().items():
+            parts += [rows_of(*self.lines(columns), title=f"in {place}")]
+            parts += [listing(self.verdicts(columns))]
+        return page(*parts, *map(caption, [*self.ways(), *self.notes]))
 
 
 def _withheld(column: Column, cells: Sequence[Cell]) -> str | None:

@@ -12,15 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..evaluation.measurement import Direction, Measurement
-from .cell import Cell, cell_of, verdict_of
+from .cell import UNITS, Cell, cell_of, verdict_of
 from .declared import Declared, Shown
 from .file import ClaimTable, RowTable
 from .row import Row
 from .trial import Trial, command_of
 
 __all__ = ["claims", "render"]
-
-UNITS = "± is the standard deviation over seeds, or s.e. the standard error of one."
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,290 @@
+"""Verbs: what gentk does, as functions for a script or a notebook. `import gentk` offers them.
+
+They are the commands of the same names: the same recipes, the same folders, the same sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from torch import Tensor
+
+from .errors import RunError, UsageError
+from .evaluation.evaluate import Evaluation
+from .evaluation.evaluate import evaluate as _evaluate
+from .evaluation.plan import Context, Plan
+from .evaluation.record import append_to_run
+from .families.base import Advance
+from .families.composition import Composition
+from .interfaces import Observer
+from .keywords import RecipeKeys
+from .markup import caption, page, picture, rows_of
+from .registry import Registry
+from .runs import trained
+from .runs.composing import compose as _compose
+from .runs.training import run as _run
+from .sweep.compare import compare as _compare
+from .sweep.comparison import Comparison
+
+if TYPE_CHECKING:
+    from .runs.plot import Plot
+
+__all__ = ["Run", "compare", "compose", "evaluate", "load", "run", "sample"]
+
+
+class Run(trained.Run):
+    """A run's folder, opened: to sample from, to judge, to look at.
+
+    Attributes:
+        generator: The network in eval mode. Its images are in `generator.range`, `signed` for
+            [-1, 1]; `sample` and `images` return them in [0, 1].
+    """
+
+    def evaluate(
+        self,
+        *,
+        against: str | None = None,
+        metrics: str | Sequence[str] = "fd",
+        extractors: str | Sequence[str] = (),
+        count: int = 5000,
+        seed: int = 0,
+        sanity: bool = False,
+        ratio: bool = True,
+        standard: bool = False,
+        threads: int | None = None,
+    ) -> Evaluation:
+        """Compare its samples with data, as `gentk.evaluate` does."""
+        return evaluate(
+            self,
+            against=against,
+            metrics=metrics,
+            extractors=extractors,
+            count=count,
+            seed=seed,
+            sanity=sanity,
+            ratio=ratio,
+            standard=standard,
+            threads=threads,
+        )
+
+    def plot(self, *names: str) -> Plot:
+        """Draw what it logged over its steps: a matplotlib figure.
+
+        Args:
+            names: Columns of `metrics`; by default all.
+
+        Raises:
+            RunError: matplotlib is not installed, nothing was logged, or there is no such column.
+        """
+        try:
+            from .runs.plot import plot
+        except ImportError as error:
+            raise RunError(
+                f"a plot needs matplotlib ({error}); type: pip install matplotlib, or use the columns "
+                "of run.metrics"
+            ) from error
+        return plot(self.metrics, names, self.name)
+
+    def _grid(self) -> Path | None:
+        """Return the newest sample grid, if there is one."""
+        grids = [path for path in self.folder.samples.glob("*.png") if path.stem.isdigit()]
+        return max(grids, default=None)
+
+    def _repr_png_(self) -> bytes | None:
+        """Show its newest sample grid in a notebook."""
+        grid = self._grid()
+        return None if grid is None else grid.read_bytes()
+
+    def _repr_html_(self) -> str:
+        """Show what it is, what came out and its newest sample grid in a notebook."""
+        keys = ("data", "extractor", "generator", "encoder", "critic", "loss", "estimator", "seed")
+        used = [(key, getattr(self.recipe, key)) for key in keys]
+        facts = [(key, _text(value)) for key, value in used if value is not None]
+        facts += [(key, _text(value)) for key, value in (self.result or {}).items()]
+        png = self._repr_png_()
+        drawn = "" if png is None else picture(png, f"samples of the run {self.name}")
+        return page(caption(repr(self)), drawn, rows_of((), facts))
+
+
+def compose(
+    recipe: str | Path | None = None,
+    *,
+    registry: Registry | None = None,
+    **keys: Unpack[RecipeKeys],
+) -> Composition:
+    """Check a recipe and build its parts, without training them.
+
+    Args:
+        recipe: Name of a recipe, or path of a TOML file; `quickstart` by default.
+        registry: Where names are looked up; by default everything installed.
+        keys: Keys of a recipe, over the recipe's values.
+
+    Raises:
+        GentkError: Anything unknown, ill-typed, missing or unfit, in one sentence.
+    """
+    return _compose(_word(recipe), registry=registry, **_words(keys))
+
+
+def run(
+    recipe: str | Path | None = None,
+    *,
+    registry: Registry | None = None,
+    observers: list[Observer] | None = None,
+    advance: Advance | None = None,
+    **keys: Unpack[RecipeKeys],
+) -> Run:
+    """Train a recipe, going on from its last checkpoint if it has one.
+
+    Args:
+        recipe: Name of a recipe, or path of a TOML file; `quickstart` by default.
+        registry: Where names are looked up; by default everything installed.
+        observers: Who is told, instead of those the recipe names.
+        advance: Called with what is being done before training starts, the number done, the total.
+        keys: Keys of a recipe, over the recipe's values.
+
+    Raises:
+        GentkError: Anything that keeps the run from starting or going on, in one sentence.
+        KeyboardInterrupt: After Ctrl-C; a checkpoint has been written, the same call goes on.
+    """
+    made = _run(
+        _word(recipe), registry=registry, observers=observers, advance=advance, **_words(keys)
+    )
+    return _opened(made)
+
+
+def load(folder: str | Path, *, registry: Registry | None = None, device: str = "auto") -> Run:
+    """Open the folder of a run; raise `RunError` if it is none, or has no checkpoint yet."""
+    return _opened(trained.load(folder, registry=registry, device=device))
+
+
+def sample(
+    run: trained.Run | str | Path,
+    count: int = 64,
+    *,
+    seed: int = 0,
+    truncation: float | None = None,
+    label: int | str | None = None,
+) -> Tensor:
+    """Return samples of a run, (count, C, H, W) float32 in [0, 1] on the CPU; same seed, same.
+
+    Args:
+        run: The run, or its folder.
+        count: How many.
+        seed: The seed.
+        truncation: The largest |z|: smaller ones give up variety for typical samples.
+        label: Of a conditional generator: the class of all, by index or name; drawn without it.
+
+    Raises:
+        GentkError: There is no such run or class, or a number is none.
+    """
+    opened = run if isinstance(run, trained.Run) else load(run)
+    return opened.sample(count, seed=seed, truncation=truncation, label=label)
+
+
+def evaluate(
+    subject: trained.Run | str | Path,
+    *,
+    against: str | None = None,
+    metrics: str | Sequence[str] = "fd",
+    extractors: str | Sequence[str] = (),
+    count: int = 5000,
+    seed: int = 0,
+    sanity: bool = False,
+    ratio: bool = True,
+    standard: bool = False,
+    device: str = "auto",
+    threads: int | None = None,
+    registry: Registry | None = None,
+    advance: Advance | None = None,
+) -> Evaluation:
+    """Compare samples with data; a run's values are kept in its folder, for `compare`.
+
+    Args:
+        subject: A run or its folder, a folder or npz file of images, or data by name.
+        against: The reference; of a run by default the test split of its own data.
+        metrics: What to compute, such as `"fd"` or `["fd", "kid"]`.
+        extractors: In whose features; by default in those of one that no recipe trains on.
+        count: How many samples to compare.
+        seed: The seed of the samples.
+        sanity: Judge real images, noise, blurred images and one repeated image too.
+        ratio: Report the ratio of `fd` to that of as many real images, `fdr`.
+        standard: Take the published Inception metrics instead of `metrics`.
+        device: Where to compute; of a run that is open already, where it is.
+        threads: CPU threads; torch's own choice without it.
+        registry: Where names are looked up; by default everything installed.
+        advance: Called with what is being done, the number done, and the total.
+
+    Raises:
+        GentkError: Anything unknown, missing or unfit, in one sentence.
+    """
+    if isinstance(subject, trained.Run):
+        registry = registry or subject.registry
+        device = str(subject.device) if device == "auto" else device
+        place = str(subject.folder.path)
+    else:
+        place = str(subject)
+    chosen = _several(metrics)
+    if standard and chosen not in ((), ("fd",)):
+        raise UsageError("standard=True has metrics of its own; drop metrics or standard")
+    plan = Plan(
+        against,
+        chosen or ("fd",),
+        _several(extractors),
+        count,
+        seed,
+        sanity=sanity,
+        ratio=ratio,
+        standard=standard,
+    )
+    notes: list[str] = []
+    context = Context(registry or Registry(), device, threads, notes.append, advance)
+    evaluation = replace(_evaluate(place, plan, context), notes=notes)
+    append_to_run(place, evaluation.measurements, evaluation.steps)
+    return evaluation
+
+
+def compare(runs: Iterable[trained.Run | str | Path], *, mixed: bool = False) -> Comparison:
+    """Compare finished runs by the values that `evaluate` left in their folders.
+
+    Args:
+        runs: The runs, or their folders; those that differ in their seed only are one row.
+        mixed: Compare values of different protocols too, and say in what they differ.
+
+    Raises:
+        UsageError: There are no runs, or they have no metric measured alike.
+        RunError: A folder is no finished run, or has no values.
+    """
+    several = [runs] if isinstance(runs, (trained.Run, str, Path)) else list(runs)
+    places = [str(one.folder.path if isinstance(one, trained.Run) else one) for one in several]
+    if not places:
+        raise UsageError("there are no runs to compare; give their folders, as in compare([a, b])")
+    return _compare(places, mixed=mixed)
+
+
+def _opened(run: trained.Run) -> Run:
+    return Run(run.folder, run.registry, str(run.device))
+
+
+def _word(value: str | Path | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _words(keys: RecipeKeys) -> dict[str, Any]:
+    """Return keys as recipes have them: paths as texts."""
+    return {key: str(v) if isinstance(v, Path) else v for key, v in keys.items()}
+
+
+def _several(texts: str | Sequence[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
+def _text(value: object) -> str:
+    """Write a value of a recipe or of a result as people read it."""
+    if isinstance(value, tuple):
+        return " + ".join(map(_text, value))
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
