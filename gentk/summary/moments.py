@@ -23,6 +23,7 @@ from torch import Tensor
 from ..errors import DataError
 from ..interfaces import Features, Summary
 from ..precision import double, home_of_float64
+from .checking import alike
 
 __all__ = ["MomentSums"]
 
@@ -63,7 +64,7 @@ class MomentSums(Summary):
             second: Which second moments to keep.
             like: A summary whose pivot to take; without one, the chunk's own mean.
         """
-        layout = tuple((name, value[0].numel()) for name, value in features.items())
+        layout = tuple((name, value[0].numel()) for name, value in alike(features).items())
         count = next(iter(features.values())).shape[0]
         if isinstance(like, MomentSums):
             pivot = like.pivot

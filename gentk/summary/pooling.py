@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..interfaces import Features
+from .checking import checked
 
 __all__ = ["pooled"]
 
@@ -12,5 +13,5 @@ def pooled(features: Features) -> Features:
     axes = {4: (2, 3), 3: (1,)}
     return {
         name: value.mean(axes[value.dim()]) if value.dim() in axes else value
-        for name, value in features.items()
+        for name, value in checked(features).items()
     }

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..interfaces import Features, Summary
+from .checking import alike
 
 __all__ = ["Samples"]
 
@@ -40,7 +41,7 @@ class Samples(Summary):
         Args:
             features: Layer -> (N, ...); flattened as torch does, maps in C, H, W order.
         """
-        rows = [value.flatten(1) for value in features.values()]
+        rows = [value.flatten(1) for value in alike(features).values()]
         layout = tuple((name, row.shape[1]) for name, row in zip(features, rows, strict=True))
         wide = torch.cat(rows, dim=1) if len(rows) > 1 else rows[0]
         return cls(wide if wide.dtype == torch.float64 else wide.float(), layout)

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from gentk.errors import BadOption
+from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import Estimator, StatisticKind, Statistics
 
 __all__ = ["AdamMovingAverage"]
@@ -97,6 +97,11 @@ class AdamMovingAverage(Estimator):
         """Take in one batch and return data - v."""
         tracked = {}
         for name, batch in model.items():
+            if f"gap_{name}" not in self._buffers:
+                raise Incompatible(
+                    f"estimator 'ama' does not follow {name!r} yet; call its start(data) with the "
+                    "statistics of the data first"
+                )
             if self.training:
                 self._step(name, data[name] - batch.detach())
             value = data[name] - self.get_buffer(f"gap_{name}")

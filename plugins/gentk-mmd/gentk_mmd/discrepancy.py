@@ -68,13 +68,21 @@ def mmd2(
         block: Rows in a block; None for what suits.
 
     Raises:
-        Incompatible: The features differ in number, or there are too few samples.
+        Incompatible: An argument is no tensor or no kernel, the features differ in number, or there are
+            too few samples.
     """
+    _check_types(x, y, kernel)
     if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:
         raise Incompatible(
             f"MMD compares samples of as many features, not {tuple(x.shape)} and {tuple(y.shape)}; "
             "take both from the same layers"
         )
+    for side, rows, weights in (("x", x, x_weights), ("y", y, y_weights)):
+        if weights is not None and tuple(weights.shape) != (len(rows),):
+            raise Incompatible(
+                f"{side}_weights are one a sample, ({len(rows)},), not {tuple(weights.shape)}; drop "
+                "them for equal ones"
+            )
     least = 2 if unbiased else 1
     if min(len(x), len(y)) < least:
         raise Incompatible(
@@ -89,6 +97,20 @@ def mmd2(
     )
     value: Tensor = _Discrepancy.apply(x.to(dtype), y.to(dtype), kernel, *sides, unbiased, block)
     return value
+
+
+def _check_types(x: object, y: object, kernel: object) -> None:
+    """Refuse what is no tensor or no kernel."""
+    for name, value in (("x", x), ("y", y)):
+        if not isinstance(value, Tensor):
+            raise Incompatible(
+                f"{name} is a tensor (N, D), not {type(value).__name__}; write torch.as_tensor({name})"
+            )
+    if not isinstance(kernel, Kernel):
+        raise Incompatible(
+            f"kernel is a kernel, not {kernel!r}; write gentk_mmd.kernels.Gaussian([1.0]), or another "
+            "of gentk_mmd.kernels"
+        )
 
 
 class _Side:

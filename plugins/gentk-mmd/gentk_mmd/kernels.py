@@ -21,12 +21,15 @@ hypothesis testing", Annals of Statistics 2013, arXiv:1207.6076 (energy).
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+
+from gentk.errors import Incompatible
 
 __all__ = [
     "BANDWIDTHS",
@@ -97,6 +100,7 @@ class Gaussian(Kernel):
     """
 
     def __init__(self, bandwidths: Sequence[float], convention: Convention = "standard") -> None:
+        _check_bandwidths(bandwidths)
         power = 2 if convention == "standard" else 1
         rates = [0.5 / s**power for s in bandwidths]
         self.mixture = _Exponentials(rates, 1 / len(rates) if convention == "standard" else 1.0)
@@ -120,6 +124,7 @@ class Laplacian(Kernel):
     """
 
     def __init__(self, bandwidths: Sequence[float], convention: Convention = "standard") -> None:
+        _check_bandwidths(bandwidths)
         weight = 1 / len(bandwidths) if convention == "standard" else 1.0
         self.mixture = _Exponentials([1 / s for s in bandwidths], weight)
         self.slope = self.mixture.slope / 2
@@ -222,6 +227,15 @@ class Polynomial(Kernel):
         base = t + 1
         torch.pow(base, self.degree - 1, out=t)
         return base.mul_(t), t
+
+
+def _check_bandwidths(bandwidths: object) -> None:
+    """Refuse what are no numbers above 0."""
+    numbers = list(bandwidths) if isinstance(bandwidths, Sequence) else []
+    if not numbers or not all(isinstance(s, (int, float)) and 0 < s < math.inf for s in numbers):
+        raise Incompatible(
+            f"bandwidths are one or more numbers above 0, not {bandwidths!r}; write [1.0]"
+        )
 
 
 class _Exponentials:
