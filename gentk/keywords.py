@@ -26,6 +26,7 @@ class RecipeKeys(TypedDict, total=False):
     encoder: str | None
     critic: str | None
     loss: Names
+    penalty: Names
     estimator: Names
     batch: int | None
     chunk: int | Literal["none"] | None

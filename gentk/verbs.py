@@ -100,7 +100,10 @@ class Run(trained.Run):
 
     def _repr_html_(self) -> str:
         """Show what it is, what came out and its newest sample grid in a notebook."""
-        keys = ("data", "extractor", "generator", "encoder", "critic", "loss", "estimator", "seed")
+        keys = (
+            *("data", "extractor", "generator", "encoder", "critic", "loss", "penalty"),
+            *("estimator", "seed"),
+        )
         used = [(key, getattr(self.recipe, key)) for key in keys]
         facts = [(key, _text(value)) for key, value in used if value is not None]
         facts += [(key, _text(value)) for key, value in (self.result or {}).items()]
