@@ -3,6 +3,7 @@
 from .adversarial import Adversarial
 from .autoencoding import Autoencoding
 from .averaging import WeightAverage
+from .buffers import LossBuffers
 from .checkpoint import Checkpoints
 from .collapse import Collapse
 from .discrepancy import Discrepancy
@@ -19,6 +20,7 @@ __all__ = [
     "Collapse",
     "Discrepancy",
     "Loop",
+    "LossBuffers",
     "Matching",
     "Phase",
     "Schedule",

@@ -23,6 +23,9 @@ from .randomness import Draws
 
 __all__ = ["Adversarial"]
 
+OBSERVED = "observed/"
+"""How what a loss observes is called in the log."""
+
 
 class Adversarial:
     """The objectives of the two phases of an adversarial run.
@@ -76,11 +79,15 @@ class Adversarial:
         `score/NAME/SIDE` is the mean of a score over samples, `spread/NAME/SIDE` its deviation; of the
         sides whose scores the loss looks at. `penalty/critic/NAME/TERM` are the penalties.
         """
-        return self._step("critic", self.loss.critic_loss) | penalise(critic=self.critic)
+        with self._constant("generator"):
+            shown = self._step("critic", self.loss.critic_loss)
+        observed = {name: value for name, value in shown.items() if name.startswith(OBSERVED)}
+        self.loss.after_critic_step({k.removeprefix(OBSERVED): v for k, v in observed.items()})
+        return shown | penalise(critic=self.critic)
 
     def generator_step(self) -> dict[str, Tensor]:
         """Add a step's gradient to generator and encoder and return `loss`, its terms and scores."""
-        with self._constant_critic():
+        with self._constant("critic"):
             shown = self._step("generator", self.loss.generator_loss)
         return shown | penalise(generator=self.generator, encoder=self.encoder)
 
@@ -103,9 +110,34 @@ class Adversarial:
             (total([objective, *besides.values()]) * play.share).backward()
             logged = {label: objective, **{f"{label}/{key}": v for key, v in terms.items()}}
             logged |= besides
+            if turn == "critic":
+                with torch.no_grad():
+                    seen = self.loss.observe(play)
+                logged |= {f"{OBSERVED}{name}": value for name, value in seen.items()}
             for key, value in (logged | _scores_of(play)).items():
                 shown[key] = shown.get(key, 0) + value.detach() * play.share
         return shown
+
+    @torch.no_grad()
+    def prepare(self) -> None:
+        """Show the loss two samples, if it wants to see any before the first step."""
+        if type(self.loss).prepare is AdversarialLoss.prepare:
+            return
+        networks = [n for n in (self.generator, self.critic, self.encoder) if n is not None]
+        training = [network.training for network in networks]
+        count = torch.arange(2)
+        x = self.minibatches.at(count % len(self.minibatches.images))
+        labels = self.minibatches.labels
+        y = None if labels is None else labels[count % len(labels)].to(self.device)
+        with self.draws.of("prepare"):
+            latents = self.generator.prior.draw(2, self.device)
+            for network in networks:
+                network.eval()
+            self.loss.prepare(
+                self._players().play("critic", Part(x, y, latents, slice(0, 2), 2, 0))
+            )
+        for network, mode in zip(networks, training, strict=True):
+            network.train(mode)
 
     def _players(self) -> Players:
         return Players(
@@ -132,9 +164,11 @@ class Adversarial:
             start += size
 
     @contextmanager
-    def _constant_critic(self) -> Iterator[None]:
-        """Let no gradient reach the critic's weights."""
-        asked = [p for p in self.critic.parameters() if p.requires_grad]
+    def _constant(self, phase: Turn) -> Iterator[None]:
+        """Let no gradient reach what a phase trains: the critic, or the loss's networks in it."""
+        own = self.loss.networks().get(phase)
+        constants = [*([self.critic] if phase == "critic" else []), *([own] if own else [])]
+        asked = [p for module in constants for p in module.parameters() if p.requires_grad]
         for parameter in asked:
             parameter.requires_grad_(False)
         try:

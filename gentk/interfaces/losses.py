@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .play import Play
 from .summary import Summary
@@ -160,6 +160,10 @@ class AdversarialLoss(Loss):
     samples, so that a chunked batch is gradient accumulation; a loss whose terms are not says so in
     `means`.
 
+    One that has a state is an `nn.Module` besides. Its buffers move once a step, in
+    `after_critic_step`, by means that `observe` took; its networks (`networks`) are trained in the
+    phase they belong to and constants in the other. Checkpoints keep both.
+
     Attributes:
         joint: Whether the gradient of the model's `inversion`, E(G(z)), goes on through it into G.
         means: Whether all terms are means over samples. A run whose `chunk` is below its batch is
@@ -178,6 +182,31 @@ class AdversarialLoss(Loss):
         """Return the terms that generator and encoder minimise, scalars by name.
 
         The data's scores teach the encoder where `play.pairs`; otherwise they are constants.
+        """
+
+    def prepare(self, play: Play) -> None:
+        """Make what depends on the other parts (a network on the critic's features), before any step.
+
+        Args:
+            play: Two samples a side, constants all of them, of networks in eval mode.
+        """
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Return networks of its own by the phase that trains them, `critic` or `generator`."""
+        return {}
+
+    def observe(self, play: Play) -> dict[str, Tensor]:
+        """Return what `after_critic_step` is to know of a critic's step: means over samples, by name.
+
+        Constants; they are averaged over the whole batch and shown as `observed/NAME`.
+        """
+        return {}
+
+    def after_critic_step(self, means: Mapping[str, Tensor]) -> None:
+        """Move its buffers, once a critic's step, in place and without waiting for the device.
+
+        Args:
+            means: What `observe` returned, over the whole batch.
         """
 
 

@@ -32,6 +32,7 @@ class AdversarialChecks(Suite):
         loss = self.make()
         if not isinstance(loss, AdversarialLoss):
             skip("it is no AdversarialLoss")
+        loss.prepare(Toy(self.scores).play(()))
         return loss
 
     def test_critic_and_generator_disagree(self) -> None:

@@ -32,6 +32,13 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
     kind = "loss"
     interface: ClassVar[type[Any]] = Loss
 
+    def summariser(self, text: str | None = None) -> Any:
+        """Return the loss, prepared as a run prepares it."""
+        loss = super().summariser(text)
+        if isinstance(loss, AdversarialLoss):
+            loss.prepare(Toy(self.scores).play(()))
+        return loss
+
     def terms(self, loss: Any, seed: int = 0) -> dict[str, Tensor]:
         """Return all terms of the loss, of inputs that ask for a gradient."""
         if isinstance(loss, MatchingLoss):

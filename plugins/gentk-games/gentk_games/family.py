@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from gentk.engine import Adversarial, Collapse
+from gentk.engine import Adversarial, Collapse, LossBuffers
 from gentk.errors import Incompatible
 from gentk.families import (
     Advance,
@@ -17,6 +17,7 @@ from gentk.families import (
     Program,
     Recipe,
     Registry,
+    Stateful,
     derive,
     labels_of,
     minibatches,
@@ -107,14 +108,26 @@ class AdversarialFamily(Family):
             seed=derive(r.seed, "game"),
             penalties={"critic": of_critic, "generator": of_generator},
         )
-        networks: dict[str, nn.Module] = {"generator": c.generator}
+        if isinstance(c.loss, nn.Module):
+            c.loss.to(c.device)
+        game.prepare()
+        learners: dict[str, nn.Module] = {"generator": c.generator}
         if c.encoder is not None:
-            networks["encoder"] = c.encoder
+            learners["encoder"] = c.encoder
+        critics: dict[str, nn.Module] = {"critic": c.critic}
+        for modules, phase in ((critics, "critic"), (learners, "generator")):
+            own = c.loss.networks().get(phase)
+            if own is not None:
+                modules[f"loss-{phase}"] = own.to(c.device)
         phases = [
-            Phase("critic", {"critic": c.critic}, game.critic_step, 0, averaged=False),
-            Phase("generator", networks, game.generator_step, r.batch),
+            Phase("critic", critics, game.critic_step, 0, averaged=False),
+            Phase("generator", learners, game.generator_step, r.batch),
         ]
-        return Program(phases, samples(c), {"data": batches, "draws": game.draws}, Collapse())
+        state: dict[str, Stateful] = {"data": batches, "draws": game.draws}
+        buffers = LossBuffers(c.loss)
+        if buffers.buffers:
+            state["loss"] = buffers
+        return Program(phases, samples(c), state, Collapse())
 
 
 def _check_reach(encoder: Encoder, prior: Prior, r: Recipe) -> None:
