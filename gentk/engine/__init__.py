@@ -3,7 +3,6 @@
 from .adversarial import Adversarial
 from .autoencoding import Autoencoding
 from .averaging import WeightAverage
-from .buffers import LossBuffers
 from .checkpoint import Checkpoints
 from .collapse import Collapse
 from .discrepancy import Discrepancy
@@ -20,7 +19,6 @@ __all__ = [
     "Collapse",
     "Discrepancy",
     "Loop",
-    "LossBuffers",
     "Matching",
     "Phase",
     "Schedule",

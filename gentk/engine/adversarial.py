@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..data.minibatches import Minibatches
 from ..interfaces import AdversarialLoss, Critic, Encoder, Generator, Penalty, Play, total
+from .buffers import LossBuffers
 from .chunks import chunk_sizes
 from .penalty import penalise
 from .playing import Part, Players, Turn
@@ -117,6 +118,11 @@ class Adversarial:
             for key, value in (logged | _scores_of(play)).items():
                 shown[key] = shown.get(key, 0) + value.detach() * play.share
         return shown
+
+    def state(self) -> dict[str, Draws | LossBuffers]:
+        """Return what a checkpoint keeps besides the networks and the order of the data."""
+        buffers = LossBuffers(self.loss)
+        return {"draws": self.draws, **({"loss": buffers} if buffers.buffers else {})}
 
     @torch.no_grad()
     def prepare(self) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from gentk.engine import Adversarial, Collapse, LossBuffers
+from gentk.engine import Adversarial, Collapse
 from gentk.errors import Incompatible
 from gentk.families import (
     Advance,
@@ -123,10 +123,7 @@ class AdversarialFamily(Family):
             Phase("critic", critics, game.critic_step, 0, averaged=False),
             Phase("generator", learners, game.generator_step, r.batch),
         ]
-        state: dict[str, Stateful] = {"data": batches, "draws": game.draws}
-        buffers = LossBuffers(c.loss)
-        if buffers.buffers:
-            state["loss"] = buffers
+        state: dict[str, Stateful] = {"data": batches, **game.state()}
         return Program(phases, samples(c), state, Collapse())
 
 
