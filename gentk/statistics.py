@@ -49,11 +49,13 @@ class DataSide:
         loss: The loss.
         space: Whose layers features are of.
         extractor: Whose features it sees; None for those of all.
+        classes: How many classes samples are of, where the loss goes by them.
     """
 
     loss: MatchingLoss
     space: FeatureSpace
     extractor: str | None = None
+    classes: int = 0
 
     @property
     def summary(self) -> type[Summary]:
@@ -73,6 +75,7 @@ class DataSide:
     def fingerprint(self) -> str:
         """Return the options that decide what is kept."""
         own = self.loss.fingerprint()
+        own += f" in {self.classes} classes" if "labels" in self.loss.needs else ""
         return own if self.extractor is None else f"{own} of {self.extractor}"
 
 

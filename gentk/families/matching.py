@@ -10,13 +10,13 @@ import torch
 from ..engine import Discrepancy, Matching, Phase, randomness
 from ..engine.loop import Stateful
 from ..errors import DataError, GentkError, Incompatible
-from ..interfaces import Estimator, Loss, MatchingLoss
+from ..interfaces import Critic, Encoder, Estimator, Generator, Loss, MatchingLoss
 from ..recipe import Recipe
 from ..registry import Registry
 from ..statistics import DataSide
 from ..summary import Samples
 from .base import Advance, Family, Program, samples
-from .composition import Composition
+from .composition import Composition, LossPart
 from .sides import data_sides, prepare
 
 __all__ = ["MatchingFamily"]
@@ -27,7 +27,7 @@ class MatchingFamily(Family):
 
     loss: ClassVar[type[Loss]] = MatchingLoss
     beside: ClassVar[tuple[type[Loss], ...]] = (MatchingLoss,)
-    uses = frozenset({"extractor", "estimator", "reference"})
+    uses = frozenset({"extractor", "estimator", "reference", "labels"})
     phases: ClassVar[dict[str, tuple[str, ...]]] = {"generator": ("generator",)}
 
     def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
@@ -48,15 +48,40 @@ class MatchingFamily(Family):
         drawn = issubclass(loss.data_summary, Samples)
         return self.uses if drawn else self.uses - {"reference"}
 
+    def fit(
+        self,
+        r: Recipe,
+        loss: Loss,
+        generator: Generator,
+        encoder: Encoder | None,
+        critic: Critic | None,
+    ) -> None:
+        """Refuse a loss that goes by classes where there are none, or too few samples of each."""
+        if "labels" not in loss.needs:
+            return
+        classes = generator.prior.classes
+        if not classes:
+            raise Incompatible(
+                f"loss {r.losses[0]!r} goes by classes and generator {r.generator!r} makes none; "
+                "write classes=N, as many as the data have, for the generator"
+            )
+        if r.batch < 2 * classes:
+            raise Incompatible(
+                f"loss {r.losses[0]!r} needs two samples of each class a step, and a batch of {r.batch} "
+                f"has fewer of {classes} classes; type --batch {2 * classes} or more"
+            )
+
     def program(self, c: Composition, advance: Advance | None) -> Program:
         """Summarise the data and start the estimators."""
         r = c.recipe
         assert c.space is not None
         state: dict[str, Stateful] = {}
-        sides = []
+        sides: list[DataSide] = []
         for part in c.losses:
             assert isinstance(part.loss, MatchingLoss)
-            sides.append(DataSide(part.loss, c.space))
+            self.fit(r.alone(len(sides)), part.loss, c.generator, None, None)
+            _check_classes(c, part)
+            sides.append(DataSide(part.loss, c.space, classes=c.generator.prior.classes))
         for side in sides:
             prepare(c, side)
         discrepancies = []
@@ -87,6 +112,31 @@ class MatchingFamily(Family):
                 objective.start(discrepancy)
         phase = Phase("generator", {"generator": c.generator}, objective, r.batch)
         return Program([phase], samples(c), state)
+
+
+def _check_classes(c: Composition, part: LossPart) -> None:
+    """Refuse data that have another number of classes than the generator, or too few images of one."""
+    if "labels" not in part.loss.needs:
+        return
+    classes, r = c.generator.prior.classes, c.recipe
+    assert part.estimator is not None and c.images.labels is not None
+    numbers = torch.bincount(c.images.labels, minlength=classes)
+    if len(numbers) > classes:
+        raise Incompatible(
+            f"{r.data!r} has the label {len(numbers) - 1} and generator {r.generator!r} makes classes 0 "
+            f"to {classes - 1}; write classes={len(numbers)} for the generator"
+        )
+    if int(numbers.min()) < 2:
+        raise Incompatible(
+            f"loss {part.text!r} needs two images of each class, and {r.data!r} has "
+            f"{int(numbers.min())} of class {int(numbers.argmin())}; add data, or write fewer classes "
+            "for the generator"
+        )
+    if 0 < part.estimator.seeding < 2 * classes:
+        raise Incompatible(
+            f"seeding={part.estimator.seeding} is fewer than two samples of each of {classes} classes; "
+            f"write seeding={2 * classes} or more"
+        )
 
 
 def _check_finite(discrepancies: Sequence[Discrepancy]) -> None:

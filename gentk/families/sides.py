@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -131,7 +131,8 @@ def _drawn(c: Composition, side: DataSide, whole: Summary | None, labels: Tensor
 
     else:
         assert isinstance(whole, Samples)
-        rows = whole
+        # Labels are not kept with rows; they are those of the data.
+        rows = whole if labels is None else replace(whole, labels=c.images.labels)
 
         def taken(indices: Tensor) -> Summary:
             return rows.take(indices)

@@ -1,8 +1,9 @@
 """Summaries: what is kept of a set of samples, so that parts of the set can be added up."""
 
 from ..interfaces import Summary
+from .classwise import ClassMoments
 from .moments import MomentSums
 from .pooling import pooled
 from .samples import Samples
 
-__all__ = ["MomentSums", "Samples", "Summary", "pooled"]
+__all__ = ["ClassMoments", "MomentSums", "Samples", "Summary", "pooled"]

@@ -25,7 +25,7 @@ from ..interfaces import Features, Summary
 from ..precision import double, home_of_float64
 from .checking import alike
 
-__all__ = ["MomentSums"]
+__all__ = ["MomentSums", "flat_rows"]
 
 Second = Literal["none", "diagonal", "full"]
 
@@ -69,11 +69,11 @@ class MomentSums(Summary):
         if isinstance(like, MomentSums):
             pivot = like.pivot
         else:
-            pivot = torch.cat([_rows(value.detach()).mean(0) for value in features.values()])
+            pivot = torch.cat([flat_rows(value.detach()).mean(0) for value in features.values()])
         if second == "full":
             # Products in float64: a covariance of fewer samples than features is singular, and
             # rounding it in float32 would invent directions.
-            rows = [_rows(value) for value in features.values()]
+            rows = [flat_rows(value) for value in features.values()]
             wide = double(torch.cat(rows, dim=1) - pivot)
             return cls(count, pivot, wide.sum(0), _products(wide), layout)
         mean, variance = map(double, _ColumnMoments.apply(*features.values()))
@@ -205,7 +205,7 @@ def _products(rows: Tensor, start_from: Tensor | None = None) -> Tensor:
     return products
 
 
-def _rows(feature: Tensor) -> Tensor:
+def flat_rows(feature: Tensor) -> Tensor:
     """Return a feature as rows (N, D), maps in H, W, C order: a view of a channels-last map."""
     if feature.dim() == 4:
         feature = feature.permute(0, 2, 3, 1)
@@ -247,7 +247,7 @@ class _ColumnMoments(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *features: Tensor) -> tuple[Tensor, Tensor]:
-        rows = [_rows(feature) for feature in features]
+        rows = [flat_rows(feature) for feature in features]
         layers = [_mean_and_variance(row) for row in rows]
         mean, variance = (torch.cat(parts) for parts in zip(*layers, strict=True))
         ctx.save_for_backward(mean, *features)
@@ -261,6 +261,6 @@ class _ColumnMoments(torch.autograd.Function):
         base = torch.addcmul(grads[0] / count, slope, mean, value=-1)
         parts = zip(features, base.split(sizes), slope.split(sizes), strict=True)
         return tuple(
-            _unrows(torch.addcmul(part, _rows(feature), steep), feature)
+            _unrows(torch.addcmul(part, flat_rows(feature), steep), feature)
             for feature, part, steep in parts
         )

@@ -55,8 +55,9 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
 
     def trial(self, loss: Any) -> AbstractContextManager[Composition]:
         """Return a composed run of the loss's family."""
+        own = {"generator": f"{NAME},classes=2"} if "labels" in loss.needs else {}
         # A recipe may name more than its family uses.
-        return composed(self.names, loss=self.spec, critic=self.critic, encoder=NAME)
+        return composed(self.names, loss=self.spec, critic=self.critic, encoder=NAME, **own)
 
     def test_terms_are_scalars(self) -> None:
         """It returns named scalars, floating point, finite, with a gradient."""

@@ -94,10 +94,11 @@ class Colours(Source):
 class LinearGenerator(Generator):
     """x = sigmoid(W z + b), of any shape."""
 
-    def __init__(self, *, image: ImageShape) -> None:
+    def __init__(self, *, image: ImageShape, classes: int = 0) -> None:
         super().__init__()
-        self.image, self.prior, self.range = image, Prior("normal", 4), "unit"
-        self.linear = nn.Linear(4, image.channels * image.height * image.width)
+        prior = Prior("normal", 4, classes=classes)
+        self.image, self.prior, self.range = image, prior, "unit"
+        self.linear = nn.Linear(4 + classes, image.channels * image.height * image.width)
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return images (N, C, H, W)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -30,6 +31,8 @@ class SummarisingSuite(Suite):
         made = self.make(text)
         if getattr(made, "preparation", 0):
             made.prepare(self.features(made.preparation, seed=9))
+        if "labels" in getattr(made, "needs", ()):
+            made.summarise = _labelled(made.summarise)
         return made
 
     def told(self, judge: Any, summary: Summary) -> dict[str, Any]:
@@ -145,6 +148,19 @@ class SummarisingSuite(Suite):
         assert mine.keys() == theirs.keys(), message
         gap = max(difference(mine[name], theirs[name]) for name in mine)
         assert gap < tolerance, f"{message} (relative {gap:.1e})"
+
+
+def _labelled(summarise: Callable[..., Summary]) -> Callable[..., Summary]:
+    """Return a `summarise` that takes samples without labels to be of two classes in turn."""
+
+    def with_labels(
+        features: Features, like: Summary | None = None, labels: Tensor | None = None
+    ) -> Summary:
+        count = len(next(iter(features.values())))
+        turns = torch.eye(2)[torch.arange(count) % 2]
+        return summarise(features, like, turns if labels is None else labels)
+
+    return with_labels
 
 
 def summarising(component: Any) -> Summarises:

@@ -89,12 +89,6 @@ class Asking(MatchingLoss):
         return ""
 
 
-class AskingForLabels(Asking):
-    """It would look at labels."""
-
-    needs = frozenset({"labels"})
-
-
 class AskingForMore(Asking):
     """It would look at what there is not."""
 
@@ -230,7 +224,6 @@ def composed(names: Registry, loss: str, **flags: str) -> gentk.Composition:
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("AskingForLabels", ["labels", "MatchingLoss"]),
         ("AskingForMore", ["'captions'", "encoder", "critic", "labels"]),
     ],
 )

@@ -4,7 +4,8 @@ With mu_j and sigma_j the mean and variance of feature j over a distribution
 
     D(data, model) = sum_j (mu_j^data - mu_j^model)^2 + sum_j (sigma_j^data - sigma_j^model)^2
 
-over every position of every layer of every extractor, unweighted: no pooling, no normalisation.
+over every position of every layer of every extractor, unweighted: no pooling, no normalisation. With
+`per-class=true` both are of the samples of one class, and D is the mean over classes.
 
 Source: C. Nogueira dos Santos, Y. Mroueh, I. Padhi, P. Dognin, "Learning Implicit Generative Models by
 Matching Perceptual Features", ICCV 2019, arXiv:1904.02762, eq. 2.
@@ -12,14 +13,14 @@ Matching Perceptual Features", ICCV 2019, arXiv:1904.02762, eq. 2.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
-from gentk.summary import MomentSums, Summary, pooled
+from gentk.summary import ClassMoments, MomentSums, Summary, pooled
 
 __all__ = ["FULL_LIMIT", "MomentsLoss"]
 
@@ -38,9 +39,11 @@ class MomentsLoss(MatchingLoss):
             in units of the data's standard deviation); `layer` by the layer's mean data variance.
         pool: `none` takes every position as a feature of its own; `mean` averages over positions.
         epsilon: Added to variances before division, relative to their mean.
+        per_class: Match the moments of each class by themselves, D being the mean over classes: for
+            conditional generators and data with labels.
     """
 
-    summary = MomentSums
+    summary: ClassVar[type[Summary]] = MomentSums
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class MomentsLoss(MatchingLoss):
         normalise: Literal["none", "feature", "layer"] = "none",
         pool: Literal["none", "mean"] = "none",
         epsilon: float = 1e-3,
+        per_class: bool = False,
     ) -> None:
         if covariance == "none" and normalise != "none":
             raise Incompatible(
@@ -60,6 +64,15 @@ class MomentsLoss(MatchingLoss):
             raise BadOption(
                 f"loss 'moments': epsilon is 0 or more, not {epsilon}; write epsilon=1e-3"
             )
+        if per_class and covariance == "full":
+            raise Incompatible(
+                "loss 'moments': covariance=full has no per-class=true, for want of memory; type "
+                "covariance=diagonal"
+            )
+        if per_class:
+            self.needs = frozenset({"labels"})
+            self.summary = ClassMoments  # type: ignore[misc]
+        self.per_class = per_class
         self.covariance = covariance
         self.unbiased = unbiased
         self.normalise = normalise
@@ -75,7 +88,7 @@ class MomentsLoss(MatchingLoss):
 
     def summarise(
         self, features: Features, like: Summary | None = None, labels: Tensor | None = None
-    ) -> MomentSums:
+    ) -> MomentSums | ClassMoments:
         """Return the moment sums of one chunk; raise `Incompatible` if D is too large for `full`."""
         if self.pool == "mean":
             features = pooled(features)
@@ -85,11 +98,14 @@ class MomentsLoss(MatchingLoss):
                 f"loss 'moments': covariance=full takes at most {FULL_LIMIT} features, here are "
                 f"{size}; type pool=mean, choose fewer layers, or covariance=diagonal"
             )
+        if self.per_class:
+            assert labels is not None
+            return ClassMoments.of(features, labels, self.covariance != "none", like)
         return MomentSums.of(features, self.covariance, like)
 
     def statistics(self, summary: Summary) -> Statistics:
-        """Return `mean` (D,) and `covariance`, (D,) or (D, D), float64."""
-        assert isinstance(summary, MomentSums)
+        """Return `mean` (D,) and `covariance`, (D,) or (D, D), float64; (classes, D) per class."""
+        assert isinstance(summary, MomentSums | ClassMoments)
         if self.covariance == "none":
             return {"mean": summary.mean()}
         return {"mean": summary.mean(), "covariance": summary.covariance(self.unbiased)}
@@ -99,9 +115,13 @@ class MomentsLoss(MatchingLoss):
         data = self.statistics(summary)
         if self.normalise == "none":
             return data
-        assert isinstance(summary, MomentSums)
-        covariance = data["covariance"]
-        variance = covariance if covariance.dim() == 1 else covariance.diagonal()
+        assert isinstance(summary, MomentSums | ClassMoments)
+        variance = data["covariance"]
+        if self.covariance == "full":
+            variance = variance.diagonal()
+        elif self.per_class:
+            # All classes are measured in the same units: the deviations within a class.
+            variance = variance.mean(0)
         if self.normalise == "layer":
             sizes = [size for _, size in summary.layout]
             parts = [part.mean().expand(part.numel()) for part in variance.split(sizes)]
@@ -119,10 +139,14 @@ class MomentsLoss(MatchingLoss):
         if weight is not None:
             root = weight.sqrt()
             gaps["mean"] = root * gaps["mean"]
-            full = gaps["covariance"].dim() == 2
+            full = self.covariance == "full"
             gaps["covariance"] = (torch.outer(root, root) if full else weight) * gaps["covariance"]
-        return {name: gap.flatten().dot(gap.flatten()) for name, gap in gaps.items()}
+        terms = {name: gap.flatten().dot(gap.flatten()) for name, gap in gaps.items()}
+        if not self.per_class:
+            return terms
+        return {name: term / len(gaps[name]) for name, term in terms.items()}
 
     def fingerprint(self) -> str:
         """Return the options that decide what is summarised."""
-        return f"moments-1 covariance={self.covariance} pool={self.pool}"
+        own = f"moments-1 covariance={self.covariance} pool={self.pool}"
+        return f"{own} per-class" if self.per_class else own
