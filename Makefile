@@ -12,7 +12,7 @@ DOCS := $(VENV)/.docs
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 PYTEST := PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
-.PHONY: run test check lint durations dist bench docs docs-reference results-curve results-rff clean
+.PHONY: run soak test check lint durations dist bench docs docs-reference results-curve results-rff clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
@@ -43,6 +43,9 @@ bench: $(STAMP)  ## speed as ratios, measured side by side
 	for bench in mmd metrics adversarial; do \
 		$(BIN)/python tests/bench/$$bench.py $(ARGUMENTS) || missed=1; \
 	done; exit $$missed
+
+soak: $(STAMP)  ## faults in numbers: docs/results/soak.md
+	$(BIN)/python tests/soak/soak.py $(ARGUMENTS)
 
 docs: $(DOCS)  ## the site, in build/docs; a warning is an error
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs

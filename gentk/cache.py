@@ -15,7 +15,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from .files import Damaged, NotRegular, cause, is_sealed, note
+from .files import Damaged, NotRegular, cause, clear, is_sealed, note
 from .summary import Summary
 from .tensors import write_tensors
 
@@ -87,4 +87,5 @@ def _read(path: Path, kind: type[Summary]) -> Summary | None:
 def _write(path: Path, summary: Summary) -> None:
     tensors, fields = summary.store()
     path.parent.mkdir(parents=True, exist_ok=True)
+    clear(path.parent)
     write_tensors(path, tensors, {FIELDS: json.dumps(fields)})

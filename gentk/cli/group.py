@@ -183,6 +183,8 @@ class Failures:
             text += (
                 "; type smaller sizes, such as --batch 64, or --chunk 16 for less memory at once"
             )
+        elif isinstance(error, ValueError) and "null byte" in str(error):
+            text, code = "a path cannot hold a null character; type another path", 2
         elif isinstance(error, RecursionError):
             text, code = "the input is nested too deeply; write it flatter", 1
         else:

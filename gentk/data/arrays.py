@@ -64,6 +64,8 @@ def _channels_last(images: NDArray[np.generic], source: str) -> NDArray[np.gener
             images = images.transpose(0, 2, 3, 1)
         if images.shape[3] == 1:
             images = images[..., 0]
+    if images.ndim >= 3 and 0 in images.shape[1:]:
+        raise DataError(f"{source} has the shape {images.shape}: its images have no pixels")
     if images.ndim == 3 or (images.ndim == 4 and images.shape[3] in (3, 4)):
         return images
     raise DataError(

@@ -9,10 +9,13 @@ under another name is cleared by the next owner of the folder.
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 import os
 import re
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +25,12 @@ from .reading import regular
 __all__ = ["cause", "clear", "replacing", "replacing_folder", "write_bytes"]
 
 _count = itertools.count()
+
+HOST = hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+"""This machine, in the names of what is being written."""
+
+DAY = 86_400
+"""Seconds after which nothing is being written any more."""
 
 MANY = 64
 """From so many files on, the whole disk is synced once and not every file."""
@@ -106,8 +115,10 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder; for its owner only."""
+    """Remove what killed processes left half-written in a folder; what is being written stays."""
     for part in folder.glob(".*.part") if folder.is_dir() else ():
+        if _is_being_written(part):
+            continue
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
         else:
@@ -116,7 +127,25 @@ def clear(folder: Path) -> None:
 
 def _part(path: Path) -> Path:
     """Return a name in the same folder that nobody else writes to; short enough for any system."""
-    return path.with_name(f".{path.name[:40]}.{os.getpid()}-{next(_count)}.part")
+    return path.with_name(f".{path.name[:40]}.{HOST}-{os.getpid()}-{next(_count)}.part")
+
+
+def _is_being_written(part: Path) -> bool:
+    """Say whether the process that writes under a name may be alive: of another host, for a day."""
+    who = re.fullmatch(r"\..*\.(\w+)-(\d+)-\d+\.part", part.name)
+    if who is None:
+        return False
+    if who[1] != HOST:
+        with suppress(OSError):
+            return time.time() - part.stat().st_mtime < DAY
+        return False
+    try:
+        os.kill(int(who[2]), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _sync(path: Path) -> None:

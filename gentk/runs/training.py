@@ -124,7 +124,8 @@ def train(
     set_threads(composition.recipe.threads)
     folder = RunFolder(composition.folder())
     with folder.owned():
-        clear(folder.path)
+        for place in (folder.path, folder.samples, folder.checkpoints.folder):
+            clear(place)
         return _train(composition, folder, observers, notices or [], advance)
 
 

@@ -80,13 +80,18 @@ def test_a_folder_is_replaced_whole(tmp_path):
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path):
-    """Files and folders under a writer's other name."""
-    (tmp_path / ".a.123-0.part").write_text("x")
-    (tmp_path / ".b.123-1.part").mkdir()
-    (tmp_path / "mine.part").write_text("x")
-    clear(tmp_path)
+    """Files and folders under a dead writer's other name; what a live one writes stays."""
+    with replacing(tmp_path / "alive") as part:
+        part.write_text("x")
+        for number in range(2):
+            dead = part.with_name(part.name.replace(f"-{os.getpid()}-", f"-{2**31 - 1 - number}-"))
+            dead.mkdir() if number else dead.write_text("x")
+        (tmp_path / ".a.part").write_text("x")
+        (tmp_path / "mine.part").write_text("x")
+        clear(tmp_path)
+        assert listed(tmp_path) == [part.name, "mine.part"]
 
-    assert listed(tmp_path) == ["mine.part"]
+    assert listed(tmp_path) == ["alive", "mine.part"]
 
 
 @pytest.mark.parametrize("indent", [None, 2])
