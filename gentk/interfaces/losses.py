@@ -26,9 +26,12 @@ class Loss(ABC):  # noqa: B024 - what a loss computes, its family's class says
     Attributes:
         needs: What a run must have for this loss: names of `NEEDS`. It is refused without, before
             anything trains; what each run of the loss's family has need not be named.
+        targets: Whether it draws to targets that are held constant, so that its gradient is not the
+            slope of its value in all that it looks at.
     """
 
     needs: frozenset[str] = frozenset()
+    targets: bool = False
 
 
 class MatchingLoss(Loss):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -13,7 +14,11 @@ from .partner import NAME
 from .plays import COUNT, Toy
 from .suite import Suite, skip
 
-__all__ = ["AdversarialChecks", "game_terms"]
+__all__ = ["AdversarialChecks", "game_terms", "nudged"]
+
+
+Nudged = tuple[Callable[[Sequence[Tensor]], Tensor], list[Tensor]]
+"""A value as a function of tensors, and where it is looked at."""
 
 
 class AdversarialChecks(Suite):
@@ -90,6 +95,19 @@ class AdversarialChecks(Suite):
                     f"{name} is not the mean over samples (relative {gap:.1e}): make it one, or say "
                     "means = False, so that --chunk is refused"
                 )
+
+
+def nudged(loss: AdversarialLoss, turn: str, scores: tuple[str, ...]) -> Nudged:
+    """Return a turn's value as a function of what is added to scores and features, and zeros."""
+    toy = Toy(scores)
+    toy.play()
+    zeros = {f"{side}/{k}": v for side, rows in toy.leaves.items() for k, v in rows.items()}
+
+    def value(rows: Sequence[Tensor]) -> Tensor:
+        own = Toy(scores, nudges=dict(zip(zeros, rows, strict=True)))
+        return total(getattr(loss, turn)(own.play()))
+
+    return value, [zero.detach() for zero in zeros.values()]
 
 
 def game_terms(loss: AdversarialLoss, toy: Toy) -> dict[str, Tensor]:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ..families import Composition
-from ..interfaces import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss
-from .adversarial import AdversarialChecks, game_terms
+from ..interfaces import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss, total
+from .adversarial import AdversarialChecks, Nudged, game_terms, nudged
 from .likeness import same
 from .matching import MatchingChecks
 from .partner import NAME
-from .plays import Toy
+from .plays import Toy, tensors_of
 from .reconstruction import ReconstructionChecks, image_pair
+from .slopes import slope_gap
 from .suite import skip
 from .trial import composed, trained
-from .watch import GRADIENTS, WAITS, forbidden
+from .watch import GRADIENTS, WAITS, elsewhere, forbidden
 
 __all__ = ["LossSuite"]
+
+STEEP = 0.2
+"""How far, relative to its length, a gradient may be from finite differences."""
 
 
 class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
@@ -39,19 +45,63 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
             loss.prepare(Toy(self.scores).play(()))
         return loss
 
-    def terms(self, loss: Any, seed: int = 0) -> dict[str, Tensor]:
+    def terms(self, loss: Any, seed: int = 0, device: str = "cpu") -> dict[str, Tensor]:
         """Return all terms of the loss, of inputs that ask for a gradient."""
         if isinstance(loss, MatchingLoss):
-            data = loss.summarise(self.features(8, seed=5))
-            model = {k: v.requires_grad_() for k, v in self.features(6, seed, 0.3).items()}
+            data = loss.summarise({k: v.to(device) for k, v in self.features(8, seed=5).items()})
+            rows = self.features(6, seed, 0.3)
+            model = {k: v.to(device).requires_grad_() for k, v in rows.items()}
             reference = loss.reference(data)
             return loss(reference, loss.statistics(loss.summarise(model, data)))
         if isinstance(loss, ReconstructionLoss):
             images, made = image_pair(loss.range, seed)
-            return loss(images, made.requires_grad_())
+            return loss(images.to(device), made.to(device).requires_grad_())
         if not isinstance(loss, AdversarialLoss):
             skip(f"what a {type(loss).__name__} is given, its family knows")
-        return game_terms(loss, Toy(self.scores, seed))
+        return game_terms(loss, Toy(self.scores, seed, device=device))
+
+    def values(self, loss: Any) -> Iterator[Nudged]:
+        """Yield what the loss minimises as a function of tensors, and where it is looked at."""
+        if isinstance(loss, MatchingLoss):
+            data = loss.summarise(self.features(8, seed=5))
+            rows = self.features(6, 0, 0.3)
+
+            def of_features(values: Sequence[Tensor]) -> Tensor:
+                model = dict(zip(rows, values, strict=True))
+                own = loss.statistics(loss.summarise(model, data))
+                return total(loss(loss.reference(data), own))
+
+            yield of_features, list(rows.values())
+        elif isinstance(loss, ReconstructionLoss):
+            images, made = image_pair(loss.range)
+            yield lambda values: total(loss(images, values[0])), [made]
+        elif isinstance(loss, AdversarialLoss):
+            for turn in ("critic_loss", "generator_loss"):
+                yield nudged(loss, turn, self.scores)
+        else:
+            skip(f"what a {type(loss).__name__} is given, its family knows")
+
+    def given(self, loss: Any) -> tuple[list[Tensor], Callable[[], Any]]:
+        """Return tensors that the loss is given, and what gives them to it."""
+        if isinstance(loss, MatchingLoss):
+            data = loss.summarise(self.features(8, seed=5))
+            reference = loss.reference(data)
+            model = loss.statistics(loss.summarise(self.features(6, 0, 0.3), data))
+            return [*reference.values(), *model.values()], lambda: loss(reference, model)
+        if isinstance(loss, ReconstructionLoss):
+            pair = image_pair(loss.range)
+            return list(pair), lambda: loss(*pair)
+        if not isinstance(loss, AdversarialLoss):
+            skip(f"what a {type(loss).__name__} is given, its family knows")
+        plays = [Toy(self.scores).play(()) for _ in range(2)]
+        tensors = [v for play in plays for side in play.sides.values() for v in tensors_of(side)]
+
+        def both() -> None:
+            with torch.no_grad():
+                loss.critic_loss(plays[0])
+                loss.generator_loss(plays[1])
+
+        return tensors, both
 
     def trial(self, loss: Any) -> AbstractContextManager[Composition]:
         """Return a composed run of the loss's family."""
@@ -91,6 +141,47 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
         with forbidden(GRADIENTS) as made:
             self.terms(loss)
         assert not made, f"it calls {', '.join(made)}; return terms, the engine does the rest"
+
+    def test_the_gradient_is_that_of_the_value(self) -> None:
+        """The gradient is the slope of the value, by finite differences, or `targets` is true."""
+        loss = self.summariser()
+        if loss.targets:
+            skip("it says that it draws to targets that are held constant")
+        for value, at in self.values(loss):
+            gap = slope_gap(value, at)
+            assert gap < STEEP, (
+                f"the gradient is not the slope of the value (relative {gap:.2g}): it has the wrong "
+                "sign, or lacks a part; say targets = True if a part of it is held constant on purpose"
+            )
+
+    def test_it_leaves_the_random_state_alone(self) -> None:
+        """It draws no numbers from torch's global random state, which a run's own come from."""
+        loss = self.summariser()
+        before = torch.get_rng_state()
+        self.terms(loss)
+        assert torch.equal(before, torch.get_rng_state()), (
+            "it draws from the global random state; use a torch.Generator of your own, or play.noise"
+        )
+
+    def test_what_it_is_given_is_left_alone(self) -> None:
+        """The data's statistics, images and scores are not changed in place: others are given them."""
+        loss = self.summariser()
+        given, compare = self.given(loss)
+        kept = [value.detach().clone() for value in given]
+        compare()
+        assert all(map(torch.equal, (value.detach() for value in given), kept)), (
+            "it changes what it is given in place"
+        )
+
+    def test_tensors_are_made_where_they_are_used(self) -> None:
+        """On another device it makes no tensor on the CPU, and reads no values: tried on `meta`."""
+        loss = self.summariser()
+        if getattr(loss, "preparation", 0):
+            skip("it is prepared with values, which there are none of on meta")
+        if isinstance(loss, nn.Module):
+            loss.to("meta")
+        with elsewhere():
+            self.terms(loss, device="meta")
 
     def test_a_run_uses_it(self) -> None:
         """A run of a few steps with it ends well."""

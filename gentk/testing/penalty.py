@@ -15,7 +15,7 @@ from .partner import GAME, NAME
 from .plays import COUNT, Toy
 from .suite import Suite, skip
 from .trial import composed, trained
-from .watch import GRADIENTS, WAITS, forbidden
+from .watch import GRADIENTS, WAITS, elsewhere, forbidden
 
 __all__ = ["PenaltySuite"]
 
@@ -112,6 +112,21 @@ class PenaltySuite(Suite):
         with forbidden(GRADIENTS) as made:
             self.terms(penalty)
         assert not made, f"it calls {', '.join(made)}; return terms, the engine does the rest"
+
+    def test_it_leaves_the_random_state_alone(self) -> None:
+        """It draws no numbers from torch's global random state, which a run's own come from."""
+        penalty = self.make()
+        before = torch.get_rng_state()
+        self.terms(penalty)
+        assert torch.equal(before, torch.get_rng_state()), (
+            "it draws from the global random state; use play.noise"
+        )
+
+    def test_tensors_are_made_where_they_are_used(self) -> None:
+        """On another device it makes no tensor on the CPU, and reads no values: tried on `meta`."""
+        penalty = self.make()
+        with elsewhere():
+            self.terms(penalty, Toy(self.scores, device="meta"))
 
     def test_a_run_uses_it(self) -> None:
         """A run of a few steps with it in the critic's steps ends well."""

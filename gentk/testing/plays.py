@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..interfaces import Critique, Play, Scores, Side
 
-__all__ = ["Toy", "play_of"]
+__all__ = ["Toy", "play_of", "tensors_of"]
 
 COUNT = 8
 """Samples of a side."""
@@ -63,6 +63,7 @@ class Toy:
         encoder: Whether there is one, and so what it makes.
         rows: The first of the samples, and the one after the last.
         dtype: Of all values.
+        nudges: `SIDE/NAME` -> what is added to a score or a feature instead of zeros.
         device: Where they are; on `meta` there are shapes and no values.
     """
 
@@ -73,6 +74,7 @@ class Toy:
     rows: tuple[int, int] = (0, COUNT)
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
+    nudges: Mapping[str, Tensor] = field(default_factory=dict)
     leaves: dict[str, dict[str, Tensor]] = field(default_factory=lambda: {"data": {}, "model": {}})
 
     def play(self, graphs: Collection[str] = ("data", "model")) -> Play:
@@ -121,7 +123,10 @@ class Toy:
         images, latents = rows("images", 3, 4, 4), rows("latents", 5)
         hidden = torch.tanh(images.flatten(1) @ self.weights["A"])
         said = {**self.critic(images, latents if self.pairs else None), "hidden": hidden}
-        leaves = {key: torch.zeros_like(value).requires_grad_() for key, value in said.items()}
+        leaves = {
+            key: self.nudges.get(f"{name}/{key}", torch.zeros_like(value)).requires_grad_()
+            for key, value in said.items()
+        }
         self.leaves[name].clear()
         self.leaves[name].update(leaves)
         seen = {key: value + leaves[key] for key, value in said.items()}
@@ -143,6 +148,13 @@ class Toy:
 
     def _put(self, value: Tensor) -> Tensor:
         return value.to(self.dtype).to(self.device)
+
+
+def tensors_of(side: Side) -> Iterator[Tensor]:
+    """Yield all tensors of a side."""
+    for name in ("images", "latents", "scores", "features", "reconstruction", "inversion"):
+        value = getattr(side, name)
+        yield from value.values() if isinstance(value, dict) else [value]
 
 
 def _noise(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import SkipTest
 
 import torch
 
-__all__ = ["GRADIENTS", "WAITS", "forbidden"]
+__all__ = ["GRADIENTS", "WAITS", "elsewhere", "forbidden"]
 
 WAITS: tuple[tuple[Any, str, str], ...] = (
     (torch.Tensor, "item", ".item()"),
@@ -51,3 +52,23 @@ def forbidden(calls: tuple[tuple[Any, str, str], ...]) -> Iterator[list[str]]:
                 delattr(owner, name)
             else:
                 setattr(owner, name, own)
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Turn what fails on the `meta` device, where tensors have shapes and no values, into a sentence.
+
+    Raises:
+        SkipTest: A value is read with `.item()`, which a check of its own tells.
+        AssertionError: A tensor was made on the CPU, or a value is read in another way.
+    """
+    try:
+        yield
+    except (RuntimeError, NotImplementedError) as error:
+        reason = " ".join(str(error).split())
+        if "item() cannot be called on meta" in reason:
+            raise SkipTest("it reads a value, which the check of waiting tells") from error
+        raise AssertionError(
+            f"with tensors on another device it ends in: {reason[:200]}; make tensors on the device "
+            "of what you are given (device=x.device, x.new_zeros), and read no values"
+        ) from error

@@ -47,7 +47,7 @@ class Counting(Right):
 
     def forward(self, data, model):
         self.calls += 1
-        return {"mean": super().forward(data, model)["mean"] * (1 + self.calls / 1000)}
+        return {"mean": super().forward(data, model)["mean"] * (1 + self.calls / 1e6)}
 
 
 class Waiting(Right):
@@ -64,6 +64,50 @@ class Stepping(Right):
     def forward(self, data, model):
         torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0).step()
         return super().forward(data, model)
+
+
+class Drawing(Right):
+    """It draws a number, and does nothing with it."""
+
+    def forward(self, data, model):
+        torch.rand(1)
+        return super().forward(data, model)
+
+
+class Elsewhere(Right):
+    """It makes a tensor on the CPU."""
+
+    def forward(self, data, model):
+        found = super().forward(data, model)["mean"]
+        return {"mean": (found * torch.ones(2).to(found.dtype)).mean()}
+
+
+class Meddling(Right):
+    """It changes the data's statistics."""
+
+    def forward(self, data, model):
+        found = super().forward(data, model)
+        data["mean"].mul_(1.001)
+        return found
+
+
+class Turned(torch.autograd.Function):
+    """The value as it is, the gradient against it."""
+
+    @staticmethod
+    def forward(ctx, value):
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx, slope):
+        return -slope
+
+
+class Climbing(Right):
+    """Its gradient has the wrong sign."""
+
+    def forward(self, data, model):
+        return {"mean": Turned.apply(super().forward(data, model)["mean"])}
 
 
 class Small(Right):
@@ -228,6 +272,10 @@ class SummedDistance(RightDistance):
 
 
 WRONG = {
+    "test_the_gradient_is_that_of_the_value": Climbing,
+    "test_it_leaves_the_random_state_alone": Drawing,
+    "test_what_it_is_given_is_left_alone": Meddling,
+    "test_tensors_are_made_where_they_are_used": Elsewhere,
     "test_terms_are_scalars": Whole,
     "test_it_keeps_no_state": Counting,
     "test_nothing_waits_for_the_device": Waiting,

@@ -48,7 +48,7 @@ class Counting(Right):
 
     def forward(self, play):
         self.calls += 1
-        return {"data": super().forward(play)["data"] * (1 + self.calls / 1000)}
+        return {"data": super().forward(play)["data"] * (1 + self.calls / 1e5)}
 
 
 class Waiting(Right):
@@ -76,7 +76,24 @@ class Small(Right):
         return super().forward(play)
 
 
+class Drawing(Right):
+    """It draws a number, and does nothing with it."""
+
+    def forward(self, play):
+        torch.rand(1)
+        return super().forward(play)
+
+
+class Elsewhere(Right):
+    """It makes a tensor on the CPU."""
+
+    def forward(self, play):
+        return {"data": (super().forward(play)["data"] * torch.ones(2)).mean()}
+
+
 WRONG = {
+    "test_it_leaves_the_random_state_alone": Drawing,
+    "test_tensors_are_made_where_they_are_used": Elsewhere,
     "test_terms_are_scalars": Detached,
     "test_it_says_where_it_differentiates": Undeclared,
     "test_terms_are_means": Summed,
