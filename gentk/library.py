@@ -78,6 +78,8 @@ class Library:
                     f"of {', '.join(sorted(self._recipes))}"
                 ) from error
         hint = did_you_mean(name, self._recipes)
+        if "=" in name:
+            hint = "options stand behind a comma, without a space: --data NAME,KEY=VALUE; "
         raise UnknownName(f"no recipe {name!r}; {hint}type: gentk list recipe")
 
 

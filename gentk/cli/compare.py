@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completion import complete_runs
 from .flags import HELP
 from .sections import Command
 
@@ -19,13 +20,20 @@ __all__ = ["check_form", "command", "show"]
 
 
 @click.command(cls=Command, short_help="Compare runs by their figures.")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_runs)
 @click.option("--mixed", is_flag=True, help="Also compare figures that were measured differently.")
 @click.option("--markdown", is_flag=True, help=HELP["--markdown"])
+@click.option("--latex", is_flag=True, help="Print LaTeX tables (booktabs).")
 @click.option("--json", "as_json", is_flag=True, help=HELP["--json"])
 @click.option("--png", type=click.Path(path_type=Path), help=HELP["--png"])
 def command(
-    *, runs: tuple[str, ...], mixed: bool, markdown: bool, as_json: bool, png: Path | None
+    *,
+    runs: tuple[str, ...],
+    mixed: bool,
+    markdown: bool,
+    latex: bool,
+    as_json: bool,
+    png: Path | None,
 ) -> None:
     """Compare finished runs by the figures that `gentk evaluate` left in their folders.
 
@@ -40,8 +48,16 @@ def command(
     """
     from ..sweep.compare import compare
 
+    if latex and (markdown or as_json):
+        raise click.UsageError("--latex, --markdown and --json are forms; drop all but one")
     check_form(markdown=markdown, as_json=as_json, png=png)
-    show(compare(runs, mixed=mixed), markdown=markdown, as_json=as_json, png=png)
+    comparison = compare(runs, mixed=mixed)
+    if latex:
+        from ..sweep.latex import latex as written
+
+        click.echo(written(comparison))
+    # Notes and the picture come with any form.
+    show(comparison, markdown=markdown, as_json=as_json, png=png, printed=latex)
 
 
 def check_form(*, markdown: bool, as_json: bool, png: Path | None) -> None:
@@ -71,6 +87,7 @@ def show(
     as_json: bool,
     png: Path | None,
     more: Mapping[str, Any] | None = None,
+    printed: bool = False,
 ) -> None:
     """Print a comparison as asked for, and draw it into a file.
 
@@ -80,10 +97,11 @@ def show(
         as_json: Print JSON.
         png: Where to draw it.
         more: What JSON holds besides.
+        printed: The table has been printed already.
     """
     if as_json:
         click.echo(json.dumps({**_table(found), **(more or {})}, indent=2))
-    elif found.columns:
+    elif found.columns and not printed:
         if markdown:
             click.echo(str(found))
         else:

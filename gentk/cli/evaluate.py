@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completion import complete_components, complete_runs
 from .flags import HELP, KeyOption
 from .sections import Command
 
@@ -29,7 +30,7 @@ MARKS = {
 
 
 @click.command(cls=Command, short_help="Compare samples with data.")
-@click.argument("subject", metavar="RUN|FOLDER|NPZ|DATA")
+@click.argument("subject", metavar="RUN|FOLDER|NPZ|DATA", shell_complete=complete_runs)
 @click.option(
     "--against",
     "--data",
@@ -37,8 +38,20 @@ MARKS = {
     metavar="DATA",
     help="The reference; a run's own data, test split, by default.",
 )
-@click.option("--metric", "metrics", multiple=True, help=HELP["--metric"])
-@click.option("--extractor", "extractors", multiple=True, help=HELP["--extractor"])
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help=HELP["--metric"],
+    shell_complete=complete_components("metric"),
+)
+@click.option(
+    "--extractor",
+    "extractors",
+    multiple=True,
+    help=HELP["--extractor"],
+    shell_complete=complete_components("extractor"),
+)
 @click.option("--standard", is_flag=True, help="The published Inception FID, KID, IS and PRDC.")
 @click.option("--floor", is_flag=True, help="Also judge real images, noise, blur, one real image.")
 @click.option(

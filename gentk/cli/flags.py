@@ -10,6 +10,7 @@ from collections.abc import Collection
 import click
 
 from ..keys import KEYS as WHAT
+from .completion import complete_components
 from .sections import SectionedOption
 
 __all__ = ["HELP", "KEYS", "KeyOption", "key_options"]
@@ -89,6 +90,8 @@ def key_options(skip: Collection[str] = ()) -> list[SectionedOption]:
             if name in skip:
                 continue
             many = name in REPEATABLE
-            flags.append(KeyOption([name], section=section, metavar=metavar, multiple=many))
+            key = name.removeprefix("--")
+            more = {"shell_complete": complete_components(key)} if metavar == "NAME" else {}
+            flags.append(KeyOption([name], section=section, metavar=metavar, multiple=many, **more))
             flags += [SHORT] if name == "--optimizer" else []
     return flags

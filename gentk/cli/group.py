@@ -19,6 +19,7 @@ from .. import __version__
 from ..errors import FileWarning, GentkError, did_you_mean
 from ..interrupts import catching, stopped_by
 from ..printable import printable
+from .meant import COMMAND, option_meant
 
 __all__ = ["Commands", "cli", "debug_option"]
 
@@ -33,24 +34,12 @@ COMMANDS = (
     "doctor",
     "plugin",
     "weights",
+    "completion",
 )
 """The commands, each the attribute `command` of the module of its name."""
 
 RENAMED = {"grid": "sweep"}
 """Names that commands had, which still work, and the names they have."""
-
-MEANT = {
-    **dict.fromkeys(("train", "fit", "resume", "continue", "start"), "run"),
-    **dict.fromkeys(("generate", "draw", "export"), "sample"),
-    **dict.fromkeys(("eval", "score", "fid", "metrics", "judge"), "evaluate"),
-    **dict.fromkeys(("info", "describe", "inspect"), "show"),
-    **dict.fromkeys(("ls", "components", "recipes"), "list"),
-    **dict.fromkeys(("table", "leaderboard", "diff"), "compare"),
-    **dict.fromkeys(("search", "tune"), "sweep"),
-    **dict.fromkeys(("check", "env", "version", "status"), "doctor"),
-}
-"""What other tools call commands, and the command that does it here."""
-
 
 ALLOCATION = re.compile(
     r"can't allocate memory|[Ss]torage size calculation overflowed|not enough memory|"
@@ -102,7 +91,7 @@ class Commands(click.Group):
             click.echo(f"note: gentk {name} is now called gentk {RENAMED[name]}", err=True)
             args = [RENAMED[name], *args[1:]]
         elif name not in COMMANDS and not name.startswith("-"):
-            known = MEANT.get(name.lower())
+            known = COMMAND.get(name.lower())
             hint = f"did you mean {known!r}?" if known else did_you_mean(name, COMMANDS)
             ctx.fail(f"no command {name!r}; {hint}".rstrip("; "))
         return super().resolve_command(ctx, args)
@@ -201,7 +190,16 @@ def _usage(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption):
         parameters = context.command.get_params(context) if context else []
         names = [name for each in parameters for name in each.opts]
-        message = f"no option {error.option_name!r}; {did_you_mean(error.option_name, names)}"
+        name = error.option_name
+        known = option_meant(name, names)
+        hint = f"did you mean {known}?" if known else did_you_mean(name, names)
+        message = f"no option {name!r}; {hint}"
+    elif isinstance(error, click.BadParameter):
+        # click names the type of a range, and ranges as a mathematician would.
+        message = re.sub(r"a valid (integer|float)( range)?", r"a number", message)
+        message = re.sub(
+            r"is not in the range x>=(\S+?)\.?$", r"is too small: at least \1", message
+        )
     help_of = context.command_path if context else "gentk"
     message = message.rstrip(".; ")
     joint = " type:" if message.endswith("?") else "; type:"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completion import complete_names
 from .sections import Command
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["check_kind", "command", "echo_broken"]
 
 
 @click.command(cls=Command, short_help="List components and recipes.")
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, shell_complete=complete_names)
 @click.argument("pattern", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, whose shape is kept.")
 def command(kind: str | None, pattern: str | None, as_json: bool) -> None:

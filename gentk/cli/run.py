@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..printable import printable
+from .completion import complete_recipes
 from .flags import HELP, key_options
 from .sections import SectionedCommand, SectionedOption
 
@@ -26,7 +27,10 @@ LAST = "What comes out"
 
 
 def _parameters() -> list[click.Parameter]:
-    flags: list[click.Parameter] = [click.Argument(["recipe"], required=False), *key_options()]
+    flags: list[click.Parameter] = [
+        click.Argument(["recipe"], required=False, shell_complete=complete_recipes),
+        *key_options(),
+    ]
     for name, metavar, text in (
         ("--seeds", "N", "Make N runs, their seeds from --seed on; folders end in -seed0, ..."),
         ("--evaluate-every", "N", "Figures every N steps and at the end, in figures.jsonl."),

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..printable import printable
+from .completion import complete_runs
 from .flags import HELP, KeyOption
 from .sections import Command
 
@@ -16,7 +17,7 @@ FORMS = ("grid", "folder", "npz", "interpolation", "neighbours", "reconstruction
 
 
 @click.command(cls=Command, short_help="Draw samples of a run.")
-@click.argument("run", metavar="RUN")
+@click.argument("run", metavar="RUN", shell_complete=complete_runs)
 @click.option("--as", "form", type=click.Choice(FORMS), default="grid", help="What to make.")
 @click.option(
     "-n", "count", type=click.IntRange(1), default=64, show_default=True, help="How many samples."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completion import complete_names
 from .sections import Command
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ __all__ = ["command", "find_named"]
 
 
 @click.command(cls=Command, short_help="Show a component's options, or a recipe.")
-@click.argument("words", nargs=-1, required=True, metavar="[KIND] NAME")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="[KIND] NAME", shell_complete=complete_names
+)
 def command(words: tuple[str, ...]) -> None:
     """Show what a component does and its options, or the text of a recipe.
 

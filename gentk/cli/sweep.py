@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from .completion import complete_recipes
 from .flags import HELP, key_options
 from .sections import SectionedCommand, SectionedOption
 
@@ -32,7 +33,12 @@ def _parameters() -> list[click.Parameter]:
         return SectionedOption([name], section=section, help=text, **more)
 
     flags: list[click.Parameter] = [
-        click.Argument(["recipe"], required=False, metavar="[RECIPE|FILE.toml]"),
+        click.Argument(
+            ["recipe"],
+            required=False,
+            metavar="[RECIPE|FILE.toml]",
+            shell_complete=complete_recipes,
+        ),
         option(
             "--over", "A value of a recipe's key; repeat it.", metavar="KEY=VALUE", multiple=True
         ),

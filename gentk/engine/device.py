@@ -11,7 +11,7 @@ import torch
 
 from ..errors import UsageError
 
-__all__ = ["choose_device", "describe_devices", "keep_memory", "set_threads"]
+__all__ = ["check_device", "choose_device", "describe_devices", "keep_memory", "set_threads"]
 
 KNOWN = ("cpu", "cuda", "mps")
 
@@ -28,16 +28,31 @@ def choose_device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    check_device(name)
+    device = torch.device(name)
     try:
-        device = torch.device(name)
-        if device.type not in KNOWN:
-            raise RuntimeError(f"{device.type} is not a device that gentk knows")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(
             f"device {name!r} cannot be used here; type --device cpu, cuda, cuda:N, mps or auto"
         ) from error
     return device
+
+
+def check_device(name: str) -> None:
+    """Refuse a name that is no device's, on this machine or another.
+
+    Raises:
+        UsageError: The name is unknown.
+    """
+    try:
+        known = name == "auto" or torch.device(name).type in KNOWN
+    except RuntimeError:
+        known = False
+    if not known:
+        raise UsageError(
+            f"there is no device {name!r}; type --device cpu, cuda, cuda:N, mps or auto"
+        )
 
 
 def describe_devices() -> dict[str, str]:

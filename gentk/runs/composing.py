@@ -18,7 +18,7 @@ from ..codec import Codec
 from ..data.imageset import ImageSet
 from ..engine import randomness
 from ..engine.caller import undisturbed
-from ..engine.device import choose_device, set_threads
+from ..engine.device import check_device, choose_device, set_threads
 from ..errors import Incompatible
 from ..families.base import KEYS, Advance, Family, labels_of
 from ..families.composition import Composition, LossPart
@@ -156,6 +156,7 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
         *(("estimator", text) for text in dict.fromkeys(r.estimators)),
         *(("observer", text) for text in r.observer),
     ]
+    check_device(r.device)
     # All names first: nothing is imported for a request that cannot be met.
     for kind, text in parts:
         registry.check(kind, text)

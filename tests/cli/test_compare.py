@@ -1,4 +1,4 @@
-"""`gentk run --seeds`, `evaluate`, `compare` and `grid`, as they are typed."""
+"""`gentk run --seeds`, `evaluate`, `compare` and `sweep`, as they are typed."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ def test_a_comparison_in_every_form(two, gentk, place):
     assert gentk(*both, "--markdown").stdout.count("| --- |") >= 1
     found = json.loads(gentk(*both, "--json").stdout)
     assert found["rows"][0]["seeds"] == [0, 1] and found["rows"][0]["std"] > 0
+    latex = gentk(*both, "--latex").stdout
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\bottomrule") >= 1
+    rows = [line for line in latex.splitlines() if line.endswith(r" \\")]
+    assert (
+        len({row.count(" & ") for row in rows}) == 1 and r"$\pm$" in latex and "±" not in rows[-1]
+    )
+    assert gentk(*both, "--latex", "--json").exit_code == 2
     assert gentk(*both, "--png", "x.png").exit_code == 0 and (place / "x.png").stat().st_size > 999
 
 

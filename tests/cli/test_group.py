@@ -61,7 +61,7 @@ def test_every_command_has_help_and_debug(gentk, name) -> None:
         (["--verson"], "no option '--verson'; did you mean '--version'? type: gentk --help"),
         (["sample"], "missing argument 'RUN'; type: gentk sample --help"),
         (["sample", "x", "--as", "movie"], "'movie' is not one of"),
-        (["sample", "x", "-n", "many"], "'many' is not a valid integer"),
+        (["sample", "x", "-n", "many"], "'many' is not a number"),
     ],
 )
 def test_misspelt_commands_are_one_sentence(refused, words, sentence) -> None:

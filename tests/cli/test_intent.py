@@ -69,6 +69,37 @@ TYPED = {
 }
 
 
+SLIPS = {
+    "epochs": (("run", "--epochs", "10"), "'--steps'"),
+    "a graphics card": (("run", "--gpu"), "'--device cuda'"),
+    "a file of settings": (("run", "--config", "x.toml"), "'gentk run FILE.toml'"),
+    "an option of the data as a flag": (("run", "--size", "32"), "--data size=VALUE"),
+    "a space for a comma": (("run", "--data", "digits", "size=32"), "NAME,KEY=VALUE"),
+    "a metric by its other name": (("evaluate", "digits", "--metric", "fid"), "'fd'"),
+    "a kind in the plural": (("list", "extractors"), "'extractor'"),
+    "a budget of nothing": (("run", "--minutes", "0"), "--minutes 5"),
+    "no samples": (("sample", "x", "-n", "0"), "at least 1"),
+    "another name of a device": (("run", "--device", "gpu", "--dry-run"), "--device c"),
+    "two dashes for one": (("evaluate", "x", "--n", "9"), "'-n'"),
+    "a setting of the optimizer": (
+        ("run", "--weight_decay", "1"),
+        "--optimizer weight_decay=VALUE",
+    ),
+    "a form of samples": (("sample", "x", "--as", "png"), "'folder'"),
+    "a data set with a dash": (("run", "--data", "cifar-10"), "'cifar10'"),
+    "a name in capitals": (("run", "--optimizer", "Adam", "--dry-run"), "'adam'"),
+}
+"""Slips that nobody's list names, and what the answer must hold."""
+
+
+@pytest.mark.parametrize("case", SLIPS)
+def test_slips_are_answered_with_what_to_type(refused, case) -> None:
+    """One sentence, code 2, nothing written."""
+    words, wanted = SLIPS[case]
+
+    assert wanted in refused(*words, code=2)
+
+
 @pytest.mark.parametrize("case", TYPED)
 def test_what_was_meant_is_offered(refused, place, case) -> None:
     """One sentence, with what to type in it; nothing is trained, nothing is written."""
@@ -99,6 +130,9 @@ def commands() -> dict[str, click.Command]:
     return found
 
 
+NO_OPTIONS = ("list", "show", "doctor", "weights", "plugin", "completion")
+
+
 @pytest.mark.parametrize("name", commands())
 def test_an_option_of_one_value_is_typed_once(name) -> None:
     """A second value would win without a word; options that take several stay as they are."""
@@ -116,7 +150,7 @@ def test_an_option_of_one_value_is_typed_once(name) -> None:
         assert result.exit_code == 2
         assert f"{option.opts[0]} is typed twice" in result.stderr, result.stderr
         assert result.stdout == ""
-    assert single or name.split()[0] in ("list", "show", "doctor", "weights", "plugin")
+    assert single or name.split()[0] in NO_OPTIONS
 
 
 def test_a_list_of_extractors_says_what_works_offline(gentk, monkeypatch, tmp_path) -> None:

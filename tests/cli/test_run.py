@@ -291,7 +291,7 @@ def test_interrupt_keeps_a_checkpoint_to_go_on_from(gentk, place) -> None:
         (["--batch=one"], "--batch takes a whole number, not 'one'; type --batch 64"),
         (["--batch=1"], "--batch takes at least 2, not '1'"),
         (["--decay=slow"], "--decay takes none, linear or cosine, not 'slow'"),
-        (["--device=tpu9"], "device 'tpu9' cannot be used here; type --device cpu"),
+        (["--device=tpu9"], "there is no device 'tpu9'; type --device cpu"),
         (["--steps=none"], "has no budget; add --steps 1000 or --minutes 5"),
     ],
 )
