@@ -158,8 +158,10 @@ def _decisive(r: Recipe, names: Mapping[str, str]) -> tuple[JsonValue, ...]:
 
 
 def _words(plan: Plan) -> list[str]:
-    """Return what decides a plan's values."""
-    return [*plan.words(), *(["--ratio"] if plan.ratio else [])]
+    """Return what decides a plan's values, in the words by which rows are known."""
+    # The reference's flag as it was called when the first rows were written.
+    words = ["--data" if word == "--against" else word for word in plan.words()]
+    return [*words, *(["--ratio"] if plan.ratio else [])]
 
 
 def command_of(recipe: str | None, flags: Flags) -> str:
