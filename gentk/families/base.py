@@ -31,6 +31,7 @@ __all__ = [
     "Advance",
     "Family",
     "Program",
+    "fit_penalties",
     "labels_of",
     "minibatches",
     "penalties",
@@ -122,6 +123,14 @@ def penalties(r: Recipe, phase: str, registry: Registry) -> dict[str, Penalty]:
         name: cast(Penalty, registry.build("penalty", text)[0])
         for name, text in zip(distinct(texts), texts, strict=True)
     }
+
+
+def fit_penalties(family: Family, r: Recipe, critic: Critic | None, registry: Registry) -> None:
+    """Refuse a critic that a penalty of a recipe cannot be of."""
+    for phase in sorted(family.penalised):
+        for penalty in penalties(r, phase, registry).values():
+            if critic is not None:
+                penalty.fit(critic)
 
 
 class Family(ABC):

@@ -18,7 +18,7 @@ from ..codec import Codec
 from ..data.view import View
 from ..engine import randomness
 from ..errors import GentkError, Incompatible
-from ..families.base import Family
+from ..families.base import Family, fit_penalties
 from ..families.lookup import family_of_all
 from ..families.shared import shared_options
 from ..feature_space import FeatureSpace
@@ -129,6 +129,7 @@ class _Rehearsal:
                 alone = r.alone(index)
                 g, e, critic = networks.generator, networks.encoder, networks.critic
                 family.fit(alone, part.loss, g, e, critic)
+            fit_penalties(family, r, networks.critic, self.registry)
             for count in (2, 1) if smallest == 1 else (2,):
                 _pass(networks, count, device)
 

@@ -15,7 +15,7 @@ from ..engine.caller import undisturbed
 from ..engine.device import keep_memory, set_threads
 from ..errors import RunError
 from ..events import Noticed, RunEnded, RunFailed, RunStarted
-from ..families.base import Advance, Program
+from ..families.base import Advance, Program, fit_penalties
 from ..families.composition import Composition
 from ..families.lookup import family_of_all
 from ..files import clear
@@ -147,7 +147,9 @@ def _train(
     else:
         warm_start(c)
     keep_memory(c.device)
-    program = family_of_all(c.losses, c.registry)[0].program(c, advance)
+    family = family_of_all(c.losses, c.registry)[0]
+    fit_penalties(family, r, c.critic, c.registry)
+    program = family.program(c, advance)
     folder.write({**describe(c), "result": None})
     loop = _loop(c, program, folder, watching)
     torch.manual_seed(randomness.derive(r.seed, "training"))

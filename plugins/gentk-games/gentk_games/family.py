@@ -90,10 +90,6 @@ class AdversarialFamily(Family):
         self.fit(r, c.loss, c.generator, c.encoder, c.critic)
         if c.critic.classes:
             _check_classes(c.critic.classes, c)
-        of_critic = penalties(r, "critic", c.registry)
-        of_generator = penalties(r, "generator", c.registry)
-        for penalty in (*of_critic.values(), *of_generator.values()):
-            penalty.fit(c.critic)
         batches = minibatches(c)
         game = Adversarial(
             c.generator,
@@ -106,7 +102,10 @@ class AdversarialFamily(Family):
             dtype=getattr(torch, r.dtype),
             device=c.device,
             seed=derive(r.seed, "game"),
-            penalties={"critic": of_critic, "generator": of_generator},
+            penalties={
+                "critic": penalties(r, "critic", c.registry),
+                "generator": penalties(r, "generator", c.registry),
+            },
         )
         if isinstance(c.loss, nn.Module):
             c.loss.to(c.device)

@@ -11,7 +11,9 @@ from torch import nn
 import gentk
 from gentk.errors import BadOption, Incompatible, UsageError
 from gentk.interfaces import total
-from gentk.runs.composing import compose
+from gentk.registry import Registry
+from gentk.runs.composing import compose, resolve_recipe
+from gentk.runs.rehearsal import rehearse
 from gentk.testing import play_of
 from gentk_games.gradient import GradientPenalty
 from gentk_games.wasserstein import WassersteinLoss
@@ -266,6 +268,22 @@ def test_what_does_not_fit_is_refused(tmp_path, flags, words):
     """By name, before anything trains."""
     with pytest.raises(Incompatible, match=words):
         train(tmp_path / "run", **flags)
+
+
+def test_a_critic_that_a_penalty_cannot_be_of_is_refused_by_a_rehearsal(tmp_path):
+    """Before data are read, as `--dry-run` does it."""
+    flags = {
+        **GAME,
+        "generator": "biggan,width=4,latent=8,embed=4,classes=10",
+        "critic": "biggan,width=4,classes=10",
+        "data": "cifar10",
+        "penalty": ["gradient"],
+        "steps": 1,
+    }
+    del flags["observers"]
+    resolved = resolve_recipe("quickstart", flags, registry=Registry())
+    with pytest.raises(Incompatible, match="at=data"):
+        rehearse(resolved, Registry())
 
 
 def test_unknown_penalties_and_clamps_are_refused(tmp_path):
