@@ -19,7 +19,7 @@ RUN = [
     *("--generator", "mlp,latent=8,widths=16", "--batch", "16", "--device", "cpu"),
     *("--threads", "1", "--steps", "100000", "--out", "out"),
 ]
-SLOW = "import gentk.{0} as m, time; m.{1} = lambda *a, **k: (print('here', flush=True), time.sleep(60))"
+SLOW = "import gentk.{0} as m, time; m.{1} = lambda *a, **k: (print('here', flush=True), time.sleep(600))"
 
 
 def start(place: Path, words: list[str], before: str = "") -> subprocess.Popen[str]:
@@ -38,7 +38,7 @@ def start(place: Path, words: list[str], before: str = "") -> subprocess.Popen[s
 
 def wait_for(path: Path) -> None:
     """Wait until a file is there."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while not path.exists() or not path.stat().st_size:
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -56,7 +56,7 @@ def test_training_ends_with_a_checkpoint(tmp_path, number, code):
     process = start(tmp_path, RUN)
     wait_for(tmp_path / "out" / "metrics.jsonl")
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=300)
 
     assert process.returncode == code, told
     assert "stopped by SIG" in told.splitlines()[-1] and "Traceback" not in told
@@ -72,7 +72,7 @@ def test_before_training_a_signal_ends_at_once(tmp_path, number):
     process = start(tmp_path, RUN, SLOW.format("statistics", "summarise_stream"))
     assert process.stdout is not None and process.stdout.readline() == "here\n"
     process.send_signal(number)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=300)
 
     assert process.returncode == 128 + number and "Traceback" not in told, told
     assert told.count("stopped") == 1 and left(tmp_path) == []
@@ -87,7 +87,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path):
     time.sleep(0.3)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=300)
 
     assert process.returncode == 130 and "Traceback" not in told, told
     assert left(tmp_path) == []
