@@ -69,7 +69,7 @@ def test_training_ends_with_a_checkpoint(tmp_path, number, code):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_before_training_a_signal_ends_at_once(tmp_path, number):
     """While the data are summarised: the run's folder is not left either."""
-    process = start(tmp_path, RUN, SLOW.format("statistics", "summarise_stream"))
+    process = start(tmp_path, RUN, SLOW.format("statistics", "_summarise"))
     assert process.stdout is not None and process.stdout.readline() == "here\n"
     process.send_signal(number)
     _, told = process.communicate(timeout=300)
