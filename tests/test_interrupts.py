@@ -19,7 +19,7 @@ RUN = [
     *("--generator", "mlp,latent=8,widths=16", "--batch", "16", "--device", "cpu"),
     *("--threads", "1", "--steps", "100000", "--out", "out"),
 ]
-SLOW = "import gentk.{0} as m, time; m.{1} = lambda *a, **k: (print('here', flush=True), time.sleep(600))"
+SLOW = "import gentk.{0} as m, time; m.{1} = lambda *a, **k: (print('here', flush=True), time.sleep(99))"
 
 
 def start(place: Path, words: list[str], before: str = "") -> subprocess.Popen[str]:
