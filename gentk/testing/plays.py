@@ -52,7 +52,7 @@ def play_of(
 class Toy:
     """A play of small tensors, with a graph from images and latents to scores and features.
 
-    s_k = u_k tanh(A x) / 2 + v_k z, features h = tanh(A x); the two sides differ in their means. To what
+    s_k = u_k tanh(A x) / 5 + v_k z / 10, features h = tanh(A x); the two sides differ in their means. To what
     the critic says tensors of zeros are added, `leaves`: the gradient there is that in the scores and
     features themselves.
 
@@ -107,9 +107,9 @@ class Toy:
         hidden = torch.tanh(images.flatten(1) @ self.weights["A"])
         scores = {}
         for name in self.scores:
-            score = 0.5 * (hidden @ self.weights[f"u {name}"])
+            score = 0.2 * (hidden @ self.weights[f"u {name}"])
             if latents is not None and name != "x":
-                score = score + 0.3 * (latents @ self.weights[f"v {name}"])
+                score = score + 0.1 * (latents @ self.weights[f"v {name}"])
             scores[name] = score
         return scores
 
