@@ -52,9 +52,9 @@ def play_of(
 class Toy:
     """A play of small tensors, with a graph from images and latents to scores and features.
 
-    s_k = u_k tanh(A x) / 5 + v_k z / 10, features h = tanh(A x); the two sides differ in their means. To what
-    the critic says tensors of zeros are added, `leaves`: the gradient there is that in the scores and
-    features themselves.
+    s_k = u_k tanh(A x) / 5 + v_k z / 10, features h = tanh(A x); the two sides differ in their means. To
+    what the critic says tensors of zeros are added, `leaves`: the gradient there is that in the scores
+    and features themselves.
 
     Attributes:
         scores: The scores there are.
