@@ -193,12 +193,17 @@ def test_vectors_of_spectral_norm_move_once_a_step():
     for _ in range(2):
         phase.step(Progress())
     assert all(torch.equal(*pair) for pair in seen) and not torch.equal(seen[0][0], seen[1][0])
-    # The first pass after a step is what one iteration from the vector before gives.
-    before = twin.parametrizations.weight[0].u.clone()
-    passed = twin.weight.detach()
+    # A step keeps what one iteration from the vector before gives; passes keep nothing.
+    norm = twin.parametrizations.weight[0]
+    weight, before = twin.parametrizations.weight.original.detach(), norm.u.clone()
+    assert twin.weight is not None and torch.equal(norm.u, before)
     Phase("twin", {"twin": twin}, dict, 0).step(Progress())
-    torch.testing.assert_close(twin.weight.detach(), passed)
-    assert not torch.equal(twin.parametrizations.weight[0].u, before)
+    v = nn.functional.normalize(weight.T @ before, dim=0)
+    torch.testing.assert_close(norm.u, nn.functional.normalize(weight @ v, dim=0))
+    # A run that goes on from u and the weight alone divides by the same.
+    again = copy.deepcopy(layer)
+    again.load_state_dict(layer.state_dict())
+    assert torch.equal(again.weight, layer.weight)
 
 
 def test_the_gradient_of_spectral_norm_goes_through_the_weight():
