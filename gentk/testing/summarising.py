@@ -33,7 +33,7 @@ class SummarisingSuite(Suite):
             made.prepare(self.features(made.preparation, seed=9))
         # A metric of labels is given them with its summaries, a loss of labels with its features.
         if isinstance(made, MatchingLoss) and "labels" in made.needs:
-            made.summarise = _labelled(made.summarise)
+            setattr(made, "summarise", _labelled(made.summarise))  # noqa: B010
         return made
 
     def told(self, judge: Any, summary: Summary) -> dict[str, Any]:
