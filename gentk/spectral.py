@@ -21,8 +21,8 @@ class SpectralNorm(nn.Module):
 
         v = W^T u / |W^T u|,    u' = W v / |W v|,    sigma = u'^T W v,
 
-    whose gradient goes through W alone. `before_step`, which the engine calls once before each step
-    that trains the weight, keeps u'; a call keeps nothing, so that however often the weight is used in
+    whose gradient goes through W alone. `before_update`, which the engine calls once a step, before the
+    weight moves, keeps u'; a call keeps nothing, so that however often the weight is used in
     the step, and in steps of other networks, it is divided by the same. u and W are the whole state: a
     run that goes on does so with the same bits. Averaged weights average u too, and an average of unit
     vectors is none, but the iteration makes it one again.
@@ -44,7 +44,7 @@ class SpectralNorm(nn.Module):
         self.register_buffer("u", functional.normalize(start, dim=0, eps=eps))
 
     @torch.no_grad()
-    def before_step(self, weight: Tensor) -> None:
+    def before_update(self, weight: Tensor) -> None:
         """Keep u': the engine says so, with the weight as it is trained."""
         self.u.copy_(self._iterated(weight.flatten(1))[0])
 

@@ -22,9 +22,9 @@ __all__ = ["Phase"]
 class Phase:
     """One thing that is optimised in turn.
 
-    Before each step the parts of its modules that have a method `before_step` are told, parametrizations
-    with the weight as it is trained: so vectors of spectral normalisation move once a step, however
-    often the weights are used in it.
+    Between a step's gradient and its update, the parts of its modules that have a method `before_update`
+    are told, parametrizations with the weight as it is trained: so vectors of spectral normalisation
+    move once a step, however often the weights are used in it.
 
     A family names everything up to `averaged`; what a recipe decides (optimisers, their schedules, the
     clip) is filled in by training.
@@ -53,7 +53,7 @@ class Phase:
     clamp: float | None = None
 
     def __post_init__(self) -> None:
-        """Look for the parts of the modules that want to be told before a step."""
+        """Look for the parts of the modules that want to be told before an update."""
         object.__setattr__(self, "_told", list(_told(self.modules.values())))
 
     @torch.no_grad()
@@ -69,8 +69,6 @@ class Phase:
             progress: How far the run is, for schedules.
             looks: Is given what tells later whether all was finite.
         """
-        for part in self._told:  # type: ignore[attr-defined]
-            part()
         for optimizer, schedule in self.optimizers.values():
             schedule.apply(progress)
             optimizer.zero_grad(set_to_none=True)
@@ -78,6 +76,8 @@ class Phase:
         if self.clip is not None:
             parameters = [p for module in self.modules.values() for p in module.parameters()]
             nn.utils.clip_grad_norm_(parameters, self.clip)
+        for part in self._told:  # type: ignore[attr-defined]
+            part()
         for optimizer, _ in self.optimizers.values():
             optimizer.step()
         if self.clamp is not None:
@@ -89,18 +89,18 @@ class Phase:
 
 
 def _told(modules: Iterable[nn.Module]) -> Iterator[Callable[[], None]]:
-    """Yield what tells parts of modules that a step begins."""
+    """Yield what tells parts of modules that their weights are about to move."""
     parts = [part for module in modules for part in module.modules()]
     lists = [part for part in parts if isinstance(part, ParametrizationList)]
     within = {id(own) for each in lists for own in each}
     for each in lists:
-        yield from (partial(_tell, each, own) for own in each if hasattr(own, "before_step"))
+        yield from (partial(_tell, each, own) for own in each if hasattr(own, "before_update"))
     for part in parts:
-        if id(part) not in within and hasattr(type(part), "before_step"):
-            told: Callable[[], None] = getattr(part, "before_step")  # noqa: B009 - of no known type
+        if id(part) not in within and hasattr(type(part), "before_update"):
+            told: Callable[[], None] = getattr(part, "before_update")  # noqa: B009 - of no known type
             yield told
 
 
 def _tell(owner: ParametrizationList, part: Any) -> None:
     """Tell a parametrization, with the weight as it is trained."""
-    part.before_step(owner.original)
+    part.before_update(owner.original)

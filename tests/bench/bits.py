@@ -28,6 +28,8 @@ CASES = {
     "moments, ama": f"quickstart {TINY} --extractor pixels",
     "moments, ma, chunks": f"quickstart {TINY} --extractor pixels --estimator ma --chunk 5",
     "moments, resnet": "quickstart --data digits --batch 16 --chunk 8",
+    "moments, spectral norm": f"quickstart --data {COLOUR} --batch 8 --extractor pixels "
+    "--generator biggan,latent=80,width=8",
     "mmd, fresh minibatches": f"quickstart {TINY} --extractor pixels --loss mmd --estimator batch",
     "mmd, queue": f"quickstart {TINY} --extractor pixels --loss mmd --estimator queue",
     "auto-encoder, stages": "staged.toml",

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from gentk.engine import Phase
+from gentk.engine.schedule import Schedule
 from gentk.errors import BadOption, Incompatible
 from gentk.events import Progress
 from gentk.interfaces import ImageShape
@@ -172,7 +173,7 @@ def test_power_iteration_belongs_to_training():
     torch.testing.assert_close(norm(weight), before)
     norm.train()(weight)
     torch.testing.assert_close(norm.u, 0.1 * kept)
-    norm.before_step(weight)
+    norm.before_update(weight)
     assert not torch.allclose(norm.u, 0.1 * kept)
 
 
@@ -196,7 +197,8 @@ def test_vectors_of_spectral_norm_move_once_a_step():
     # A step keeps what one iteration from the vector before gives; passes keep nothing.
     norm = twin.parametrizations.weight[0]
     weight, before = twin.parametrizations.weight.original.detach(), norm.u.clone()
-    assert twin.weight is not None and torch.equal(norm.u, before)
+    twin(torch.zeros(1, 6))
+    assert torch.equal(norm.u, before)
     Phase("twin", {"twin": twin}, dict, 0).step(Progress())
     v = nn.functional.normalize(weight.T @ before, dim=0)
     torch.testing.assert_close(norm.u, nn.functional.normalize(weight @ v, dim=0))
@@ -204,6 +206,37 @@ def test_vectors_of_spectral_norm_move_once_a_step():
     again = copy.deepcopy(layer)
     again.load_state_dict(layer.state_dict())
     assert torch.equal(again.weight, layer.weight)
+
+
+def test_a_step_of_one_pass_is_that_of_a_norm_that_moves_with_the_pass():
+    """In plain code: u moves in the pass, the weight after it. The same bits after three steps."""
+    torch.manual_seed(0)
+    layer = normalised(nn.Linear(6, 5)).train()
+    weight = layer.parametrizations.weight.original.detach().clone().requires_grad_()
+    u, x = layer.parametrizations.weight[0].u.clone(), torch.randn(4, 6)
+    ours = torch.optim.SGD(layer.parameters(), lr=0.1)
+    theirs = torch.optim.SGD([weight], lr=0.1)
+
+    def objective():
+        layer(x).square().sum().backward()
+        return {}
+
+    phase = Phase(
+        "layer", {"layer": layer}, objective, 0, optimizers={"layer": (ours, Schedule(ours))}
+    )
+    bias = layer.bias.detach().clone().requires_grad_()
+    theirs.add_param_group({"params": [bias]})
+    for _ in range(3):
+        phase.step(Progress())
+        with torch.no_grad():
+            v = nn.functional.normalize(weight.T @ u, dim=0, eps=1e-12)
+            u = nn.functional.normalize(weight @ v, dim=0, eps=1e-12)
+        theirs.zero_grad()
+        scaled = weight / (u @ (weight @ v))
+        nn.functional.linear(x, scaled, bias).square().sum().backward()
+        theirs.step()
+    assert torch.equal(layer.parametrizations.weight.original, weight)
+    assert torch.equal(layer.parametrizations.weight[0].u, u)
 
 
 def test_the_gradient_of_spectral_norm_goes_through_the_weight():
