@@ -28,11 +28,11 @@ Rows = Iterable[Sequence[str]]
 def main() -> None:
     """Write all pages, and remove those that are no more."""
     FOLDER.mkdir(exist_ok=True)
-    made = pages()
+    texts = pages()
     for path in FOLDER.glob("*.md"):
-        if path.name not in made:
+        if path.name not in texts:
             path.unlink()
-    for name, text in made.items():
+    for name, text in texts.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
         print(f"wrote {FOLDER / name}")
 
@@ -50,11 +50,11 @@ def pages() -> dict[str, str]:
         raise SystemExit(
             f"{', '.join(missing)} must be installed for the reference; type: make docs"
         )
-    made = {"commands.md": commands(), "recipes.md": recipes(registry)}
+    texts = {"commands.md": commands(), "recipes.md": recipes(registry)}
     for kind, maps in KINDS.items():
         parts = [part for part in registry.select(kind) if part.distribution in FIRST_PARTY]
-        made[f"{kind}.md"] = components(kind, maps, parts, registry)
-    return {name: f"{HEAD}{text.rstrip()}\n" for name, text in made.items()}
+        texts[f"{kind}.md"] = components(kind, maps, parts, registry)
+    return {name: f"{HEAD}{text.rstrip()}\n" for name, text in texts.items()}
 
 
 def commands() -> str:
@@ -209,12 +209,12 @@ def _first(model: Any) -> str:
 
 def _paragraphs(blocks: Iterable[str]) -> str:
     """Return paragraphs of a docstring; lines that are indented in it are formulas."""
-    found = []
+    paragraphs = []
     for block in blocks:
         for formula, lines in _runs(block.splitlines()):
             text = "\n".join(lines)
-            found.append(f"```text\n{textwrap.dedent(text)}\n```" if formula else _prose(text))
-    return "".join(f"{part}\n\n" for part in found)
+            paragraphs.append(f"```text\n{textwrap.dedent(text)}\n```" if formula else _prose(text))
+    return "".join(f"{part}\n\n" for part in paragraphs)
 
 
 def _runs(lines: Iterable[str]) -> Iterator[tuple[bool, list[str]]]:

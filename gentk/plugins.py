@@ -136,7 +136,7 @@ def discover(own: Collection[str] = ()) -> Discovery:
     Args:
         own: gentk's own distributions: those that GENTK_PLUGINS need not name.
     """
-    found = Discovery()
+    discovery = Discovery()
     manager = Manager(PROJECT)
     manager.add_hookspecs(Hooks)
     wanted = Wanted(own, DISTRIBUTION)
@@ -146,21 +146,23 @@ def discover(own: Collection[str] = ()) -> Discovery:
             if not wanted.takes(origin):
                 continue
             mark = printed.tell()
-            _take(found, manager, origin, entry)
+            _take(discovery, manager, origin, entry)
             if text := " ".join(printed.getvalue()[mark:].split()):
-                found.fail(origin, "load", f"it prints when it is imported: {_short(text, 60)!r}")
+                discovery.fail(
+                    origin, "load", f"it prints when it is imported: {_short(text, 60)!r}"
+                )
     if all(origin.distribution != DISTRIBUTION for origin, _ in rows):
         error = "its own parts are not registered: it is not installed, or only half"
-        found.fail(Origin(DISTRIBUTION, __version__, "?"), "find", error)
+        discovery.fail(Origin(DISTRIBUTION, __version__, "?"), "find", error)
     if wanted.core_blocked:
         error = f"{BLOCK_VARIABLE} names it, and gentk cannot do without its own parts"
         mend = f"take it out of {BLOCK_VARIABLE}"
-        found.fail(Origin(DISTRIBUTION, __version__, "?"), "find", error, mend)
+        discovery.fail(Origin(DISTRIBUTION, __version__, "?"), "find", error, mend)
     for name in wanted.absent():
         error = f"{ONLY_VARIABLE} names it, and no such plugin is installed"
         mend = f"pip install {name}, or unset {ONLY_VARIABLE}"
-        found.fail(Origin(name, "?", name), "find", error, mend)
-    return found
+        discovery.fail(Origin(name, "?", name), "find", error, mend)
+    return discovery
 
 
 class Manager(pluggy.PluginManager):
@@ -229,7 +231,7 @@ def _short(text: str, longest: int) -> str:
 
 
 def _take(
-    found: Discovery,
+    discovery: Discovery,
     manager: pluggy.PluginManager,
     origin: Origin,
     entry: metadata.EntryPoint | Unreadable,
@@ -238,16 +240,16 @@ def _take(
     if isinstance(entry, Unreadable):
         mend = f"pip install --force-reinstall {origin.distribution}, or pip uninstall it"
         reason = f"its entry points cannot be read ({reason_of(entry.error)})"
-        found.fail(origin, "find", reason, mend)
+        discovery.fail(origin, "find", reason, mend)
         return
     begin = time.perf_counter()
-    module = _load(found, origin, entry)
-    if module is not None and _collect(found, manager, module, origin):
+    module = _load(discovery, origin, entry)
+    if module is not None and _collect(discovery, manager, module, origin):
         seconds = time.perf_counter() - begin
-        found.loaded.append(Loaded(origin.distribution, origin.entry, module.__name__, seconds))
+        discovery.loaded.append(Loaded(origin.distribution, origin.entry, module.__name__, seconds))
 
 
-def _load(found: Discovery, origin: Origin, entry: metadata.EntryPoint) -> ModuleType | None:
+def _load(discovery: Discovery, origin: Origin, entry: metadata.EntryPoint) -> ModuleType | None:
     """Import an entry point's module, or record why that failed."""
     try:
         module = entry.load()
@@ -260,7 +262,7 @@ def _load(found: Discovery, origin: Origin, entry: metadata.EntryPoint) -> Modul
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a plugin must not end `gentk list`.
-        found.fail(origin, "load", reason_of(error), _mend_load(origin, entry.value, error))
+        discovery.fail(origin, "load", reason_of(error), _mend_load(origin, entry.value, error))
         return None
     return module
 
@@ -281,7 +283,7 @@ def _mend_load(origin: Origin, value: str, error: BaseException) -> str | None:
 
 
 def _collect(
-    found: Discovery, manager: pluggy.PluginManager, module: ModuleType, origin: Origin
+    discovery: Discovery, manager: pluggy.PluginManager, module: ModuleType, origin: Origin
 ) -> bool:
     """Call one module's hook, keep the components that are well formed; say whether it answered."""
     try:
@@ -292,19 +294,19 @@ def _collect(
     except BaseException as error:
         newer = isinstance(error, TypeError) and "Component.__init__()" in str(error)
         mend = _upgrade(origin, f"{DISTRIBUTION} {origin.distribution}") if newer else None
-        found.fail(origin, "collect", reason_of(error), mend)
+        discovery.fail(origin, "collect", reason_of(error), mend)
         return False
-    found.modules.append((origin.distribution, module.__name__))
+    discovery.modules.append((origin.distribution, module.__name__))
     seen: set[tuple[str, str]] = set()
     for part, fault in zip(parts, faults, strict=True):
         if fault:
             mend = _upgrade(origin, DISTRIBUTION) if fault.endswith(NEWER) else None
-            found.fail(origin, "check", fault, mend)
+            discovery.fail(origin, "check", fault, mend)
         elif (part.kind, part.name) in seen:
-            found.fail(origin, "check", f"{part.kind} {part.name!r} is declared twice")
+            discovery.fail(origin, "check", f"{part.kind} {part.name!r} is declared twice")
         else:
             seen.add((part.kind, part.name))
-            found.provided.append(Provided(part, origin.distribution, origin.version))
+            discovery.provided.append(Provided(part, origin.distribution, origin.version))
     return True
 
 
@@ -353,4 +355,4 @@ def _fault(component: object) -> str | None:
             not all(TARGET.fullmatch(target) for target in targets)
         ),
     }
-    return next((fault for fault, found in faults.items() if found), None)
+    return next((fault for fault, holds in faults.items() if holds), None)

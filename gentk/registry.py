@@ -237,10 +237,10 @@ class Registry:
         if provided.component.ready is None:
             return None
         try:
-            found: dict[str, str] = _attribute(provided.component.ready)()
+            arguments: dict[str, str] = _attribute(provided.component.ready)()
         except (Exception, SystemExit) as error:
             raise _unimportable(provided, error) from error
-        return found
+        return arguments
 
     def options(self, provided: Provided) -> list[Option]:
         """Return the options of a component, importing its class."""

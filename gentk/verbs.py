@@ -152,10 +152,10 @@ def run(
         GentkError: Anything that keeps the run from starting or going on, in one sentence.
         KeyboardInterrupt: After Ctrl-C; a checkpoint has been written, the same call goes on.
     """
-    made = _run(
+    finished = _run(
         _word(recipe), registry=registry, observers=observers, advance=advance, **_words(keys)
     )
-    return _opened(made)
+    return _opened(finished)
 
 
 def load(folder: str | Path, *, registry: Registry | None = None, device: str = "auto") -> Run:

@@ -81,7 +81,7 @@ def check_form(*, markdown: bool, as_json: bool, png: Path | None) -> None:
 
 
 def show(
-    found: Comparison,
+    comparison: Comparison,
     *,
     markdown: bool,
     as_json: bool,
@@ -92,7 +92,7 @@ def show(
     """Print a comparison as asked for, and draw it into a file.
 
     Args:
-        found: The comparison; without columns only JSON is printed.
+        comparison: The comparison; without columns only JSON is printed.
         markdown: Print Markdown.
         as_json: Print JSON.
         png: Where to draw it.
@@ -100,32 +100,32 @@ def show(
         printed: The table has been printed already.
     """
     if as_json:
-        click.echo(json.dumps({**_table(found), **(more or {})}, indent=2))
-    elif found.columns and not printed:
+        click.echo(json.dumps({**_table(comparison), **(more or {})}, indent=2))
+    elif comparison.columns and not printed:
         if markdown:
-            click.echo(str(found))
+            click.echo(str(comparison))
         else:
-            _echo(found)
-    for note in found.notes:
+            _echo(comparison)
+    for note in comparison.notes:
         click.echo(f"note: {note}", err=True)
-    if png is not None and found.columns:
-        _draw(found, png)
+    if png is not None and comparison.columns:
+        _draw(comparison, png)
 
 
-def _echo(found: Comparison) -> None:
+def _echo(comparison: Comparison) -> None:
     from .table import echo_table
 
-    for place, columns in found.sections().items():
+    for place, columns in comparison.sections().items():
         click.echo(f"in {place}")
-        echo_table(*found.lines(columns))
-        for line in found.verdicts(columns):
+        echo_table(*comparison.lines(columns))
+        for line in comparison.verdicts(columns):
             click.echo(line)
         click.echo()
-    for line in found.ways():
+    for line in comparison.ways():
         click.echo(line)
 
 
-def _table(found: Comparison) -> dict[str, Any]:
+def _table(comparison: Comparison) -> dict[str, Any]:
     return {
         "rows": [
             {
@@ -138,33 +138,35 @@ def _table(found: Comparison) -> dict[str, Any]:
                 "error": cell.error,
                 "trained_on": cell.trained_on,
             }
-            for column in found.columns
-            for group in found.groups
-            if (cell := found.cells.get((group, column))) is not None
+            for column in comparison.columns
+            for group in comparison.groups
+            if (cell := comparison.cells.get((group, column))) is not None
         ],
         "verdicts": [
             {
                 **vars(column),
-                "verdict": found.verdict(column),
-                "protocol": protocol.shared() if (protocol := found.protocols[column]) else None,
+                "verdict": comparison.verdict(column),
+                "protocol": protocol.shared()
+                if (protocol := comparison.protocols[column])
+                else None,
             }
-            for column in found.columns
+            for column in comparison.columns
         ],
-        "notes": found.notes,
+        "notes": comparison.notes,
     }
 
 
-def _draw(found: Comparison, path: Path) -> None:
+def _draw(comparison: Comparison, path: Path) -> None:
     """Draw means and deviations, a panel a figure; the file is there whole or not at all."""
     from matplotlib.figure import Figure
 
-    groups = list(found.groups)
-    size = (3.2 * len(found.columns) + 2, 0.5 * len(groups) + 1.4)
+    groups = list(comparison.groups)
+    size = (3.2 * len(comparison.columns) + 2, 0.5 * len(groups) + 1.4)
     figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(1, len(found.columns), sharey=True, squeeze=False)[0]
-    for panel, column in zip(panels, found.columns, strict=True):
+    panels = figure.subplots(1, len(comparison.columns), sharey=True, squeeze=False)[0]
+    for panel, column in zip(panels, comparison.columns, strict=True):
         for place, group in enumerate(groups):
-            cell = found.cells.get((group, column))
+            cell = comparison.cells.get((group, column))
             if cell is not None:
                 spread = cell.std or cell.error or 0.0
                 panel.errorbar(cell.mean, place, xerr=spread, fmt="o", color="#1f4e79", capsize=3)

@@ -53,10 +53,10 @@ def command(context: click.Context, as_json: bool) -> None:
     from .list import echo_broken
     from .table import echo_mapping
 
-    found = discover(FIRST_PARTY)
-    registry = Registry(found)
+    discovery = discover(FIRST_PARTY)
+    registry = Registry(discovery)
     broken = [*registry.broken, *Library(registry.modules).broken]
-    devices, slow = _devices(broken), _slow(found)
+    devices, slow = _devices(broken), _slow(discovery)
     if devices is not None:
         broken += _imports(registry)
     broken += _misnamed()
@@ -77,7 +77,7 @@ def _imports(registry: Registry) -> list[Broken]:
     from ..errors import GentkError
     from ..plugins import Broken, muted, reason_of
 
-    found = []
+    broken = []
     for provided in registry.select():
         part, mend = provided.component, provided.remedy
         entry = f"{part.kind} {part.name}"
@@ -86,13 +86,13 @@ def _imports(registry: Registry) -> list[Broken]:
                 registry.target(provided)
         except GentkError as error:
             reason = reason_of(error.__cause__ or error)
-            found.append(Broken(provided.distribution, entry, "import", reason, mend))
+            broken.append(Broken(provided.distribution, entry, "import", reason, mend))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # What is neither an Exception nor SystemExit.
             reason = reason_of(error)
-            found.append(Broken(provided.distribution, entry, "import", reason, mend))
-    return found
+            broken.append(Broken(provided.distribution, entry, "import", reason, mend))
+    return broken
 
 
 def _misnamed() -> list[Broken]:
@@ -138,7 +138,7 @@ def _misnamed() -> list[Broken]:
     return rows
 
 
-def _slow(found: Discovery) -> list[Broken]:
+def _slow(discovery: Discovery) -> list[Broken]:
     """Return a row for each plugin that takes long to load: it works, and every command waits."""
     from ..plugins import Broken
 
@@ -151,7 +151,7 @@ def _slow(found: Discovery) -> list[Broken]:
             "its author should import what is heavy in the target's module; "
             f"GENTK_BLOCK_PLUGINS={row.entry} leaves it out",
         )
-        for row in found.loaded
+        for row in discovery.loaded
         if row.seconds >= SLOW
     ]
 

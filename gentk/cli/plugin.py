@@ -45,18 +45,18 @@ def new(name: str, kind: str, out: Path | None) -> None:
     from .list import check_kind
 
     check_kind(kind)
-    made = Distribution.of(name, kind)
+    distribution = Distribution.of(name, kind)
     folder = out or Path(name)
-    made.write(folder)
+    distribution.write(folder)
     place = shlex.quote(str(folder if folder.is_absolute() else Path(".", folder)))
     place = place if place.startswith(("/", ".", "'")) else f"./{place}"
     lines = [
         f"pip install -e {place}",
-        f"gentk show {kind} {made.component}",
-        f"gentk plugin check {kind} {made.component}",
-        made.command,
+        f"gentk show {kind} {distribution.component}",
+        f"gentk plugin check {kind} {distribution.component}",
+        distribution.command,
     ]
-    click.echo(f"wrote {folder}: the {kind} is in {folder / made.package / kind}.py")
+    click.echo(f"wrote {folder}: the {kind} is in {folder / distribution.package / kind}.py")
     click.echo("\nnext:   " + "\n        ".join(lines))
 
 

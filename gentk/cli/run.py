@@ -139,9 +139,11 @@ def _run_seeds(
         if dry_run:
             click.echo(f"{each['out']} (seed {each['seed']})")
         else:
-            made = _train(recipe, each, registry, quiet)
-            _settle(made.folder, made.recipe.device, every, quiet)
-            click.echo(f"{made.folder.path}: loss {_written((made.result or {}).get('loss'))}")
+            finished = _train(recipe, each, registry, quiet)
+            _settle(finished.folder, finished.recipe.device, every, quiet)
+            click.echo(
+                f"{finished.folder.path}: loss {_written((finished.result or {}).get('loss'))}"
+            )
     if not dry_run:
         places = printable(" ".join(shlex.quote(each["out"]) for each in runs))
         click.echo(f"\nnext:   for run in {places}; do gentk evaluate $run; done")

@@ -52,15 +52,15 @@ def list_() -> None:
 @click.argument("name", metavar="NAME")
 def path(name: str) -> None:
     """Print the file that extractor NAME wants, and where it is or would be."""
-    found = _file(name)
+    file = _file(name)
     rows = {
-        "file": found.source,
-        "here" if found.here else "would be": str(found.path),
-        "sha256": found.digest or "known when it is here",
+        "file": file.source,
+        "here" if file.here else "would be": str(file.path),
+        "sha256": file.digest or "known when it is here",
     }
     for key, value in rows.items():
         click.echo(f"{key:<10}{value}")
-    if not found.here:
+    if not file.here:
         click.echo(
             f"\nnext:   gentk fetches it when it is used and there is a network; for a copy that you "
             f"have, type --extractor {name},weights=PATH"
@@ -73,21 +73,21 @@ def verify(name: str) -> None:
     """Compare the file of extractor NAME with the digest that was published of it."""
     from ..errors import WeightsError
 
-    found = _file(name)
-    if not found.here:
+    file = _file(name)
+    if not file.here:
         raise WeightsError(
-            f"the weights of {name} are not here: {found.source} would be in {found.path}; type "
+            f"the weights of {name} are not here: {file.source} would be in {file.path}; type "
             f"weights=PATH for a copy, or gentk weights list"
         )
-    digest = _digest(found.path)
-    if found.digest is not None and not digest.startswith(found.digest):
+    digest = _digest(file.path)
+    if file.digest is not None and not digest.startswith(file.digest):
         raise WeightsError(
-            f"{found.path} is not what was published: its SHA-256 is {digest}, and not "
-            f"{found.digest}; delete it and fetch it again"
+            f"{file.path} is not what was published: its SHA-256 is {digest}, and not "
+            f"{file.digest}; delete it and fetch it again"
         )
-    click.echo(f"{'here':<10}{found.path}")
+    click.echo(f"{'here':<10}{file.path}")
     click.echo(f"{'sha256':<10}{digest}")
-    as_published = "as published" if found.digest else "nothing was published to compare with"
+    as_published = "as published" if file.digest else "nothing was published to compare with"
     click.echo(f"{'':<10}{as_published}")
 
 
@@ -100,12 +100,12 @@ def _file(name: str) -> WeightsFile:
     registry = Registry()
     selection = registry.check("extractor", name)
     target = registry.target(registry.find("extractor", selection.name))
-    found = None
+    file = None
     if isinstance(target, type) and issubclass(target, Extractor):
-        found = target.weights_file(selection.argument)
-    if found is None:
+        file = target.weights_file(selection.argument)
+    if file is None:
         raise UsageError(f"extractor {name!r} has no pretrained weights; type: gentk weights list")
-    return found
+    return file
 
 
 def _digest(path: Path) -> str:

@@ -112,20 +112,20 @@ class View:
             return labels
         try:
             with open_regular(self.labels) as file:
-                found = np.load(file, allow_pickle=False)
+                classes = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(
                 f"labels={self.labels} cannot be read ({' '.join(str(error).split())}): write it with "
                 "numpy.save"
             ) from error
-        whole = isinstance(found, np.ndarray) and found.dtype.kind in "iu"
-        if not whole or found.shape != (count,) or (count and found.min() < -1):
-            form = getattr(found, "shape", type(found).__name__)
+        whole = isinstance(classes, np.ndarray) and classes.dtype.kind in "iu"
+        if not whole or classes.shape != (count,) or (count and classes.min() < -1):
+            form = getattr(classes, "shape", type(classes).__name__)
             raise DataError(
-                f"labels={self.labels} holds {form} of {getattr(found, 'dtype', '?')}: it must be "
+                f"labels={self.labels} holds {form} of {getattr(classes, 'dtype', '?')}: it must be "
                 f"({count},) whole numbers, one class index per training image, -1 for none"
             )
-        return [int(label) for label in found]
+        return [int(label) for label in classes]
 
     def _part(self, count: int) -> NDArray[np.int64]:
         """Return the train or the validation images of `count`, in any order."""

@@ -94,5 +94,5 @@ class Autoencoding:
         """Return G(E(x)), in the generator's range, of samples in the range of `minibatches`."""
         with autocast(samples.device, self.dtype):
             codes = self.encoder(to_range(samples, self.minibatches.range, self.encoder.range))
-            made: Tensor = self.generator(codes)
-        return made.float()
+            images: Tensor = self.generator(codes)
+        return images.float()

@@ -26,16 +26,16 @@ class Collapse:
 
     def __call__(self, rows: Sequence[Mapping[str, float]]) -> str | None:
         """Look at logged steps and return a sentence about what has collapsed since the last time."""
-        found: list[str] = []
+        collapsed: list[str] = []
         for row in rows:
             for name in sorted({key.split("/")[1] for key in row if key.startswith("spread/")}):
                 self.flat[name] = self.flat.get(name, 0) + 1 if _is_flat(row, name) else 0
                 if self.flat[name] >= PATIENCE and name not in self.told:
                     self.told.add(name)
-                    found.append(name)
-        if not found:
+                    collapsed.append(name)
+        if not collapsed:
             return None
-        names = " and ".join(found)
+        names = " and ".join(collapsed)
         return (
             f"the critic's score {names} has been the same for all samples for {PATIENCE} steps: it "
             "teaches nothing any more; type the command again with a smaller learning rate, such as "

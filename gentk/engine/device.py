@@ -57,12 +57,12 @@ def check_device(name: str) -> None:
 
 def describe_devices() -> dict[str, str]:
     """Return the devices torch can use here: name -> what it is."""
-    found = {"cpu": f"{torch.get_num_threads()} threads"}
+    devices = {"cpu": f"{torch.get_num_threads()} threads"}
     for index in range(torch.cuda.device_count()):
-        found[f"cuda:{index}"] = torch.cuda.get_device_name(index)
+        devices[f"cuda:{index}"] = torch.cuda.get_device_name(index)
     if torch.backends.mps.is_available():
-        found["mps"] = platform.processor() or "Apple"
-    return found
+        devices["mps"] = platform.processor() or "Apple"
+    return devices
 
 
 def keep_memory(device: torch.device) -> None:

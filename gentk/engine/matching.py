@@ -103,8 +103,8 @@ class Matching:
             moment.restore(self.generator)
             tensors: list[Tensor] = []
             shares: list[Tensor] = []
-            found = self._summarise(size, part, whole)
-            for one, gradient, summary in zip(whole, gradients, found, strict=True):
+            summaries = self._summarise(size, part, whole)
+            for one, gradient, summary in zip(whole, gradients, summaries, strict=True):
                 share = one.share(gradient, start, start + size)
                 own = summary.to_tensors()
                 tensors += own.values()
@@ -172,13 +172,13 @@ class Matching:
             self.looks += look_at_samples("generator", images)
         features = self.space(images, self.generator.range)
         earlier: Sequence[Summary | None] = whole or [None] * len(self.discrepancies)
-        found = [
+        summaries = [
             discrepancy.summarise(features, self.space, rows, before)
             for discrepancy, before in zip(self.discrepancies, earlier, strict=True)
         ]
         if not add or whole is None:
-            return found
-        return [before + part for before, part in zip(whole, found, strict=True)]
+            return summaries
+        return [before + part for before, part in zip(whole, summaries, strict=True)]
 
     def _compare(self, summaries: Sequence[Summary]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the objective, and what to log of it."""

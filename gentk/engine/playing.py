@@ -127,8 +127,8 @@ class _Passes:
         """Return G(latents), in G's range."""
         with self.learner(value):
             with autocast(latents.device, self.players.dtype):
-                made: Tensor = self.players.generator(latents)
-            return made.float()
+                images: Tensor = self.players.generator(latents)
+            return images.float()
 
     def encoded(self, value: str, images: Tensor, have: Range) -> Tensor:
         """Return E(images)."""
@@ -246,9 +246,9 @@ class _Source(ABC):
             )
         return features
 
-    def _shown(self, made: Tensor) -> Tensor:
+    def _shown(self, images: Tensor) -> Tensor:
         """Return what G made as the critic sees it."""
-        return to_range(made, self.players.generator.range, self.players.critic.range)
+        return to_range(images, self.players.generator.range, self.players.critic.range)
 
     def _leaf(self, value: Tensor) -> Tensor:
         """Let scores be differentiated at a value, where they will be."""
@@ -309,8 +309,8 @@ class _Model(_Source):
     @cached_property
     def inversion(self) -> Tensor:
         """E(G(z)), which moves G in a joint game alone."""
-        made = self.made if self.players.joint else self.made.detach()
-        return self.passes.encoded("model/inversion", made, self.players.generator.range)
+        images = self.made if self.players.joint else self.made.detach()
+        return self.passes.encoded("model/inversion", images, self.players.generator.range)
 
     @cached_property
     def reconstruction(self) -> Tensor:

@@ -19,11 +19,11 @@ __all__ = ["generate", "stand"]
 def generate(generator: Generator, latents: Tensor, codec: Codec | None = None) -> Iterator[Tensor]:
     """Yield the images of latents in chunks, [0, 1], on the CPU; codes are decoded."""
     for chunk in latents.split(CHUNK):
-        made = generator(chunk)
+        samples = generator(chunk)
         if codec is None:
-            images = to_range(made, generator.range, "unit")
+            images = to_range(samples, generator.range, "unit")
         else:
-            images = codec.decode(to_range(made, generator.range, codec.range))
+            images = codec.decode(to_range(samples, generator.range, codec.range))
         yield images.clamp(0, 1).float().cpu()
 
 

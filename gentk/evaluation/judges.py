@@ -101,7 +101,7 @@ def standard_judges(
 
 def _beside(run: Run, registry: Registry) -> list[str]:
     """Return the extractors that a run was trained with, in their last layer where they have many."""
-    found = []
+    extractors = []
     for text in run.recipe.extractor if "extractor" in run.record else ():
         own = Selection.parse(run.folder.locate(text))
         if own.name == "identity":
@@ -112,8 +112,8 @@ def _beside(run: Run, registry: Registry) -> list[str]:
             continue
         if "last" in options:
             own = replace(own, options={**own.options, "last": "1"})
-        found.append(str(own))
-    return list(dict.fromkeys(found))
+        extractors.append(str(own))
+    return list(dict.fromkeys(extractors))
 
 
 def _trained(text: str, run: Run | None) -> bool:

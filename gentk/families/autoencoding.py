@@ -71,8 +71,8 @@ class AutoencodingFamily(Family):
             encoder = cast(Encoder, modules["encoder"])
             generator = cast(Generator, modules["generator"])
             codes = encoder(to_range(shown, batches.range, encoder.range))
-            made = to_range(generator(codes), generator.range, batches.range)
-            pairs = torch.stack([shown, made], dim=1).flatten(0, 1)
+            decoded = to_range(generator(codes), generator.range, batches.range)
+            pairs = torch.stack([shown, decoded], dim=1).flatten(0, 1)
             images = pairs if c.codec is None else c.codec.decode(pairs)
             return images.clamp(0, 1).float().cpu()
 

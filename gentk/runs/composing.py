@@ -110,8 +110,8 @@ def build(
             latent = generator.prior.dimension
             check_affordable(partial(build_part, kind, text, latent=latent), text)
             with randomness.lent(device, seed=randomness.derive(r.seed, kind)):
-                made = build_part(kind, text, latent=latent)
-            others[kind] = made.to(device).to(memory_format=torch.channels_last)
+                network = build_part(kind, text, latent=latent)
+            others[kind] = network.to(device).to(memory_format=torch.channels_last)
     finer = None
     encoder = others.get("encoder")
     if encoder is not None and encoder.image != shape:
@@ -289,12 +289,12 @@ class Settings:
 
 def settings_of(r: Recipe, phase: str, network: str) -> Settings:
     """Return the settings of a network in a phase."""
-    found = Settings(r.optimizer, r.schedule, r.decay)
+    settings = Settings(r.optimizer, r.schedule, r.decay)
     for own in (r.phase.get(phase), r.phase.get(network)):
         if own is not None:
-            found = Settings(
-                own.optimizer or found.optimizer,
-                found.schedule if own.schedule is None else own.schedule,
-                own.decay or found.decay,
+            settings = Settings(
+                own.optimizer or settings.optimizer,
+                settings.schedule if own.schedule is None else own.schedule,
+                own.decay or settings.decay,
             )
-    return found
+    return settings

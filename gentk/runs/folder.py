@@ -66,7 +66,7 @@ class RunFolder:
 
     def locate(self, text: str) -> str:
         """Write every `stage:NAME` of a recipe's value as the `run:FOLDER` it stands for."""
-        return STAGE.sub(lambda found: f"run:{self.stages / found[1]}", text)
+        return STAGE.sub(lambda match: f"run:{self.stages / match[1]}", text)
 
     def read(self) -> dict[str, Any]:
         """Return the record; raise `RunError` if this is not a run's folder."""

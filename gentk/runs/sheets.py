@@ -126,8 +126,8 @@ def _neighbours(run: Run, count: int, draw: Draw, extractor: str | None) -> Imag
     space = extractor_space((extractor or "pixels",), run.registry, run.image, run.device)
 
     def features(images: Tensor) -> Tensor:
-        found = space(images.to(run.device), "unit")
-        return torch.cat([value.flatten(1) for value in found.values()], dim=1)
+        layers = space(images.to(run.device), "unit")
+        return torch.cat([value.flatten(1) for value in layers.values()], dim=1)
 
     with torch.no_grad():
         mine = torch.cat([features(part) for part in samples.split(64)])
@@ -149,8 +149,8 @@ def _reconstruction(run: Run, count: int, draw: Draw) -> Image.Image:
     data = open_held_out(run.recipe.data, run.registry)
     chosen = torch.from_numpy(permutation(len(data), SHOWN, draw.seed)[:count].copy())
     images = to_unit(data.batch(chosen))
-    made = [run.reconstruct(part) for part in images.split(64)]
-    return _beneath(images, torch.cat(made))
+    reconstructed = [run.reconstruct(part) for part in images.split(64)]
+    return _beneath(images, torch.cat(reconstructed))
 
 
 def _beneath(above: Tensor, below: Tensor) -> Image.Image:

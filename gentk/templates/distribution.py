@@ -80,8 +80,8 @@ class Distribution:
     @classmethod
     def of(cls, name: str, kind: str) -> Distribution:
         """Return the distribution of a name; raise `UsageError` for one that it cannot have."""
-        made = cls(name, kind)
-        better = f"type: gentk plugin new {made._proposal()} --kind {kind}"
+        distribution = cls(name, kind)
+        better = f"type: gentk plugin new {distribution._proposal()} --kind {kind}"
         if kind not in KINDS:
             raise UsageError(f"no kind {kind!r}; kinds are {', '.join(KINDS)}")
         if not NAME.fullmatch(name):
@@ -90,18 +90,21 @@ class Distribution:
                 f"first; {better}"
             )
         for owner, kinds in FIRST_PARTY.items():
-            if name == owner or made.component in kinds.get(kind, ()):
-                raise UsageError(f"{kind} {made.component!r} belongs to {owner}; {better}")
-        if keyword.iskeyword(made.package) or made.package in sys.stdlib_module_names:
-            raise UsageError(f"{made.package!r} is a word of Python's own; {better}")
-        if re.search(rf"\b{made.attribute}\b", _template(f"{kind}/component.py")):
+            if name == owner or distribution.component in kinds.get(kind, ()):
+                raise UsageError(f"{kind} {distribution.component!r} belongs to {owner}; {better}")
+        if (
+            keyword.iskeyword(distribution.package)
+            or distribution.package in sys.stdlib_module_names
+        ):
+            raise UsageError(f"{distribution.package!r} is a word of Python's own; {better}")
+        if re.search(rf"\b{distribution.attribute}\b", _template(f"{kind}/component.py")):
             raise UsageError(
-                f"{name!r} would make a class {made.attribute}, which gentk has; {better}"
+                f"{name!r} would make a class {distribution.attribute}, which gentk has; {better}"
             )
-        found = importlib.util.find_spec(made.package)
-        if found is not None and found.origin is not None:
-            raise UsageError(f"a module {made.package!r} is installed already; {better}")
-        return made
+        taken = importlib.util.find_spec(distribution.package)
+        if taken is not None and taken.origin is not None:
+            raise UsageError(f"a module {distribution.package!r} is installed already; {better}")
+        return distribution
 
     @property
     def component(self) -> str:

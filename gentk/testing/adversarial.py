@@ -49,14 +49,14 @@ class AdversarialChecks(Suite):
             value = total(getattr(loss, side)(toy.play()))
             assert value.requires_grad, "a side has no gradient"
             leaves = list(toy.leaves["model"].values())
-            found = torch.autograd.grad(value, leaves, allow_unused=True)
-            assert any(s is not None for s in found), (
+            gradients = torch.autograd.grad(value, leaves, allow_unused=True)
+            assert any(s is not None for s in gradients), (
                 "a side looks at neither scores nor features of the model"
             )
             slopes.append(
                 [
                     torch.zeros_like(x) if s is None else s
-                    for x, s in zip(leaves, found, strict=True)
+                    for x, s in zip(leaves, gradients, strict=True)
                 ]
             )
         both = [(a, b) for a, b in zip(*slopes, strict=True) if a.any() and b.any()]
@@ -70,12 +70,12 @@ class AdversarialChecks(Suite):
         loss = self.adversarial()
         toy = Toy(("x",), pairs=False, encoder="encoder" in loss.needs)
         try:
-            found = loss.generator_loss(toy.play())
+            terms = loss.generator_loss(toy.play())
         except Exception as error:
             raise AssertionError(
                 f"with a critic of images alone it ends in {type(error).__name__}: {error}"
             ) from error
-        assert found, "with a critic of images alone it returns no term"
+        assert terms, "with a critic of images alone it returns no term"
 
     def test_adversarial_terms_are_means(self) -> None:
         """The terms of a batch are the means of those of its halves, or `means` is false."""

@@ -48,8 +48,8 @@ class CriticSuite(TrainableSuite):
 
     def check_shape(self, network: Any, image: ImageShape) -> None:
         """Fail unless it scores images of this shape."""
-        found = self.found(network, *self._inputs(network, image))
-        for name, score in found.items():
+        scores = self.found(network, *self._inputs(network, image))
+        for name, score in scores.items():
             assert len(score) == COUNT, f"{name} has {len(score)} scores of {COUNT} images"
 
     def test_it_declares_what_it_judges(self) -> None:
@@ -61,9 +61,9 @@ class CriticSuite(TrainableSuite):
     def test_scores_are_one_a_sample(self) -> None:
         """Scores are (N,), and called `x` (of images), `z` (latents) or `xz` (pairs)."""
         network = self.ready()
-        found = self.found(network, *self.inputs(network))
-        assert found, "it returns no scores"
-        for name, score in found.items():
+        scores = self.found(network, *self.inputs(network))
+        assert scores, "it returns no scores"
+        for name, score in scores.items():
             assert name in SCORES, f"{name!r} is none of {', '.join(SCORES)}"
             assert score.shape == (COUNT,), f"{name} is {tuple(score.shape)}, not ({COUNT},)"
 

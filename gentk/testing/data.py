@@ -49,8 +49,8 @@ class DataSuite(Suite):
 
     def records(self, split: Literal["train", "test"] = "train") -> Records:
         """Return the records of a split."""
-        found: Records = self.make().records(split)
-        return found
+        records: Records = self.make().records(split)
+        return records
 
     def some(self) -> list[int]:
         """Return the indices of a few records."""
@@ -137,9 +137,9 @@ class DataSuite(Suite):
     def test_it_opens_alike(self) -> None:
         """It opens as a data set, and twice the same data have the same fingerprint."""
         view = View(limit=LIMIT, size=8)
-        found = [open_images(self.make(), self.spec, view) for _ in range(2)]
-        assert len(found[0]) == min(LIMIT, len(self.records())), f"{len(found[0])} images"
-        assert found[0].fingerprint() == found[1].fingerprint(), "the fingerprint changes"
+        sets = [open_images(self.make(), self.spec, view) for _ in range(2)]
+        assert len(sets[0]) == min(LIMIT, len(self.records())), f"{len(sets[0])} images"
+        assert sets[0].fingerprint() == sets[1].fingerprint(), "the fingerprint changes"
 
     def test_a_run_uses_it(self) -> None:
         """A run of a few steps on it ends well."""

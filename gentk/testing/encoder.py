@@ -45,8 +45,10 @@ class EncoderSuite(TrainableSuite):
 
     def check_shape(self, network: Any, image: ImageShape) -> None:
         """Fail unless it makes latents of images of this shape."""
-        found = self.found(network, random_images(image, network.range))["latents"]
-        assert found.shape == (COUNT, LATENT), f"it makes {tuple(found.shape)} of {COUNT} images"
+        latents = self.found(network, random_images(image, network.range))["latents"]
+        assert latents.shape == (COUNT, LATENT), (
+            f"it makes {tuple(latents.shape)} of {COUNT} images"
+        )
 
     def test_it_declares_ranges_and_dimension(self) -> None:
         """`latent` is what was asked for; `range` and `code_range` have values that gentk knows."""
@@ -84,7 +86,9 @@ class EncoderSuite(TrainableSuite):
         [images] = self.inputs(network)
         torch.manual_seed(0)
         with torch.no_grad():
-            found = network.features(images)
-        assert list(found)[-1:] == ["code"], f"the layers are {', '.join(found)}; `code` comes last"
+            features = network.features(images)
+        assert list(features)[-1:] == ["code"], (
+            f"the layers are {', '.join(features)}; `code` comes last"
+        )
         latents = self.found(network, images)["latents"]
-        assert same(found["code"], latents), "`code` is not what forward returns"
+        assert same(features["code"], latents), "`code` is not what forward returns"

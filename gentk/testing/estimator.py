@@ -38,37 +38,37 @@ class EstimatorSuite(Suite):
 
     def started(self) -> Estimator:
         """Return the estimator, started."""
-        made: Estimator = self.make()
-        seed = self.statistics(99) if made.seeding else None
+        estimator: Estimator = self.make()
+        seed = self.statistics(99) if estimator.seeding else None
         torch.manual_seed(0)
-        made.start(self.statistics(100), seed)
-        return made
+        estimator.start(self.statistics(100), seed)
+        return estimator
 
     def fed(self, estimator: Estimator, *seeds: int) -> list[Statistics]:
         """Give it batches and return copies of what it returns."""
         data = self.statistics(100)
-        found = []
+        followed = []
         for seed in seeds:
             tracked = estimator(self.statistics(seed), data)
-            found.append({name: value.clone() for name, value in tracked.items()})
-        return found
+            followed.append({name: value.clone() for name, value in tracked.items()})
+        return followed
 
     def test_it_accepts_known_kinds(self) -> None:
         """`accepts` is a set of the kinds of statistic there are; `seeding` is a number."""
-        made = self.make()
-        unknown = set(made.accepts) - set(get_args(StatisticKind))
-        assert made.accepts and not unknown, f"accepts names {unknown or 'nothing'}"
-        assert isinstance(made.seeding, int), f"seeding is {made.seeding!r}"
+        estimator = self.make()
+        unknown = set(estimator.accepts) - set(get_args(StatisticKind))
+        assert estimator.accepts and not unknown, f"accepts names {unknown or 'nothing'}"
+        assert isinstance(estimator.seeding, int), f"seeding is {estimator.seeding!r}"
 
     def test_its_state_is_in_buffers(self) -> None:
         """It has no parameters and no tensors but buffers, and none before `start`."""
-        made = self.make()
-        early = [name for name, _ in made.named_buffers()]
+        estimator = self.make()
+        early = [name for name, _ in estimator.named_buffers()]
         assert not early, f"{', '.join(early)} is there before start"
-        made = self.started()
-        self.fed(made, 0)
-        assert not list(made.parameters()), "it has parameters; use buffers"
-        loose = list(loose_tensors(made))
+        estimator = self.started()
+        self.fed(estimator, 0)
+        assert not list(estimator.parameters()), "it has parameters; use buffers"
+        loose = list(loose_tensors(estimator))
         assert not loose, f"{', '.join(loose)} is no buffer and would be lost; use register_buffer"
 
     def test_a_reload_is_exact(self) -> None:
@@ -85,20 +85,20 @@ class EstimatorSuite(Suite):
 
     def test_it_does_not_move_in_eval_mode(self) -> None:
         """In eval mode its state stays as it is."""
-        made = self.started()
-        self.fed(made, 0, 1)
-        before = {name: value.clone() for name, value in made.state_dict().items()}
-        made.eval()
-        self.fed(made, 2, 3)
-        moved = [name for name, v in made.state_dict().items() if not same(v, before[name])]
+        estimator = self.started()
+        self.fed(estimator, 0, 1)
+        before = {name: value.clone() for name, value in estimator.state_dict().items()}
+        estimator.eval()
+        self.fed(estimator, 2, 3)
+        moved = [name for name, v in estimator.state_dict().items() if not same(v, before[name])]
         assert not moved, f"{', '.join(moved)} moves in eval mode; look at self.training"
 
     def test_gradient_goes_straight_through(self) -> None:
         """The gradient in the batch is that of what is returned times one positive number."""
-        made, data = self.started(), self.statistics(100)
-        self.fed(made, 0, 1)
+        estimator, data = self.started(), self.statistics(100)
+        self.fed(estimator, 0, 1)
         batch = {name: value.requires_grad_() for name, value in self.statistics(2).items()}
-        for name, value in made(batch, data).items():
+        for name, value in estimator(batch, data).items():
             if name not in batch:
                 continue
             own = value[len(value) - len(batch[name]) :]  # A set of samples ends with the batch's.
@@ -116,30 +116,30 @@ class EstimatorSuite(Suite):
 
     def test_what_it_returned_does_not_change(self) -> None:
         """What was returned stays as it was when the next batch comes: a copy of the state."""
-        made, data = self.started(), self.statistics(100)
-        first = made(self.statistics(0), data)
+        estimator, data = self.started(), self.statistics(100)
+        first = estimator(self.statistics(0), data)
         kept = {name: value.clone() for name, value in first.items()}
-        made(self.statistics(1), data)
+        estimator(self.statistics(1), data)
         for name, value in kept.items():
             assert same(first[name], value), f"{name} changes afterwards; return a copy"
 
     def test_inputs_are_left_alone(self) -> None:
         """The statistics it is given are not changed in place."""
-        made, model, data = self.started(), self.statistics(0), self.statistics(100)
+        estimator, model, data = self.started(), self.statistics(0), self.statistics(100)
         kept: list[tuple[Tensor, Tensor]] = [
             (value, value.clone()) for row in (model, data) for value in row.values()
         ]
-        made(model, data)
+        estimator(model, data)
         assert all(same(value, old) for value, old in kept), "it changes its input in place"
 
     def test_it_returns_what_it_was_given(self) -> None:
         """The same statistics by name, finite, in the same sizes and types; sets may have grown."""
         model = self.statistics(0)
-        [found] = self.fed(self.started(), 0)
-        missing = model.keys() - found.keys()
+        [tracked] = self.fed(self.started(), 0)
+        missing = model.keys() - tracked.keys()
         assert not missing, f"it does not return {', '.join(missing)}"
         for name, value in model.items():
-            like = found[name]
+            like = tracked[name]
             assert like.isfinite().all(), f"{name} is not finite"
             assert like.dtype == value.dtype, f"{name} is {like.dtype}, given {value.dtype}"
             grown = name == "samples" and len(like) >= len(value)
@@ -172,9 +172,9 @@ class EstimatorSuite(Suite):
 
     def test_nothing_waits_for_the_device(self) -> None:
         """No `.item()`, `float()` or condition on a tensor: a step never waits for the device."""
-        made, model, data = self.started(), self.statistics(0), self.statistics(100)
+        estimator, model, data = self.started(), self.statistics(0), self.statistics(100)
         with forbidden(WAITS) as calls:
-            made(model, data)
+            estimator(model, data)
         assert not calls, f"it makes the device wait: {', '.join(calls)}; keep values as tensors"
 
     def test_a_run_uses_it(self) -> None:

@@ -33,8 +33,8 @@ class ExtractorSuite(NetworkSuite):
 
     def outputs(self, network: Any, *inputs: Tensor) -> dict[str, Tensor]:
         """Return the features."""
-        found: dict[str, Tensor] = network(*inputs)
-        return found
+        features: dict[str, Tensor] = network(*inputs)
+        return features
 
     def test_it_declares_what_it_sees(self) -> None:
         """`range`, `channels` and `sees` have values that gentk knows."""
@@ -50,11 +50,11 @@ class ExtractorSuite(NetworkSuite):
         network = self.ready()
         first: dict[str, tuple[int, ...]] | None = None
         for count in (COUNT, 1, COUNT):
-            found = self.found(network, *self.inputs(network, count))
-            assert found, "it returns no layer"
-            for name, value in found.items():
+            features = self.found(network, *self.inputs(network, count))
+            assert features, "it returns no layer"
+            for name, value in features.items():
                 assert len(value) == count, f"{name} has {len(value)} rows for {count} images"
-            shapes = {name: tuple(value.shape[1:]) for name, value in found.items()}
+            shapes = {name: tuple(value.shape[1:]) for name, value in features.items()}
             first = first or shapes
             assert list(first.items()) == list(shapes.items()), (
                 f"layers are {first}, and in another batch {shapes}"

@@ -109,6 +109,6 @@ def _watched(hooks: tuple[str, ...], targets: tuple[str, ...], path: tuple[str, 
     command = [sys.executable, "-c", PROBE, json.dumps([path, hooks, targets])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"it does not import: {done.stderr.strip().splitlines()[-1]}"
-    found = json.loads(done.stdout.splitlines()[-1])
-    found["work"] = tuple(dict.fromkeys(found["work"]))
-    return Imports(hook=" and ".join(hooks), **found)
+    answer = json.loads(done.stdout.splitlines()[-1])
+    answer["work"] = tuple(dict.fromkeys(answer["work"]))
+    return Imports(hook=" and ".join(hooks), **answer)

@@ -54,8 +54,8 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
             reference = loss.reference(data)
             return loss(reference, loss.statistics(loss.summarise(model, data)))
         if isinstance(loss, ReconstructionLoss):
-            images, made = image_pair(loss.range, seed)
-            return loss(images.to(device), made.to(device).requires_grad_())
+            images, reconstruction = image_pair(loss.range, seed)
+            return loss(images.to(device), reconstruction.to(device).requires_grad_())
         if not isinstance(loss, AdversarialLoss):
             skip(f"what a {type(loss).__name__} is given, its family knows")
         return game_terms(loss, Toy(self.scores, seed, device=device))
@@ -73,8 +73,8 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
 
             yield of_features, list(rows.values())
         elif isinstance(loss, ReconstructionLoss):
-            images, made = image_pair(loss.range)
-            yield lambda values: total(loss(images, values[0])), [made]
+            images, reconstruction = image_pair(loss.range)
+            yield lambda values: total(loss(images, values[0])), [reconstruction]
         elif isinstance(loss, AdversarialLoss):
             for turn in ("critic_loss", "generator_loss"):
                 yield nudged(loss, turn, self.scores)
@@ -111,13 +111,13 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
 
     def test_terms_are_scalars(self) -> None:
         """It returns named scalars, floating point, finite, with a gradient."""
-        found = self.terms(self.summariser())
-        assert found, "it returns no term"
-        for name, value in found.items():
+        terms = self.terms(self.summariser())
+        assert terms, "it returns no term"
+        for name, value in terms.items():
             assert isinstance(value, Tensor) and value.dim() == 0, f"{name} is no scalar tensor"
             assert value.is_floating_point(), f"{name} is {value.dtype}"
             assert value.isfinite(), f"{name} is {float(value)}"
-        assert any(value.requires_grad for value in found.values()), "no term has a gradient"
+        assert any(value.requires_grad for value in terms.values()), "no term has a gradient"
 
     def test_it_keeps_no_state(self) -> None:
         """The same inputs give the same terms, whatever was compared in between."""
@@ -131,16 +131,16 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
     def test_nothing_waits_for_the_device(self) -> None:
         """No `.item()`, `float()` or condition on a tensor: a step never waits for the device."""
         loss = self.summariser()
-        with forbidden(WAITS) as made:
+        with forbidden(WAITS) as calls:
             self.terms(loss)
-        assert not made, f"it makes the device wait: {', '.join(made)}; keep values as tensors"
+        assert not calls, f"it makes the device wait: {', '.join(calls)}; keep values as tensors"
 
     def test_steps_are_left_to_the_engine(self) -> None:
         """It neither goes backward nor makes or moves an optimiser."""
         loss = self.summariser()
-        with forbidden(GRADIENTS) as made:
+        with forbidden(GRADIENTS) as calls:
             self.terms(loss)
-        assert not made, f"it calls {', '.join(made)}; return terms, the engine does the rest"
+        assert not calls, f"it calls {', '.join(calls)}; return terms, the engine does the rest"
 
     def test_the_gradient_is_that_of_the_value(self) -> None:
         """The gradient is the slope of the value, by finite differences, or `targets` is true."""

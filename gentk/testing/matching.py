@@ -35,13 +35,13 @@ class MatchingChecks(SummarisingSuite):
         """`kinds` names the statistics and their kinds; they are float64, samples floating point."""
         loss = self.matching()
         kinds = loss.kinds()
-        found = loss.statistics(loss.summarise(self.features(6)))
-        assert found.keys() == kinds.keys(), (
-            f"kinds() names {', '.join(kinds)}; statistics() returns {', '.join(found)}"
+        statistics = loss.statistics(loss.summarise(self.features(6)))
+        assert statistics.keys() == kinds.keys(), (
+            f"kinds() names {', '.join(kinds)}; statistics() returns {', '.join(statistics)}"
         )
         for name, kind in kinds.items():
             assert kind in get_args(StatisticKind), f"{name} is of the unknown kind {kind!r}"
-            value = found[name]
+            value = statistics[name]
             assert (
                 value.is_floating_point() if kind == "samples" else value.dtype == torch.float64
             ), f"{name} is {value.dtype}, and statistics are float64"

@@ -31,19 +31,19 @@ class MetricSuite(SummarisingSuite):
 
     def features(self, count: int, seed: int = 0, shift: float = 0.0) -> Features:
         """Return features of `count` samples; logits alone for a metric of logits."""
-        found = super().features(count, seed, shift)
+        features = super().features(count, seed, shift)
         if "logits" in self.make().needs:
-            return {name: value for name, value in found.items() if value.dim() == 2}
-        return found
+            return {name: value for name, value in features.items() if value.dim() == 2}
+        return features
 
     def summary(self, metric: Metric, seed: int = 0, shift: float = 0.0) -> Summary:
         """Return the summary of samples, with labels for a metric of labels."""
         like = metric.summarise(self.features(COUNT))
-        made = metric.summarise(self.features(COUNT, seed, shift), like)
+        summary = metric.summarise(self.features(COUNT, seed, shift), like)
         if "labels" in metric.needs:
-            assert isinstance(made, Samples), "with `labels` in needs, summaries are Samples"
-            return replace(made, labels=torch.arange(COUNT) % 2)
-        return made
+            assert isinstance(summary, Samples), "with `labels` in needs, summaries are Samples"
+            return replace(summary, labels=torch.arange(COUNT) % 2)
+        return summary
 
     def values(self, metric: Metric, seed: int = 0, shift: float = 0.0) -> list[MetricValue]:
         """Return the figures of samples against a fixed reference."""
@@ -54,9 +54,9 @@ class MetricSuite(SummarisingSuite):
 
     def test_figures_are_finite(self) -> None:
         """It returns figures with names and finite values, and says which way is better."""
-        found = self.values(self.make(), seed=1)
-        assert found, "it returns no figure"
-        for figure in found:
+        values = self.values(self.make(), seed=1)
+        assert values, "it returns no figure"
+        for figure in values:
             assert isinstance(figure, MetricValue), f"it returns a {type(figure).__name__}"
             assert isinstance(figure.value, float), (
                 f"{figure.name} is a {type(figure.value).__name__}"
@@ -66,7 +66,7 @@ class MetricSuite(SummarisingSuite):
                 f"better is {figure.direction!r}"
             )
             assert figure.error is None or figure.error >= 0, f"an error of {figure.error}"
-        names = [figure.name for figure in found]
+        names = [figure.name for figure in values]
         assert len(set(names)) == len(names), f"two figures are called alike: {', '.join(names)}"
 
     def test_like_is_better_than_unlike(self) -> None:

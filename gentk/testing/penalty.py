@@ -47,13 +47,13 @@ class PenaltySuite(Suite):
         """It returns named scalars, floating point and finite, that move the critic."""
         toy = Toy(self.scores)
         weights = list(toy.weights.values())
-        found = self.terms(self.make(), toy)
-        assert found, "it returns no term"
-        for name, value in found.items():
+        terms = self.terms(self.make(), toy)
+        assert terms, "it returns no term"
+        for name, value in terms.items():
             assert isinstance(value, Tensor) and value.dim() == 0, f"{name} is no scalar tensor"
             assert value.is_floating_point(), f"{name} is {value.dtype}"
             assert value.isfinite(), f"{name} is {float(value)}"
-        whole = total(found)
+        whole = total(terms)
         assert whole.requires_grad, "no term has a gradient"
         slopes = torch.autograd.grad(whole, weights, allow_unused=True)
         assert any(s is not None and bool(s.any()) for s in slopes), (
@@ -102,16 +102,16 @@ class PenaltySuite(Suite):
     def test_nothing_waits_for_the_device(self) -> None:
         """No `.item()`, `float()` or condition on a tensor: a step never waits for the device."""
         penalty = self.make()
-        with forbidden(WAITS) as made:
+        with forbidden(WAITS) as calls:
             self.terms(penalty)
-        assert not made, f"it makes the device wait: {', '.join(made)}; keep values as tensors"
+        assert not calls, f"it makes the device wait: {', '.join(calls)}; keep values as tensors"
 
     def test_steps_are_left_to_the_engine(self) -> None:
         """It neither goes backward nor makes or moves an optimiser."""
         penalty = self.make()
-        with forbidden(GRADIENTS) as made:
+        with forbidden(GRADIENTS) as calls:
             self.terms(penalty)
-        assert not made, f"it calls {', '.join(made)}; return terms, the engine does the rest"
+        assert not calls, f"it calls {', '.join(calls)}; return terms, the engine does the rest"
 
     def test_it_leaves_the_random_state_alone(self) -> None:
         """It draws no numbers from torch's global random state, which a run's own come from."""

@@ -28,26 +28,28 @@ class ReconstructionChecks(Suite):
     def test_an_image_is_nearest_to_itself(self) -> None:
         """No reconstruction is better than the image."""
         loss = self.reconstructing()
-        images, made = image_pair(loss.range)
+        images, reconstruction = image_pair(loss.range)
         with torch.no_grad():
-            near, far = (float(total(loss(images, other))) for other in (images, made))
+            near, far = (float(total(loss(images, other))) for other in (images, reconstruction))
         assert near < far, f"it is {near:.4g} for the image and {far:.4g} for another"
 
     def test_gradient_reaches_the_reconstruction(self) -> None:
         """It has a finite gradient in the reconstruction, and not zero everywhere."""
         loss = self.reconstructing()
-        images, made = image_pair(loss.range)
-        value = total(loss(images, made.requires_grad_()))
-        [slope] = torch.autograd.grad(value, made, allow_unused=True)
+        images, reconstruction = image_pair(loss.range)
+        value = total(loss(images, reconstruction.requires_grad_()))
+        [slope] = torch.autograd.grad(value, reconstruction, allow_unused=True)
         assert slope is not None, "it is cut off from the reconstruction"
         assert slope.isfinite().all() and slope.any(), "the gradient is zero or not finite"
 
     def test_reconstruction_terms_are_means(self) -> None:
         """The terms of a batch are the means of those of its halves: chunks accumulate."""
         loss = self.reconstructing()
-        images, made = image_pair(loss.range)
-        whole = loss(images, made)
-        halves = [loss(*pair) for pair in zip(images.split(2), made.split(2), strict=True)]
+        images, reconstruction = image_pair(loss.range)
+        whole = loss(images, reconstruction)
+        halves = [
+            loss(*pair) for pair in zip(images.split(2), reconstruction.split(2), strict=True)
+        ]
         for name, value in whole.items():
             mean = torch.stack([half[name] for half in halves]).mean()
             gap = difference(value, mean)

@@ -26,8 +26,10 @@ def slope_gap(value: Callable[[Sequence[Tensor]], Tensor], at: Sequence[Tensor])
         at: The tensors.
     """
     leaves = [x.detach().clone().requires_grad_() for x in at]
-    found = torch.autograd.grad(value(leaves), leaves, allow_unused=True)
-    slopes = [torch.zeros_like(x) if s is None else s for x, s in zip(leaves, found, strict=True)]
+    gradients = torch.autograd.grad(value(leaves), leaves, allow_unused=True)
+    slopes = [
+        torch.zeros_like(x) if s is None else s for x, s in zip(leaves, gradients, strict=True)
+    ]
     length = sum(float(s.double().square().sum()) for s in slopes) ** 0.5
     draw = torch.Generator().manual_seed(0)
     worst = 0.0

@@ -163,9 +163,9 @@ class Suite:
                     raise AssertionError(f"{name}={NONSENSE} is taken; give it a stricter type")
             if option.default is not REQUIRED:
                 text = _written(option.default)
-                found = convert({name: text}, [option], self.kind)[name]
-                assert found == option.default, (
-                    f"the default of {name} is {option.default!r}, and {name}={text} is {found!r}"
+                converted = convert({name: text}, [option], self.kind)[name]
+                assert converted == option.default, (
+                    f"the default of {name} is {option.default!r}, and {name}={text} is {converted!r}"
                 )
 
     def test_odd_values_are_taken_or_refused(self) -> None:
@@ -188,15 +188,17 @@ class Suite:
 
     def test_the_hook_imports_no_torch(self) -> None:
         """The module of the entry point does not import torch: `gentk list` imports it."""
-        found = self._imported()
-        assert not found.torch, f"{found.hook} imports torch; import it in the target's module only"
+        imported = self._imported()
+        assert not imported.torch, (
+            f"{imported.hook} imports torch; import it in the target's module only"
+        )
 
     def test_importing_does_no_work(self) -> None:
         """Importing the plugin is quick, prints nothing, writes nothing, connects to nothing."""
-        found = self._imported()
-        assert not found.work, f"on import it does this: {'; '.join(found.work)}"
-        assert found.torch or found.seconds < SLOWEST, (
-            f"importing {found.hook} takes {found.seconds:.1f} s; import what is heavy in the "
+        imported = self._imported()
+        assert not imported.work, f"on import it does this: {'; '.join(imported.work)}"
+        assert imported.torch or imported.seconds < SLOWEST, (
+            f"importing {imported.hook} takes {imported.seconds:.1f} s; import what is heavy in the "
             "target's module"
         )
 

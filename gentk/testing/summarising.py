@@ -28,13 +28,13 @@ class SummarisingSuite(Suite):
 
     def summariser(self, text: str | None = None) -> Any:
         """Return the component, prepared as a run prepares it."""
-        made = self.make(text)
-        if getattr(made, "preparation", 0):
-            made.prepare(self.features(made.preparation, seed=9))
+        judge = self.make(text)
+        if getattr(judge, "preparation", 0):
+            judge.prepare(self.features(judge.preparation, seed=9))
         # A metric of labels is given them with its summaries, a loss of labels with its features.
-        if isinstance(made, MatchingLoss) and "labels" in made.needs:
-            setattr(made, "summarise", _labelled(made.summarise))  # noqa: B010
-        return made
+        if isinstance(judge, MatchingLoss) and "labels" in judge.needs:
+            setattr(judge, "summarise", _labelled(judge.summarise))  # noqa: B010
+        return judge
 
     def told(self, judge: Any, summary: Summary) -> dict[str, Any]:
         """Return the tensors that the comparison takes from a summary."""
@@ -44,14 +44,14 @@ class SummarisingSuite(Suite):
     def test_summaries_are_of_the_declared_class(self) -> None:
         """`summary` names the class of what `summarise` returns, and it counts the samples."""
         judge = summarising(self.summariser())
-        made = judge.summarise(self.features(6))
+        summary = judge.summarise(self.features(6))
         assert isinstance(judge.summary, type) and issubclass(judge.summary, Summary), (
             f"summary is {judge.summary!r}, not a class of gentk.summary"
         )
-        assert isinstance(made, judge.summary), (
-            f"it makes {type(made).__name__}, declared is {judge.summary.__name__}"
+        assert isinstance(summary, judge.summary), (
+            f"it makes {type(summary).__name__}, declared is {judge.summary.__name__}"
         )
-        assert made.count == 6, f"the summary of 6 samples counts {made.count}"
+        assert summary.count == 6, f"the summary of 6 samples counts {summary.count}"
 
     def test_summaries_add_up(self) -> None:
         """The summaries of two parts add up to the summary of the whole."""
@@ -66,10 +66,12 @@ class SummarisingSuite(Suite):
     def test_summaries_can_be_kept(self) -> None:
         """A summary that is stored and restored, as the cache does it, is the same."""
         judge = summarising(self.summariser())
-        made = judge.summarise(self.features(6)).settled()
-        again = type(made).restore(*made.store())
-        assert again.count == made.count, f"{made.count} samples are {again.count} when restored"
-        self._alike(judge, made, again, "what is restored is not what was stored", 1e-9)
+        summary = judge.summarise(self.features(6)).settled()
+        again = type(summary).restore(*summary.store())
+        assert again.count == summary.count, (
+            f"{summary.count} samples are {again.count} when restored"
+        )
+        self._alike(judge, summary, again, "what is restored is not what was stored", 1e-9)
 
     def test_gradient_goes_through_parts(self) -> None:
         """The gradient of the whole, shared out to the parts, is the gradient in one piece."""
@@ -89,18 +91,18 @@ class SummarisingSuite(Suite):
             for name, v in tensors.items()
         }
         wanted = torch.autograd.grad(list(tensors.values()), inputs, list(weights.values()))
-        found: list[Tensor] = []
+        gradients: list[Tensor] = []
         start = 0
         for part, size in zip(parts, (6, 4), strict=True):
             own = judge.summarise(part, pivot).to_tensors()
             try:
                 share = whole.share(weights, start, start + size)
                 slopes = [share[name] for name in own]
-                found += torch.autograd.grad(list(own.values()), list(part.values()), slopes)
+                gradients += torch.autograd.grad(list(own.values()), list(part.values()), slopes)
             except RuntimeError as error:
                 raise AssertionError(f"a part cannot take its share: {error}") from error
             start += size
-        gap = max(difference(a, b) for a, b in zip(wanted, found, strict=True))
+        gap = max(difference(a, b) for a, b in zip(wanted, gradients, strict=True))
         assert gap < TOLERANCE, f"the gradients differ (relative {gap:.1e})"
 
     def test_features_of_any_layout_are_taken(self) -> None:

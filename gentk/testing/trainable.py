@@ -72,8 +72,8 @@ class TrainableSuite(NetworkSuite):
         """All parameters have a finite gradient: none is left out."""
         network = self.make().train()
         torch.manual_seed(0)
-        found = self.outputs(network, *self.inputs(network))
-        torch.stack([_projected(value) for value in found.values()]).sum().backward()
+        outputs = self.outputs(network, *self.inputs(network))
+        torch.stack([_projected(value) for value in outputs.values()]).sum().backward()
         for name, parameter in network.named_parameters():
             if parameter.requires_grad:
                 assert parameter.grad is not None, f"{name} has no part in the output"

@@ -31,13 +31,13 @@ GRADIENTS: tuple[tuple[Any, str, str], ...] = (
 @contextmanager
 def forbidden(calls: tuple[tuple[Any, str, str], ...]) -> Iterator[list[str]]:
     """Note which of these calls are made; they are carried out all the same."""
-    made: list[str] = []
+    labels: list[str] = []
     kept = [(owner, name, vars(owner).get(name), getattr(owner, name)) for owner, name, _ in calls]
 
     def noted(call: Any, label: str) -> Any:
         def noting(*arguments: Any, **options: Any) -> Any:
-            if label not in made:
-                made.append(label)
+            if label not in labels:
+                labels.append(label)
             return call(*arguments, **options)
 
         return noting
@@ -45,7 +45,7 @@ def forbidden(calls: tuple[tuple[Any, str, str], ...]) -> Iterator[list[str]]:
     for (owner, name, label), (_, _, _, call) in zip(calls, kept, strict=True):
         setattr(owner, name, noted(call, label))
     try:
-        yield made
+        yield labels
     finally:
         for owner, name, own, _ in kept:
             if own is None:

@@ -104,8 +104,8 @@ def choose(schema: pa.Schema, where: str, image: str | None, label: str | None) 
 
 def values_of(table: pa.Table, column: Column) -> pa.ChunkedArray:
     """Return a column of a table, or a field of a nested one."""
-    found = table[column[0]]
-    return pc.struct_field(found, list(column[1:])) if len(column) > 1 else found
+    values = table[column[0]]
+    return pc.struct_field(values, list(column[1:])) if len(column) > 1 else values
 
 
 def _image(candidates: list[Column], where: str, known: str) -> Column:

@@ -43,8 +43,8 @@ class SelfAttention(nn.Module):
         key = _positions(functional.max_pool2d(self.phi(maps), 2))
         value = _positions(functional.max_pool2d(self.g(maps), 2))
         seen = functional.scaled_dot_product_attention(query, key, value, scale=1.0)
-        found: Tensor = self.o(seen.transpose(1, 2).unflatten(2, maps.shape[2:]))
-        return maps + self.gamma * found
+        attended: Tensor = self.o(seen.transpose(1, 2).unflatten(2, maps.shape[2:]))
+        return maps + self.gamma * attended
 
 
 def _positions(maps: Tensor) -> Tensor:

@@ -38,10 +38,10 @@ class CodeHead(nn.Module):
     def distribution(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return mean and scale, (N, latent) each, or no scale, of `features` (N, before)."""
         hidden = features if self.hidden is None else self.hidden(features)
-        found: Tensor = self.last(hidden)
+        parameters: Tensor = self.last(hidden)
         if not self.stochastic:
-            return found, None
-        mean, raw = found.split(self.latent, dim=1)
+            return parameters, None
+        mean, raw = parameters.split(self.latent, dim=1)
         return mean, functional.softplus(raw)
 
     def forward(self, features: Tensor) -> Tensor:

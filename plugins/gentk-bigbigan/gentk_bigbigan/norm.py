@@ -33,9 +33,9 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, maps: Tensor, condition: Tensor | None) -> Tensor:
         """Return maps of the same shape, (N, C, H, W), for `condition` (N, condition)."""
-        found: Tensor = self.norm(maps)
+        normed: Tensor = self.norm(maps)
         if self.gain is None or self.bias is None:
-            return found
+            return normed
         gain, bias = self.gain(condition)[..., None, None], self.bias(condition)[..., None, None]
-        conditioned: Tensor = found + gain * found + bias
+        conditioned: Tensor = normed + gain * normed + bias
         return conditioned

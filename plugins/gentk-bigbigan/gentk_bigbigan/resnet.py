@@ -134,13 +134,13 @@ class ResNetEncoder(Encoder):
 
     def features(self, images: Tensor) -> Features:
         """Return `stage1` to `stage4`, (N, C, H, W), their pooled end `avepool`, (N, C), and `code`."""
-        found: Features = {}
+        features: Features = {}
         maps: Tensor = self.stem(images)
         for number, stage in enumerate(self.stages, 1):
             maps = stage(maps)
-            found[f"stage{number}"] = maps
-        found["avepool"] = functional.relu(self.norm(maps)).mean((2, 3))
-        return found | {"code": self.head(found["avepool"])}
+            features[f"stage{number}"] = maps
+        features["avepool"] = functional.relu(self.norm(maps)).mean((2, 3))
+        return features | {"code": self.head(features["avepool"])}
 
     def distribution(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return mean and scale of z, (N, latent) each; no scale of a deterministic encoder."""

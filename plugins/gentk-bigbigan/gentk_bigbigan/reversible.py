@@ -99,19 +99,19 @@ class _Reversed(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         one, two = ctx.saved_tensors
         slope_one, slope_two = grads
-        found: dict[Tensor, Tensor] = {}
+        slopes: dict[Tensor, Tensor] = {}
         kind, dtype, enabled = ctx.cast
         with torch.autocast(kind, dtype=dtype, enabled=enabled), _quiet(ctx.chain):
             for unit in reversed(ctx.chain.units):
-                two, back = _undo(unit.g, one, two, slope_two, found)
+                two, back = _undo(unit.g, one, two, slope_two, slopes)
                 slope_one = slope_one + back
-                one, back = _undo(unit.f, two, one, slope_one, found)
+                one, back = _undo(unit.f, two, one, slope_one, slopes)
                 slope_two = slope_two + back
-        return slope_one, slope_two, None, *(found.get(p) for p in ctx.trained)
+        return slope_one, slope_two, None, *(slopes.get(p) for p in ctx.trained)
 
 
 def _undo(
-    function: nn.Module, base: Tensor, total: Tensor, slope: Tensor, found: dict[Tensor, Tensor]
+    function: nn.Module, base: Tensor, total: Tensor, slope: Tensor, slopes: dict[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Undo total = x + function(base).
 
@@ -120,7 +120,7 @@ def _undo(
         base: What it saw.
         total: The sum.
         slope: Gradient with respect to the sum.
-        found: Where gradients of the function's parameters go.
+        slopes: Where gradients of the function's parameters go.
 
     Returns:
         x, and the gradient with respect to `base` that comes through the function.
@@ -128,10 +128,10 @@ def _undo(
     trained = [p for p in function.parameters() if p.requires_grad]
     with torch.enable_grad():
         leaf = base.detach().requires_grad_()
-        made = function(leaf)
-    back, *more = torch.autograd.grad(made, [leaf, *trained], slope.to(made.dtype))
-    found.update(zip(trained, more, strict=True))
-    return total - made.detach(), back
+        output = function(leaf)
+    back, *more = torch.autograd.grad(output, [leaf, *trained], slope.to(output.dtype))
+    slopes.update(zip(trained, more, strict=True))
+    return total - output.detach(), back
 
 
 @contextmanager

@@ -45,8 +45,8 @@ class DownBlock(nn.Module):
         main = self._pool(self.conv2(functional.relu(main)))
         # A 1x1 convolution commutes with averaging: after it, it costs a quarter.
         beside = self._pool(maps)
-        found: Tensor = main + (beside if self.bypass is None else self.bypass(beside))
-        return found
+        joined: Tensor = main + (beside if self.bypass is None else self.bypass(beside))
+        return joined
 
     def _pool(self, maps: Tensor) -> Tensor:
         return functional.avg_pool2d(maps, 2) if self.down else maps

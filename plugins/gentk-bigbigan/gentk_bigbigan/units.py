@@ -22,10 +22,10 @@ def convolutions(before: int, after: int, *, stride: int, wide: bool) -> list[nn
     else:
         inner = max(after // 4, 1)
         sizes = [(before, inner, 1, 1), (inner, inner, 3, stride), (inner, after, 1, 1)]
-    found = [nn.Conv2d(a, b, k, stride=s, padding=k // 2, bias=False) for a, b, k, s in sizes]
-    for conv in found:
+    layers = [nn.Conv2d(a, b, k, stride=s, padding=k // 2, bias=False) for a, b, k, s in sizes]
+    for conv in layers:
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-    return found
+    return layers
 
 
 class Residual(nn.Module):
@@ -81,5 +81,5 @@ class Unit(nn.Module):
         """Return y of `maps`, x."""
         active = self.residual.active(maps)
         beside = maps if self.bypass is None else self.bypass(active)
-        found: Tensor = beside + self.residual.after(active)
-        return found
+        joined: Tensor = beside + self.residual.after(active)
+        return joined

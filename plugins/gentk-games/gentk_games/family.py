@@ -76,11 +76,11 @@ class AdversarialFamily(Family):
                 )
         else:
             _check_reach(encoder, generator.prior, r)
-        made = generator.prior.classes
-        if critic.classes and made != critic.classes:
+        classes = generator.prior.classes
+        if critic.classes and classes != critic.classes:
             raise Incompatible(
                 f"critic {r.critic!r} looks at {critic.classes} classes and generator "
-                f"{r.generator!r} makes {made or 'none'}; write classes={critic.classes} in both"
+                f"{r.generator!r} makes {classes or 'none'}; write classes={critic.classes} in both"
             )
 
     def program(self, c: Composition, advance: Advance | None) -> Program:

@@ -75,10 +75,10 @@ class TimmExtractor(Extractor):
     ) -> None:
         super().__init__()
         config = models.config(model)
-        found = find(config, weights)
+        source = find(config, weights)
         self.model = models.full_name(config)
         self.channels = config.input_size[0]
-        self.network = models.build(model, seeded=found is None)
+        self.network = models.build(model, seeded=source is None)
         self.freeze()
         layout = {name: tensor.shape for name, tensor in self.network.state_dict().items()}
         images, only = dry_images(self.network, config)
@@ -86,10 +86,10 @@ class TimmExtractor(Extractor):
         self._choose((layers,) if isinstance(layers, str) else layers, first, last, images)
         self.pooling = Pooling(pool, self.network, [tap.call for tap in self._taps])
         self.notes = tuple(f"timm:{self.model}: {note}" for note in self.pooling.notes())
-        if found is not None:
-            chosen = fill(self.network, layout, self.model, found)
+        if source is not None:
+            chosen = fill(self.network, layout, self.model, source)
             if chosen:
-                self.notes += (f"timm:{self.model}: of {found.origin} {chosen}",)
+                self.notes += (f"timm:{self.model}: of {source.origin} {chosen}",)
         self._folded = fold_norms(self.network, lambda: self._run(images).values()) if fold else 0
         self._protect(images)
         self.preparation = Preparation(

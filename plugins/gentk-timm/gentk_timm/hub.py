@@ -139,9 +139,9 @@ class _Repository(_Place):
 
     def cached(self) -> Path | None:
         for file in self.files:
-            found = try_to_load_from_cache(self.repository, file, revision=self.revision)
-            if isinstance(found, str):
-                return Path(found)
+            place = try_to_load_from_cache(self.repository, file, revision=self.revision)
+            if isinstance(place, str):
+                return Path(place)
         return None
 
     def download(self) -> Path:

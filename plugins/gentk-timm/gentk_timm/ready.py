@@ -19,8 +19,8 @@ def ready() -> dict[str, str]:
 
     `installed` is a package that brings them, `cache` the Hugging Face hub's cache.
     """
-    found = {name: "installed" for name, package in LITE.items() if packaged_file(package)}
-    return found | {name: "cache" for name in _cached() if name not in found}
+    installed = {name: "installed" for name, package in LITE.items() if packaged_file(package)}
+    return installed | {name: "cache" for name in _cached() if name not in installed}
 
 
 def packaged_file(package: str) -> Path | None:

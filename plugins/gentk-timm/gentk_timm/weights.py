@@ -121,14 +121,14 @@ def read(path: Path) -> State:
     return State({_bare(name): tensor for name, tensor in state.tensors.items()}, state.choice)
 
 
-def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found: Weights) -> str:
+def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, weights: Weights) -> str:
     """Load weights into a network, strictly.
 
     Args:
         network: The network, after the parts that are not used were dropped.
         layout: Name -> shape of all tensors of the whole network, in its order.
         name: timm's name of the model.
-        found: The weights. Those of dropped parts (the classifier) are ignored, whatever they are.
+        weights: The weights. Those of dropped parts (the classifier) are ignored, whatever they are.
 
     Returns:
         What is to be said of how they were chosen; nothing where they were not.
@@ -137,11 +137,11 @@ def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found:
         WeightsError: A tensor is missing, unexpected or of another shape.
     """
     prefix = ""
-    if found.by_order:
-        states = [_renamed(layout, found)]
+    if weights.by_order:
+        states = [_renamed(layout, weights)]
     else:
-        states = [found.state, _converted(network, found.state)]
-        for before, part in without_prefix(found.state, next(iter(network.state_dict()), "")):
+        states = [weights.state, _converted(network, weights.state)]
+        for before, part in without_prefix(weights.state, next(iter(network.state_dict()), "")):
             if not any(_misfits(network, layout, part).values()):
                 prefix, states = before, [part]
                 break
@@ -150,14 +150,14 @@ def fill(network: nn.Module, layout: Mapping[str, torch.Size], name: str, found:
     if any(least.values()):
         wrong = ", ".join(f"{_some(names)} {kind}" for kind, names in least.items() if names)
         raise WeightsError(
-            f"{found.origin} does not fit timm:{name}: {wrong}; "
+            f"{weights.origin} does not fit timm:{name}: {wrong}; "
             f"type weights=PATH of a file that was saved from this model"
         )
     state = states[misfits.index(least)]
     network.load_state_dict({key: state[key] for key in network.state_dict()})
-    said = [found.choice] if found.choice else []
+    said = [weights.choice] if weights.choice else []
     if prefix:
-        others = sorted({n.partition(".")[0] for n in found.state if not n.startswith(prefix)})
+        others = sorted({n.partition(".")[0] for n in weights.state if not n.startswith(prefix)})
         rest = f", and not {', '.join(others[:4])}" if others else ""
         said.append(f"weights are those under {prefix.removesuffix('.')}{rest}")
     return "; ".join(said)
@@ -177,15 +177,15 @@ def _misfits(
     }
 
 
-def _renamed(layout: Mapping[str, torch.Size], found: Weights) -> dict[str, Tensor]:
+def _renamed(layout: Mapping[str, torch.Size], weights: Weights) -> dict[str, Tensor]:
     """Return the state under the network's names, paired by order; shapes must agree throughout."""
-    shapes = [tensor.shape for tensor in found.state.values()]
+    shapes = [tensor.shape for tensor in weights.state.values()]
     if shapes != list(layout.values()):
         raise WeightsError(
-            f"{found.origin} has another layout than timm {timm.__version__} gives this network; "
+            f"{weights.origin} has another layout than timm {timm.__version__} gives this network; "
             f"install gentk-timm's latest version, or type weights=PATH"
         )
-    return dict(zip(layout, found.state.values(), strict=True))
+    return dict(zip(layout, weights.state.values(), strict=True))
 
 
 def _converted(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
