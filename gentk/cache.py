@@ -1,4 +1,4 @@
-"""The cache: summaries of data sets, computed once per content and kept as safetensors.
+"""The cache: what is known of data sets, computed once per content and kept as safetensors.
 
 A key is a digest of everything that decides the result (data, split, extractor weights, layers,
 preprocessing, what is summarised, the format); nothing is ever read under the wrong name. Any number of
@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from .files import Damaged, NotRegular, cause, clear, is_sealed, note
-from .summary import Summary
 from .tensors import write_tensors
 
-__all__ = ["Cache", "cache_folder"]
+__all__ = ["Cache", "Kept", "cache_folder"]
 
 FORMAT = 1
 FIELDS = "summary"
@@ -31,8 +32,30 @@ def cache_folder() -> Path:
     return Path(os.environ.get("GENTK_CACHE") or Path.home() / ".cache" / "gentk")
 
 
+class Kept(Protocol):
+    """What can be kept: summaries, clusterings.
+
+    Attributes:
+        format: Raised whenever what `store` returns changes its meaning.
+    """
+
+    format: ClassVar[int]
+
+    def store(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return tensors and JSON-able fields from which `restore` makes the same again."""
+        ...
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, Tensor], fields: Mapping[str, Any]) -> Self:
+        """Make it from what `store` returned."""
+        ...
+
+
+K = TypeVar("K", bound=Kept)
+
+
 class Cache:
-    """Summaries on disk under content keys.
+    """Summaries and the like on disk under content keys.
 
     Args:
         folder: Where; by default `statistics` in `cache_folder()`.
@@ -41,10 +64,8 @@ class Cache:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder() / "statistics"
 
-    def fetch(
-        self, key: Sequence[str], kind: type[Summary], compute: Callable[[], Summary]
-    ) -> Summary:
-        """Return the summary under a key, computing and keeping it if it is not there.
+    def fetch(self, key: Sequence[str], kind: type[K], compute: Callable[[], K]) -> K:
+        """Return what is under a key, computing and keeping it if it is not there.
 
         A damaged entry is told of and made again; a cache that cannot be written is done without, and
         that is told too.
@@ -55,16 +76,16 @@ class Cache:
         kept = _read(path, kind)
         if kept is not None:
             return kept
-        summary = compute()
+        fresh = compute()
         try:
-            _write(path, summary)
+            _write(path, fresh)
         except (OSError, SafetensorError) as error:
             reason, _ = cause(error)
             note(f"the cache {self.folder} cannot be written ({reason}): it is done without")
-        return summary
+        return fresh
 
 
-def _read(path: Path, kind: type[Summary]) -> Summary | None:
+def _read(path: Path, kind: type[K]) -> K | None:
     """Return an entry, or None if there is none that can be read."""
     try:
         is_sealed(path)
@@ -84,8 +105,8 @@ def _read(path: Path, kind: type[Summary]) -> Summary | None:
     return None
 
 
-def _write(path: Path, summary: Summary) -> None:
-    tensors, fields = summary.store()
+def _write(path: Path, kept: Kept) -> None:
+    tensors, fields = kept.store()
     path.parent.mkdir(parents=True, exist_ok=True)
     clear(path.parent)
     write_tensors(path, tensors, {FIELDS: json.dumps(fields)})

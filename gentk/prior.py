@@ -92,7 +92,8 @@ class Prior:
         if labels is None:
             raise Incompatible(
                 "the generator makes images of a class, and the data have no labels; add "
-                "labels=FILE.npy to the data, or take classes= from the generator"
+                "labels=FILE.npy or labels=kmeans:10:pixels to the data, or take classes= from the "
+                "generator"
             )
         return torch.cat([z, one_hot(labels, self.classes).to(z.dtype)], dim=1)
 

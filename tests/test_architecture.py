@@ -48,6 +48,7 @@ LAYERS: dict[str, set[str]] = {
         "cache",
         "tensors",
         "statistics",
+        "clusters",
         "spectral",
         "grid",
         "markup",

@@ -81,6 +81,20 @@ class ImageSet:
         """The class index of each image, (N,) int64, -1 where it has none; None without labels."""
         return None if self._labels is None else self._labels[self.pixels.positions]
 
+    def labelled(self, labels: Tensor, classes: Sequence[str]) -> ImageSet:
+        """Return the same images with other labels, (N,) int64, and the names of their classes."""
+        own = torch.full((int(self.pixels.positions.max()) + 1,), -1, dtype=torch.int64)
+        own[self.pixels.positions] = labels
+        return ImageSet(
+            self.pixels,
+            name=self.name,
+            view=self.view,
+            labels=own.tolist(),
+            classes=classes,
+            report=self.report,
+            remarks=self.remarks,
+        )
+
     def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
         """Return the images at `indices`, (len(indices), C, H, W) uint8."""
         return self.pixels.batch(indices)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import BadOption, DataError, NoSplit
 from ..files import open_regular
 from .permutation import permutation
+from .pseudo import PseudoLabels
 
 __all__ = ["View"]
 
@@ -39,11 +40,13 @@ class View:
             source's.
         validation: Number of train images to hold out as the validation split.
         split_seed: Seed of the permutations whose first `validation` images are held out, and of
-            which `limit` are taken.
+            which `limit` are taken; of k-means too.
         strict: Refuse damaged images instead of skipping them.
         crop: Cut the central `crop` x `crop` square before resizing, as CelebA's 160 -> 64.
         labels: A .npy file of one class index per training image of the source, -1 for none, in its
-            order: pseudo-labels, say. They take the place of its own labels; other splits keep theirs.
+            order; or `kmeans:NUMBER:EXTRACTOR`, the clusters of the training images in the features of
+            an extractor (in quotes if it has options). They take the place of its own labels; test
+            images keep theirs.
         memory: Decoded images are held in memory up to this size, in GiB; more are decoded anew
             each time they are used.
         orientation: `upright` turns photographs as their EXIF orientation says, which is how they
@@ -60,7 +63,7 @@ class View:
     split_seed: int = 0
     strict: bool = False
     crop: int | None = None
-    labels: Path | None = None
+    labels: str | Path | None = None
     memory: float = 4.0
     orientation: Literal["upright", "stored"] = "upright"
     white: float | None = None
@@ -78,6 +81,12 @@ class View:
             raise BadOption(f"size={self.size} is too large: it must be at most {LARGEST}")
         for option in ("validation", "split_seed", "memory"):
             _floor(option, getattr(self, option), 0)
+        _ = self.pseudo  # Refuses what it cannot be read as.
+
+    @property
+    def pseudo(self) -> PseudoLabels | None:
+        """The clusters that `labels` asks for; None for a file or nothing."""
+        return None if self.labels is None else PseudoLabels.parse(str(self.labels))
 
     def select(self, count: int, *, own: bool = False) -> NDArray[np.int64]:
         """Return the indices of the images that the view takes of `count`, ascending.
@@ -105,13 +114,17 @@ class View:
     def relabelled(self, labels: Sequence[int] | None, count: int) -> Sequence[int] | None:
         """Return the labels of `count` records, from the file if there is one for this split.
 
+        Pseudo-labels are none of the source's: whoever has extractors makes them.
+
         Raises:
             DataError: The file is not there, or does not hold `count` class indices.
         """
         if self.labels is None or self.split == "test":
             return labels
+        if self.pseudo is not None:
+            return None
         try:
-            with open_regular(self.labels) as file:
+            with open_regular(Path(self.labels)) as file:
                 classes = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(

@@ -105,7 +105,8 @@ def labels_of(images: ImageSet, asker: str, data: str) -> Tensor:
     if labels is None or bool((labels < 0).any()):
         raise Incompatible(
             f"{asker} looks at classes and {data!r} has images without a label; add "
-            "labels=FILE.npy to the data, one class index per training image"
+            "labels=FILE.npy to the data, one class index per training image, or "
+            "labels=kmeans:10:pixels, clusters in an extractor's features"
         )
     return labels
 

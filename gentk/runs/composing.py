@@ -16,6 +16,7 @@ from torch import nn
 
 from ..codec import Codec
 from ..data.imageset import ImageSet
+from ..data.view import View
 from ..engine import randomness
 from ..engine.caller import undisturbed
 from ..engine.device import check_device, choose_device, set_threads
@@ -164,7 +165,10 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
         shared = shared_options(kind)
         values = registry.rehearse(kind, text, shared)
         if kind in SHARED:
-            SHARED[kind](**{o.name: values[o.name] for o in shared if o.name in values})
+            own = SHARED[kind](**{o.name: values[o.name] for o in shared if o.name in values})
+            if isinstance(own, View) and own.pseudo is not None:
+                registry.check("extractor", own.pseudo.extractor)
+                registry.rehearse("extractor", own.pseudo.extractor)
     losses = _losses(r, registry)
     family, main = family_of_all(losses, registry)
     used = frozenset().union(*(family.looks_at(part.loss) for part in losses))

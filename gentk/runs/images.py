@@ -15,6 +15,7 @@ from ..families.shared import shared_options
 from ..interfaces import Source
 from ..registry import Registry
 from ..selection import Selection
+from .pseudo_labels import pseudo_labelled
 
 __all__ = [
     "data_name",
@@ -35,12 +36,21 @@ def open_data(
     advance: Advance | None = None,
 ) -> ImageSet:
     """Open images by name, telling what was left out, guessed or changed of them."""
-    source, view = registry.build("data", text, shared=shared_options("data"))
-    name = str(Selection.parse(text))
-    images = open_images(cast(Source, source), name, View(**view), advance)
+    source, options = registry.build("data", text, shared=shared_options("data"))
+    name, view = str(Selection.parse(text)), View(**options)
+    images = open_images(cast(Source, source), name, view, advance)
     for message in images.notes():
         notice(message)
-    return images
+    if view.pseudo is None or view.split == "test":
+        return images
+    own = Selection.parse(text)
+    train = {**own.options, "split": "train"}
+    fitted = (
+        images
+        if view.split == "train"
+        else open_data(str(replace(own, options=train)), registry, advance=advance)
+    )
+    return pseudo_labelled(images, fitted, view.pseudo, registry, notice, advance)
 
 
 def data_name(path: str, registry: Registry) -> str:

@@ -1,0 +1,122 @@
+"""Tests of pseudo-labels: the clusters of an extractor's features as classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+import gentk
+from gentk import clusters
+from gentk.data.imageset import to_unit
+from gentk.errors import BadOption, DataError, GentkError, UnknownName
+from gentk.registry import Registry
+from gentk.runs.images import open_data
+
+LEVELS = [40] * 5 + [200] * 9 + [120] * 7
+"""Grey images of one value each: clusters are known, and their sizes."""
+
+
+@pytest.fixture
+def grey(tmp_path: Path) -> str:
+    """Images whose pixels differ from a level by at most 3."""
+    draw = np.random.default_rng(0)
+    images = np.array(LEVELS)[:, None, None] + draw.integers(-3, 4, (len(LEVELS), 8, 8))
+    own = np.arange(len(LEVELS)) % 2
+    np.savez(tmp_path / "a.npz", x_train=images.astype(np.uint8), y_train=own)
+    return f"npz:{tmp_path / 'a.npz'}"
+
+
+def test_clusters_are_numbered_by_size(grey: str, own_cache: None) -> None:
+    """Three levels are three classes, the largest first; the file's own labels are not used."""
+    images = open_data(f"{grey},labels=kmeans:3:pixels", Registry())
+    assert images.labels is not None
+    assert images.labels.tolist() == [{200: 0, 120: 1, 40: 2}[level] for level in LEVELS]
+    assert images.histogram() == {"0": 9, "1": 7, "2": 5}
+
+
+def test_held_out_images_get_the_clusters_of_the_others(grey: str, own_cache: None) -> None:
+    """Validation images are assigned to the centres of the training images, in their numbering."""
+    text = f"{grey},labels=kmeans:3:pixels,validation=6"
+    train, held = (open_data(f"{text},split={s}", Registry()) for s in ("train", "validation"))
+    class_of = dict(zip(np.array(LEVELS)[train.pixels.positions], train.labels, strict=True))
+    assert [class_of[LEVELS[p]] for p in held.pixels.positions] == held.labels.tolist()
+
+
+def test_labels_are_those_of_the_library(own_cache: None) -> None:
+    """On real data: a partition in which each image is nearest to its centre, as good as the
+    library's, and other than with another seed.
+    """
+    images = open_data("digits,limit=300,labels=kmeans:10:pixels", Registry())
+    rows = to_unit(images.batch(torch.arange(300))).flatten(1).double()
+    means = torch.stack([rows[images.labels == k].mean(0) for k in range(10)])
+    assert torch.equal(torch.cdist(rows, means).argmin(1), images.labels)
+    inertia = torch.cdist(rows, means).square().amin(1).sum()
+    best = KMeans(10, n_init=10, random_state=1).fit(rows.numpy()).inertia_
+    assert inertia <= 1.1 * best
+    real = open_data("digits,limit=300", Registry()).labels
+    assert adjusted_rand_score(real, images.labels) > 0.4
+
+
+def test_one_seed_one_clustering(monkeypatch: pytest.MonkeyPatch, own_cache: None) -> None:
+    """Made once and kept; the same without the cache; another seed, other numbers, another content."""
+    text = "digits,limit=120,labels=kmeans:6:pixels"
+    first = open_data(text, Registry())
+    monkeypatch.setattr(clusters, "_fit", None)
+    assert open_data(text, Registry()).fingerprint() == first.fingerprint()
+    monkeypatch.undo()
+    monkeypatch.setattr("gentk.runs.pseudo_labels.Cache", lambda: None)
+    assert torch.equal(open_data(text, Registry()).labels, first.labels)
+    others = (text.replace(":6:", ":5:"), f"{text},split_seed=1", "digits,limit=120")
+    prints = {first.fingerprint(), *(open_data(t, Registry()).fingerprint() for t in others)}
+    assert len(prints) == 4
+
+
+def test_all_images_are_assigned_where_some_are_fitted(
+    monkeypatch: pytest.MonkeyPatch, grey: str, own_cache: None
+) -> None:
+    """A data set above the limit is fitted on some images, and labelled whole."""
+    monkeypatch.setattr(clusters, "HELD", 4 * 64 * 15)
+    monkeypatch.setattr(clusters, "CHUNK", 4)
+    images = open_data(f"{grey},labels=kmeans:3:pixels", Registry())
+    assert images.labels is not None
+    assert images.labels.tolist() == [{200: 0, 120: 1, 40: 2}[level] for level in LEVELS]
+
+
+@pytest.mark.parametrize(
+    ("labels", "error"),
+    [
+        ("kmeans", BadOption),
+        ("kmeans:1:pixels", BadOption),
+        ("kmeans:ten:pixels", BadOption),
+        ("kmeans:10", BadOption),
+        ("kmeans:10:pixles", UnknownName),
+        ('"kmeans:10:pixels,flayers=3"', GentkError),
+    ],
+)
+def test_what_cannot_be_is_refused_before_data_are_opened(labels: str, error: type) -> None:
+    """A sentence that says what to write; the data need not be there."""
+    with pytest.raises(error):
+        gentk.compose(data=f"npz:nowhere.npz,labels={labels}", generator="mlp")
+
+
+def test_too_few_different_images_are_refused(tmp_path: Path, own_cache: None) -> None:
+    """Four images of two kinds have no three clusters."""
+    np.savez(tmp_path / "a.npz", x_train=np.repeat(np.uint8([[[0]], [[9]]]), 8, axis=0))
+    with pytest.raises(DataError, match="labels=kmeans:2"):
+        open_data(f"npz:{tmp_path / 'a.npz'},labels=kmeans:3:pixels", Registry())
+
+
+def test_a_conditional_generator_learns_pseudo_classes(small, own_cache: None) -> None:
+    """One line: class-wise matching on clusters; samples of a class are drawn by its number."""
+    run = small(
+        data="digits,limit=200,labels=kmeans:4:pixels",
+        generator="mlp,latent=8,widths=16+32,classes=4",
+        loss="moments,per-class=true",
+        estimator="batch",
+    )
+    assert gentk.sample(run, 3, label=2).shape[0] == 3
