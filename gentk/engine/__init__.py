@@ -10,6 +10,7 @@ from .loop import Budget, Loop
 from .matching import Matching
 from .phase import Phase
 from .schedule import Schedule
+from .world import World
 
 __all__ = [
     "Adversarial",
@@ -23,4 +24,5 @@ __all__ = [
     "Phase",
     "Schedule",
     "WeightAverage",
+    "World",
 ]

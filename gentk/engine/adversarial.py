@@ -21,6 +21,7 @@ from .chunks import chunk_sizes
 from .penalty import penalise
 from .playing import Part, Players, Turn
 from .randomness import Draws
+from .world import World
 
 __all__ = ["Adversarial"]
 
@@ -40,7 +41,7 @@ class Adversarial:
         batch: Samples a side and step.
         chunk: The largest number of samples a side and graph; None for the whole batch.
         dtype: What the networks compute in.
-        device: Where latents are drawn.
+        world: Where latents are drawn.
         penalties: What the steps of a turn minimise besides, by the name it is shown under.
         seed: Of all random numbers but the order of the data.
 
@@ -59,7 +60,7 @@ class Adversarial:
         batch: int,
         chunk: int | None = None,
         dtype: torch.dtype = torch.float32,
-        device: torch.device | None = None,
+        world: World | None = None,
         penalties: Mapping[Turn, Mapping[str, Penalty]] | None = None,
         seed: int = 0,
     ) -> None:
@@ -70,7 +71,8 @@ class Adversarial:
         self.encoder = encoder
         self.sizes = chunk_sizes(batch, chunk or batch)
         self.dtype = dtype
-        self.device = device or torch.device("cpu")
+        self.world = world or World()
+        self.device = self.world.device
         self.penalties = dict(penalties or {})
         self.draws = Draws(seed, self.device)
 

@@ -26,6 +26,7 @@ from .averaging import WeightAverage
 from .checkpoint import Checkpoints
 from .finite import Look, finite
 from .phase import Phase
+from .world import World
 
 __all__ = ["Budget", "Loop", "Stateful", "Watch"]
 
@@ -79,7 +80,7 @@ class Loop:
         observers: Who is told.
         draw: Returns sample images, (N, C, H, W) in [0, 1], for sample grids.
         average: The averaged weights, if any.
-        device: Where it runs.
+        world: Where it runs.
         log_every: Steps between reading the logged scalars (and looking whether they are finite).
         sample_every: Share of the budget between sample grids.
         checkpoint_every: Seconds between checkpoints.
@@ -97,7 +98,7 @@ class Loop:
         observers: Sequence[Observer] = (),
         draw: Callable[[], Tensor] | None = None,
         average: WeightAverage[Any] | None = None,
-        device: torch.device | None = None,
+        world: World | None = None,
         log_every: int = 10,
         sample_every: float = 0.05,
         checkpoint_every: float = 60.0,
@@ -111,7 +112,8 @@ class Loop:
         self.observers = list(observers)
         self.draw = draw
         self.average = average
-        self.device = device or torch.device("cpu")
+        self.world = world or World()
+        self.device = self.world.device
         self.log_every = log_every
         self.sample_every = sample_every
         self.checkpoint_every = checkpoint_every

@@ -26,6 +26,7 @@ from .discrepancy import Discrepancy
 from .finite import Look, look_at_features, look_at_samples
 from .penalty import penalise
 from .replay import Replay
+from .world import World
 
 __all__ = ["Matching"]
 
@@ -39,7 +40,7 @@ class Matching:
         discrepancies: The losses, each with its estimator and its data side.
         batch: Generated samples per step.
         chunk: Generated samples per graph; None for the whole batch.
-        device: Where latents are drawn.
+        world: Where latents are drawn.
     """
 
     def __init__(
@@ -50,14 +51,15 @@ class Matching:
         *,
         batch: int,
         chunk: int | None = None,
-        device: torch.device | None = None,
+        world: World | None = None,
     ) -> None:
         self.generator = generator
         self.space = space
         self.discrepancies = list(discrepancies)
         self.batch = batch
         self.sizes = chunk_sizes(batch, chunk or batch)
-        self.device = device or torch.device("cpu")
+        self.world = world or World()
+        self.device = self.world.device
         self.looks: list[Look] = []
         """What tells later whether the last step's samples and features were finite."""
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .contract import Registry as Registry
     from .contract import Stateful as Stateful
     from .contract import Watch as Watch
+    from .contract import World as World
     from .contract import derive as derive
     from .contract import labels_of as labels_of
     from .contract import minibatches as minibatches
@@ -39,6 +40,7 @@ __all__ = [
     "Registry",
     "Stateful",
     "Watch",
+    "World",
     "derive",
     "gentk_components",
     "labels_of",

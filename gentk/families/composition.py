@@ -9,6 +9,7 @@ import torch
 
 from ..codec import Codec
 from ..data.imageset import ImageSet
+from ..engine.world import World
 from ..feature_space import FeatureSpace
 from ..interfaces import Critic, Encoder, Estimator, Generator, Loss
 from ..recipe import Recipe, Resolved
@@ -47,7 +48,7 @@ class Composition:
         images: The data.
         generator: G, on `device`.
         loss: D; of several the one whose family trains the run.
-        device: Where the run computes.
+        world: The processes that train the run, and the device of this one.
         space: phi, on `device`.
         losses: All losses as they were written, `loss` among them.
         estimator: M of `loss`, not yet started.
@@ -62,7 +63,7 @@ class Composition:
     images: ImageSet
     generator: Generator
     loss: Loss
-    device: torch.device
+    world: World
     losses: tuple[LossPart, ...] = ()
     space: FeatureSpace | None = None
     estimator: Estimator | None = None
@@ -88,6 +89,11 @@ class Composition:
     def recipe(self) -> Recipe:
         """The recipe."""
         return self.resolved.recipe
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes."""
+        return self.world.device
 
     def folder(self) -> Path:
         """Return where the run goes: `out`, or runs/RECIPE-HASH8."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..engine import Phase
+from ..engine import Phase, World
 from ..engine.loop import Stateful, Watch
 from ..engine.penalty import penalise
 from ..engine.randomness import derive
@@ -22,6 +22,7 @@ __all__ = [
     "Registry",
     "Stateful",
     "Watch",
+    "World",
     "derive",
     "labels_of",
     "minibatches",

@@ -104,7 +104,7 @@ class MatchingFamily(Family):
                 )
             )
         objective = Matching(
-            c.generator, c.space, discrepancies, batch=r.batch, chunk=r.chunk, device=c.device
+            c.generator, c.space, discrepancies, batch=r.batch, chunk=r.chunk, world=c.world
         )
         _check_finite(discrepancies)
         with randomness.lent(c.device, seed=randomness.derive(r.seed, "estimator")):

@@ -19,7 +19,8 @@ from ..data.imageset import ImageSet
 from ..data.view import View
 from ..engine import randomness
 from ..engine.caller import undisturbed
-from ..engine.device import check_device, choose_device, set_threads
+from ..engine.device import check_device, set_threads
+from ..engine.world import join
 from ..errors import Incompatible
 from ..families.base import KEYS, Advance, Family, labels_of
 from ..families.composition import Composition, LossPart
@@ -76,7 +77,8 @@ def build(
     family, main = family_of_all(losses, registry)
     uses = family.uses
     set_threads(r.threads)
-    device = choose_device(r.device)
+    world = join(r.device)
+    device = world.device
     images = open_data(r.data, registry, notice, advance)
     told = judged_against(r.data, len(images), registry)
     if told is not None:
@@ -128,7 +130,7 @@ def build(
         images,
         generator,
         main.loss,
-        device,
+        world,
         losses=losses,
         space=space,
         estimator=next(part.estimator for part in losses if part.loss is main.loss),

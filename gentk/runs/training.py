@@ -201,7 +201,7 @@ def _loop(c: Composition, program: Program, folder: RunFolder, observers: list[O
         observers=observers,
         draw=draw,
         average=average,
-        device=c.device,
+        world=c.world,
         checkpoint_steps=_checkpoint_steps(observers),
         watch=program.watch,
     )

@@ -100,7 +100,7 @@ class AdversarialFamily(Family):
             batch=r.batch,
             chunk=r.chunk,
             dtype=getattr(torch, r.dtype),
-            device=c.device,
+            world=c.world,
             seed=derive(r.seed, "game"),
             penalties={
                 "critic": penalties(r, "critic", c.registry),
