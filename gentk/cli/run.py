@@ -173,7 +173,12 @@ def _train(recipe: str | None, flags: dict[str, Any], registry: Registry, quiet:
             if done >= total:
                 meter.close()
 
-        return run(recipe, registry=registry, advance=advance, **flags)
+        def warn(message: str) -> None:
+            meter.close()
+            if not quiet:
+                click.echo(f"note: {printable(message)}", err=True)
+
+        return run(recipe, registry=registry, advance=advance, warn=warn, **flags)
 
 
 def _silent(recipe: str | None, flags: dict[str, Any], registry: Registry) -> list[str]:

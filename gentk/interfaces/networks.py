@@ -27,10 +27,12 @@ class Extractor(nn.Module, ABC):
         channels: The number of channels it expects; None if any will do.
         sees: `images`, or `samples`: what the generator makes, which is codes where there is a codec.
         notes: Sentences that people should read: which of several weights were taken, say.
+        input_size: Height and width in pixels that it resizes all images to; None if they keep theirs.
     """
 
     range: Range = "unit"
     channels: int | None = 3
+    input_size: tuple[int, int] | None = None
     sees: ClassVar[Literal["images", "samples"]] = "images"
     notes: tuple[str, ...] = ()
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from ..events import Event, Noticed, RunEnded, RunFailed, RunStarted, Stepped
 from ..interfaces import Observer
 from ..printable import printable
+from .console import BarConsole
 
 __all__ = ["ProgressBar"]
 
@@ -29,7 +30,7 @@ class ProgressBar(Observer):
     """
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
+        console = BarConsole()
         live = sys.stderr.isatty() and not console.is_dumb_terminal
         self._bar = _bar(console) if live else None
         self._start: RunStarted | None = None

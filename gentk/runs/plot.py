@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from textwrap import wrap
 
 from matplotlib.figure import Figure
 
@@ -11,6 +12,9 @@ from ..errors import RunError, did_you_mean
 from .history import COUNTS, History
 
 __all__ = ["Plot", "plot"]
+
+COLUMNS = 90
+"""Characters of a line of a title."""
 
 
 class Plot(Figure):
@@ -44,12 +48,14 @@ def plot(history: History, names: Sequence[str] = (), title: str = "") -> Plot:
         raise RunError(
             "nothing was logged, so there is nothing to plot; train with the observer metrics"
         )
-    figure = Plot(figsize=(7, 1 + 1.6 * len(chosen)), layout="constrained")
+    figure = Plot(figsize=(7, 1 + 1.8 * len(chosen)), layout="constrained")
     panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
     for panel, name in zip(panels, chosen, strict=True):
         panel.plot(history["step"], history[name], linewidth=1, color="#1f4e79")
-        panel.set_ylabel(name)
+        # Above its panel, where a long name has room and meets no other.
+        panel.set_title("\n".join(wrap(name, COLUMNS)), fontsize=8, loc="left")
+        panel.yaxis.get_offset_text().set_horizontalalignment("right")
         panel.grid(linewidth=0.3)
     panels[-1].set_xlabel("step")
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle("\n".join(wrap(title, COLUMNS)), fontsize=9)
     return figure

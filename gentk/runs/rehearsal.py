@@ -36,6 +36,7 @@ from ..recipe import Resolved
 from ..registry import Registry
 from ..selection import Selection, unquoted
 from .composing import check, check_codec, check_encoder
+from .cost import enlargements
 from .earlier import check_fit, finished
 from .folder import RunFolder
 from .stages import plan
@@ -205,7 +206,8 @@ class _Rehearsal:
                 own = (labels,) if "labels" in loss.needs else ()
                 loss.summarise(zeros, None, *own)
 
-        self._tried(space, through)
+        for larger in enlargements(self._tried(space, through), image):
+            self.notice(f"{larger}, and a step so much slower")
 
     def _extractor(self, text: str) -> Extractor:
         own = Selection.parse(self.folder.locate(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -23,6 +23,7 @@ from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
 from .composing import build, check, settings_of
+from .cost import step_cost
 from .earlier import warm_start
 from .folder import RunFolder
 from .optimizers import build_optimizer
@@ -41,6 +42,7 @@ def run(
     registry: Registry | None = None,
     observers: list[Observer] | None = None,
     advance: Advance | None = None,
+    warn: Callable[[str], None] | None = None,
     **flags: Any,
 ) -> Run:
     """Compose a recipe and train it, going on from its last checkpoint if it has one.
@@ -50,6 +52,8 @@ def run(
         registry: Where names are looked up; by default everything installed.
         observers: Who is told, instead of those the recipe names.
         advance: Called with what is being done before training starts, the number done, the total.
+        warn: Called at once with what a run will cost, if that is much; by default it is told with
+            the other notices, which come when the data have been summarised.
         flags: Any key of `gentk.recipe.Recipe`, over the recipe's value.
 
     Returns:
@@ -60,7 +64,8 @@ def run(
         KeyboardInterrupt: After Ctrl-C; a checkpoint has been written.
     """
     registry = registry or Registry()
-    return make(resolve_recipe(recipe, flags, registry=registry), registry, observers, advance)
+    resolved = resolve_recipe(recipe, flags, registry=registry)
+    return make(resolved, registry, observers, advance, warn=warn)
 
 
 @undisturbed()
@@ -70,6 +75,7 @@ def make(
     observers: list[Observer] | None = None,
     advance: Advance | None = None,
     told: Sequence[str] = (),
+    warn: Callable[[str], None] | None = None,
 ) -> Run:
     """Train a resolved recipe after its stages; what is finished already is only opened.
 
@@ -86,9 +92,12 @@ def make(
         rehearse(resolved, registry)
     with RunFolder(resolved.folder()).owned():
         for _, stage in stages:
-            make(stage, registry, observers, advance, [*told, *budgets(resolved, stages)])
+            make(stage, registry, observers, advance, [*told, *budgets(resolved, stages)], warn)
         notices = list(told)
         composition = build(resolved, registry, notices.append, advance)
+        cost = step_cost(composition)
+        if cost is not None:
+            (warn or notices.append)(cost)
         return train(composition, observers=observers, notices=notices, advance=advance)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gentk.events import Noticed, Progress, RunEnded, RunFailed, RunStarted, Stepped
+from gentk.observers.console import BarConsole
 from gentk.observers.progress import ProgressBar
 
 
@@ -147,3 +148,13 @@ def test_terminal_gets_a_bar_that_ends(capsys, monkeypatch, end) -> None:
     assert not bar._bar.live.is_started
     assert "500/1,000 steps  640 img/s  0:50 left  loss 0.25" in text
     assert "note: [bold]not markup[/bold]" in text
+
+
+def test_a_bar_leaves_room_for_what_the_terminal_echoes(monkeypatch) -> None:
+    """Else ^C behind a bar as wide as the terminal wraps, and the bar is drawn a second time."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert BarConsole().width <= 80 - len("^C^C")
+    assert ProgressBar()._bar.console.width == BarConsole().width

@@ -98,6 +98,7 @@ class TimmExtractor(Extractor):
             size=only if resize is None else self._checked(resize, only),
             interpolation=config.interpolation,
         )
+        self.input_size = self.preparation.size
         self._digest: str | None = None
         # Depthwise convolutions are twice as fast on a CPU with weights in this format.
         self.network.to(memory_format=torch.channels_last)
