@@ -6,18 +6,21 @@ import math
 import sys
 import time
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.progress import BarColumn, Progress, TextColumn
 
 from ..events import Event, Noticed, RunEnded, RunFailed, RunStarted, Stepped
 from ..interfaces import Observer
 from ..printable import printable
-from .console import BarConsole
 
 __all__ = ["ProgressBar"]
 
 SMOOTHING = 0.9
 """Weight of the past in the loss that is shown."""
+
+ECHOED = 4
+"""Columns that are left free: a terminal writes ^C behind a bar, and a line that is full would wrap."""
 
 LINES = 10
 """Lines per run where stderr is not a terminal."""
@@ -30,9 +33,9 @@ class ProgressBar(Observer):
     """
 
     def __init__(self) -> None:
-        console = BarConsole()
+        console = Console(stderr=True)
         live = sys.stderr.isatty() and not console.is_dumb_terminal
-        self._bar = _bar(console) if live else None
+        self._bar = _Bar(console) if live else None
         self._start: RunStarted | None = None
         self._loss = math.nan
         self._told = 0
@@ -98,14 +101,22 @@ class ProgressBar(Observer):
             print(text, file=sys.stderr, flush=True)
 
 
-def _bar(console: Console) -> Progress:
-    return Progress(
-        BarColumn(bar_width=30),
-        TextColumn("{task.percentage:3.0f}%"),
-        TextColumn("{task.fields[shown]}", markup=False),
-        console=console,
-        get_time=time.monotonic,
-    )
+class _Bar(Progress):
+    """A bar narrower than the terminal, so that Ctrl-C leaves one and not two."""
+
+    def __init__(self, console: Console) -> None:
+        self._terminal = console
+        super().__init__(
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:3.0f}%"),
+            TextColumn("{task.fields[shown]}", markup=False),
+            console=console,
+            get_time=time.monotonic,
+        )
+
+    def get_renderable(self) -> RenderableType:
+        """Return what is drawn."""
+        return Constrain(super().get_renderable(), max(1, self._terminal.width - ECHOED))
 
 
 def _clock(seconds: float) -> str:
