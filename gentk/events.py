@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 __all__ = [
+    "OBSERVED",
     "Checkpointed",
     "Event",
     "Noticed",
@@ -20,6 +21,10 @@ __all__ = [
     "Sampled",
     "Stepped",
 ]
+
+
+OBSERVED = "observed/"
+"""How the name begins of what a loss observes of a step, besides its terms, in a row of `Stepped`."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "gentk-timm": {"extractor": ("timm",)},
     "gentk-moments": {"loss": ("moments",), "metric": ("fd",)},
     "gentk-averages": {"estimator": ("ma", "ama", "queue")},
+    "gentk-fields": {"loss": ("gaussian-kl", "drift", "coupling")},
     "gentk-mmd": {"loss": ("mmd",), "metric": ("kid", "mmd", "parzen")},
     "gentk-nets": {
         "generator": ("mlp", "dcgan", "resnet"),

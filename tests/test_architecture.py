@@ -45,6 +45,7 @@ LAYERS: dict[str, set[str]] = {
         "layers",
         "codec",
         "feature_space",
+        "field",
         "cache",
         "tensors",
         "statistics",

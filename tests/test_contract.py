@@ -30,6 +30,7 @@ PINNED: dict[str, tuple[str, ...]] = {
     "events": (),
     "families": (),
     "feature_space": (),
+    "field": (),
     "files": ("open_regular", "regular"),
     "interfaces": (),
     "layers": (),

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..data.minibatches import Minibatches
+from ..events import OBSERVED
 from ..interfaces import AdversarialLoss, Critic, Encoder, Generator, Penalty, Play, total
 from .buffers import LossBuffers
 from .chunks import chunk_sizes
@@ -24,9 +25,6 @@ from .randomness import Draws
 from .world import World
 
 __all__ = ["Adversarial"]
-
-OBSERVED = "observed/"
-"""How what a loss observes is called in the log."""
 
 
 class Adversarial:

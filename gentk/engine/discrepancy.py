@@ -18,7 +18,22 @@ from ..feature_space import FeatureSpace
 from ..interfaces import Estimator, Features, MatchingLoss, Statistics, total
 from ..summary import Summary
 
-__all__ = ["Discrepancy"]
+__all__ = ["Compared", "Discrepancy"]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of comparing a step's statistics with the data's.
+
+    Attributes:
+        objective: The sum of the terms on tracked statistics: what is minimised.
+        terms: The terms to log, detached.
+        observed: What else the loss lets be seen, detached.
+    """
+
+    objective: Tensor
+    terms: dict[str, Tensor]
+    observed: dict[str, Tensor]
 
 
 @dataclass(eq=False)
@@ -100,11 +115,11 @@ class Discrepancy:
         """The statistics that the estimator follows."""
         return [name for name in self.loss.kinds() if name not in self.loss.untracked]
 
-    def compare(self, summary: Summary) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the terms to minimise and what to log of them.
+    def compare(self, summary: Summary) -> Compared:
+        """Return what to minimise and what to log.
 
-        Returns:
-            The sum of the terms on tracked statistics; the terms on the batch's own, detached.
+        Logged are the terms on the batch's own statistics. A loss that draws to targets is logged as it
+        is minimised: its targets follow from what is tracked, and those of a batch alone are others.
         """
         model = self.loss.statistics(summary)
         own = model
@@ -112,17 +127,23 @@ class Discrepancy:
             own = {name: v for name, v in model.items() if name not in self.loss.untracked}
         tracked = self.estimator(own, self.reference) if own else own
         given = tracked if own is model else {**model, **tracked}
-        minimised = self._terms(given)
-        if tracked is own:
-            # Nothing is tracked, so what is minimised is what is shown.
-            shown = {name: term.detach() for name, term in minimised.items()}
+        minimised, observed = self.loss.compare(self.reference, given)
+        minimised = self._weighed(minimised)
+        if tracked is own or self.loss.targets:
+            # Where nothing is tracked, too, what is minimised is what is shown.
+            shown = minimised
         else:
             with torch.no_grad():
-                shown = self._terms({name: value.detach() for name, value in model.items()})
-        return total(minimised), shown
+                batch = {name: value.detach() for name, value in model.items()}
+                shown = self._weighed(self.loss(self.reference, batch))
+        return Compared(total(minimised), _constants(shown), _constants(observed))
 
-    def _terms(self, model: Statistics) -> dict[str, Tensor]:
-        terms = self.loss(self.reference, model)
+    def _weighed(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return terms times the factor."""
         if self.factor == 1:
             return terms
         return {name: self.factor * term for name, term in terms.items()}
+
+
+def _constants(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: term.detach() for name, term in terms.items()}

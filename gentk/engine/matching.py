@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..events import OBSERVED
 from ..feature_space import FeatureSpace, autocast
 from ..interfaces import Generator, Statistics, total
 from ..summary import Summary
@@ -69,7 +70,8 @@ class Matching:
         Returns:
             `loss`, on the batch's own statistics; `loss/tracked`, what was minimised; and `loss/TERM`,
             the terms of `loss`; with several losses `loss/NAME`, and `loss/NAME/TERM`. They add up to
-            `loss`, factors included. Detached scalars on the device: nothing waits for them.
+            `loss`, factors included. `observed/...` is what losses let be seen besides. Detached
+            scalars on the device: nothing waits for them.
         """
         self.looks = []
         for discrepancy in self.discrepancies:
@@ -187,13 +189,15 @@ class Matching:
         for summary in summaries:
             self.looks += look_at_features(summary)
         rows = [d.compare(s) for d, s in zip(self.discrepancies, summaries, strict=True)]
-        objective = _sum([value for value, _ in rows])
-        losses = [total(terms) for _, terms in rows]
+        objective = _sum([row.objective for row in rows])
+        losses = [total(row.terms) for row in rows]
         shown = {"loss": _sum(losses), "loss/tracked": objective.detach()}
-        for discrepancy, loss, (_, terms) in zip(self.discrepancies, losses, rows, strict=True):
+        for discrepancy, loss, row in zip(self.discrepancies, losses, rows, strict=True):
             head = f"loss/{discrepancy.name}" if discrepancy.name else "loss"
+            own = f"{discrepancy.name}/" if discrepancy.name else ""
             shown |= {head: loss} if discrepancy.name else {}
-            shown |= {f"{head}/{name}": term for name, term in terms.items()}
+            shown |= {f"{head}/{name}": term for name, term in row.terms.items()}
+            shown |= {f"{OBSERVED}{own}{name}": seen for name, seen in row.observed.items()}
         return objective, shown
 
 

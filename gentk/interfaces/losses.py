@@ -28,10 +28,14 @@ class Loss(ABC):  # noqa: B024 - what a loss computes, its family's class says
             anything trains; what each run of the loss's family has need not be named.
         targets: Whether it draws to targets that are held constant, so that its gradient is not the
             slope of its value in all that it looks at.
+        watch: What to look at where the loss is by construction the same, however far the samples are
+            from the data: a name of what the loss observes. Empty where the loss itself tells how a
+            run goes.
     """
 
     needs: frozenset[str] = frozenset()
     targets: bool = False
+    watch: str = ""
 
 
 class MatchingLoss(Loss):
@@ -123,6 +127,15 @@ class MatchingLoss(Loss):
     @abstractmethod
     def forward(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
         """Return the terms of the discrepancy, scalars by name; their sum is minimised."""
+
+    def compare(
+        self, data: Statistics, model: Statistics
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the terms, and what else is to be seen of a step, from one computation.
+
+        What a step calls. The second are constants by name, shown as `observed/NAME`; none as a rule.
+        """
+        return self(data, model), {}
 
     @abstractmethod
     def fingerprint(self) -> str:

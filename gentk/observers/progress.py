@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.constrain import Constrain
 from rich.progress import BarColumn, Progress, TextColumn
 
-from ..events import Event, Noticed, RunEnded, RunFailed, RunStarted, Stepped
+from ..events import OBSERVED, Event, Noticed, RunEnded, RunFailed, RunStarted, Stepped
 from ..interfaces import Observer
 from ..printable import printable
 
@@ -29,7 +29,8 @@ LINES = 10
 class ProgressBar(Observer):
     """A bar on a terminal, a line every tenth of the budget elsewhere; notices in either.
 
-    `loss` is the batch's own, averaged over steps: m <- 0.9 m + 0.1 loss, started at the first.
+    `loss` is the batch's own, averaged over steps: m <- 0.9 m + 0.1 loss, started at the first. So is
+    what the loss observes besides under a plain name, such as the `force` of a loss that is constant.
     """
 
     def __init__(self) -> None:
@@ -37,7 +38,7 @@ class ProgressBar(Observer):
         live = sys.stderr.isatty() and not console.is_dumb_terminal
         self._bar = _Bar(console) if live else None
         self._start: RunStarted | None = None
-        self._loss = math.nan
+        self._averages: dict[str, float] = {}
         self._told = 0
 
     def observe(self, event: Event) -> None:
@@ -64,9 +65,14 @@ class ProgressBar(Observer):
 
     def _step(self, event: Stepped) -> None:
         for row in event.rows:
-            loss = row.get("loss", math.nan)
-            first = math.isnan(self._loss)
-            self._loss = loss if first else SMOOTHING * self._loss + (1 - SMOOTHING) * loss
+            for key, value in row.items():
+                name = key.removeprefix(OBSERVED)
+                if key == "loss" or (name != key and "/" not in name):
+                    past = self._averages.get(name, math.nan)
+                    first = math.isnan(past)
+                    self._averages[name] = (
+                        value if first else SMOOTHING * past + (1 - SMOOTHING) * value
+                    )
         fraction = min(event.progress.fraction, 1.0)
         if self._bar and self._bar.tasks:
             self._bar.update(self._bar.tasks[0].id, completed=fraction, shown=self._shown(event))
@@ -91,7 +97,8 @@ class ProgressBar(Observer):
         share = now.fraction - (start.progress.fraction if start else 0.0)
         left = seconds * (1 - now.fraction) / share if share > 0 else 0.0
         pace = f"{rate:,.0f} img/s  {_clock(left)} left"
-        return f"{steps} steps  {time}{pace}  loss {self._loss:.4g}"
+        values = "  ".join(f"{name} {value:.4g}" for name, value in self._averages.items())
+        return f"{steps} steps  {time}{pace}  {values or 'loss nan'}"
 
     def _say(self, text: str) -> None:
         text = printable(text)

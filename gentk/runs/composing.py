@@ -22,6 +22,7 @@ from ..engine.caller import undisturbed
 from ..engine.device import check_device, set_threads
 from ..engine.world import join
 from ..errors import Incompatible
+from ..events import OBSERVED
 from ..families.base import KEYS, Advance, Family, labels_of
 from ..families.composition import Composition, LossPart
 from ..families.lookup import family_of_all
@@ -119,6 +120,13 @@ def build(
     encoder = others.get("encoder")
     if encoder is not None and encoder.image != shape:
         finer = _finer(encoder, shape, r, family, registry, notice)
+    for part in losses:
+        if part.loss.watch:
+            own = f"{part.name}/" if len(losses) > 1 else ""
+            notice(
+                f"loss {part.text!r} is the same by construction, however near the data the samples "
+                f"are; watch {OBSERVED}{own}{part.loss.watch}"
+            )
     if "estimator" in uses:
         losses = tuple(
             replace(part, estimator=cast(Estimator, registry.build("estimator", text)[0]))

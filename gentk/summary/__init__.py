@@ -2,8 +2,9 @@
 
 from ..interfaces import Summary
 from .classwise import ClassMoments
+from .layerwise import LayerMoments
 from .moments import MomentSums
 from .pooling import pooled
 from .samples import Samples
 
-__all__ = ["ClassMoments", "MomentSums", "Samples", "Summary", "pooled"]
+__all__ = ["ClassMoments", "LayerMoments", "MomentSums", "Samples", "Summary", "pooled"]

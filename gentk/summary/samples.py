@@ -26,8 +26,7 @@ class Samples(Summary):
     Attributes:
         rows: (N, D), float32 (float64 if the features are).
         layout: (layer, number of its features), in order.
-        labels: The class of each, (N,) int64, -1 for none; given to metrics that need labels, not kept
-            with the rows.
+        labels: The class of each, (N,) int64, -1 for none: of losses and metrics that go by classes.
     """
 
     rows: Tensor
@@ -84,15 +83,17 @@ class Samples(Summary):
         return self.detach()
 
     def store(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return the rows and their layout."""
-        return {"rows": self.rows.cpu().contiguous()}, {
-            "layout": [list(row) for row in self.layout]
-        }
+        """Return the rows, labels if there are, and the layout."""
+        tensors = {"rows": self.rows.cpu().contiguous()}
+        if self.labels is not None:
+            tensors["labels"] = self.labels.cpu()
+        return tensors, {"layout": [list(row) for row in self.layout]}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, Tensor], fields: Mapping[str, Any]) -> Self:
         """Make samples from what `store` returned."""
-        return cls(tensors["rows"], tuple((name, size) for name, size in fields["layout"]))
+        layout = tuple((name, size) for name, size in fields["layout"])
+        return cls(tensors["rows"], layout, tensors.get("labels"))
 
     def to(self, device: torch.device) -> Self:
         """Return the samples on another device."""

@@ -13,7 +13,7 @@ from ..families import Composition
 from ..interfaces import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss, total
 from .adversarial import AdversarialChecks, Nudged, game_terms, nudged
 from .likeness import same
-from .matching import MatchingChecks
+from .matching import MatchingChecks, sides
 from .partner import NAME
 from .plays import Toy, tensors_of
 from .reconstruction import ReconstructionChecks, image_pair
@@ -48,11 +48,11 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
     def terms(self, loss: Any, seed: int = 0, device: str = "cpu") -> dict[str, Tensor]:
         """Return all terms of the loss, of inputs that ask for a gradient."""
         if isinstance(loss, MatchingLoss):
-            data = loss.summarise({k: v.to(device) for k, v in self.features(8, seed=5).items()})
+            shown = {k: v.to(device) for k, v in self.features(8, seed=5).items()}
+            reference, like = sides(loss, shown)
             rows = self.features(6, seed, 0.3)
             model = {k: v.to(device).requires_grad_() for k, v in rows.items()}
-            reference = loss.reference(data)
-            return loss(reference, loss.statistics(loss.summarise(model, data)))
+            return loss(reference, loss.statistics(loss.summarise(model, like)))
         if isinstance(loss, ReconstructionLoss):
             images, reconstruction = image_pair(loss.range, seed)
             return loss(images.to(device), reconstruction.to(device).requires_grad_())
@@ -63,13 +63,12 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
     def values(self, loss: Any) -> Iterator[Nudged]:
         """Yield what the loss minimises as a function of tensors, and where it is looked at."""
         if isinstance(loss, MatchingLoss):
-            data = loss.summarise(self.features(8, seed=5))
             rows = self.features(6, 0, 0.3)
 
             def of_features(values: Sequence[Tensor]) -> Tensor:
+                reference, like = sides(loss, self.features(8, seed=5))
                 model = dict(zip(rows, values, strict=True))
-                own = loss.statistics(loss.summarise(model, data))
-                return total(loss(loss.reference(data), own))
+                return total(loss(reference, loss.statistics(loss.summarise(model, like))))
 
             yield of_features, list(rows.values())
         elif isinstance(loss, ReconstructionLoss):
@@ -84,9 +83,8 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
     def given(self, loss: Any) -> tuple[list[Tensor], Callable[[], Any]]:
         """Return tensors that the loss is given, and what gives them to it."""
         if isinstance(loss, MatchingLoss):
-            data = loss.summarise(self.features(8, seed=5))
-            reference = loss.reference(data)
-            model = loss.statistics(loss.summarise(self.features(6, 0, 0.3), data))
+            reference, like = sides(loss, self.features(8, seed=5))
+            model = loss.statistics(loss.summarise(self.features(6, 0, 0.3), like))
             return [*reference.values(), *model.values()], lambda: loss(reference, model)
         if isinstance(loss, ReconstructionLoss):
             pair = image_pair(loss.range)

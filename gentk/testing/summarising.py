@@ -33,7 +33,8 @@ class SummarisingSuite(Suite):
             judge.prepare(self.features(judge.preparation, seed=9))
         # A metric of labels is given them with its summaries, a loss of labels with its features.
         if isinstance(judge, MatchingLoss) and "labels" in judge.needs:
-            setattr(judge, "summarise", _labelled(judge.summarise))  # noqa: B010
+            for name in ("summarise", "summarise_data"):
+                setattr(judge, name, _labelled(getattr(judge, name)))
         return judge
 
     def told(self, judge: Any, summary: Summary) -> dict[str, Any]:

@@ -1,0 +1,239 @@
+"""Fields of pairs: each sample is drawn to samples of the data and pushed away from those of the model.
+
+For a batch x and targets t, which are the model's samples (also called negatives) and the data's, with
+weights w and S features,
+
+    scale = mean(d w) / mean(w),  d = |x_i - t_j|      (cost=quadratic: the root of the mean of d^2 w)
+    force(x_i) = sum_j c_ij (t_j - x_i) / (scale / sqrt(S))
+
+with coefficients c, above 0 for the data and below for the model, that follow from d / scale and a
+dimensionless temperature. So neither the units nor the number of features matter, and temperatures of
+0.02, 0.05 and 0.2 are those of the paper. Each temperature's force is divided by its root mean
+square, and
+
+    V = sum over temperatures of force / rms(force),    L = 1/S mean_i |x_i/u - sg(x_i/u + eta V(x_i))|^2
+
+with the unit u = scale / sqrt(S). With one temperature L is eta^2 whatever is compared:
+`observed/force`, the root mean square before the division, is what falls.
+
+Source: arXiv:2602.04770 (drifting), its released code; see `gentk_fields.drift` and
+`gentk_fields.coupling`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from gentk.errors import BadOption
+from gentk.field import Field, FieldLoss
+from gentk.interfaces import StatisticKind, Statistics
+from gentk.summary import Samples, Summary
+
+__all__ = ["TEMPERATURES", "PairLoss", "Pairs"]
+
+TEMPERATURES = (0.02, 0.05, 0.2)
+
+FAR = 100.0
+"""What is added to the scaled distance of a pair that is none: a sample and itself."""
+
+NEVER = 1e9
+"""The scaled distance of samples that never meet: of two classes."""
+
+SMALLEST_SCALE, SMALLEST_FORCE = 1e-3, 1e-4
+"""What scales and forces are divided by is no smaller."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A batch, the samples it is compared with, and how far they are from each other.
+
+    Attributes:
+        x: The batch, (N, S).
+        targets: (T, S), of which the first `negatives` are the model's, or are treated so.
+        distances: (N, T), over their scale.
+        weights: w, (1, T) or (N, T); None where all are 1.
+        allowed: (N, T), whether the two may meet; None where all may.
+        negatives: How many targets push.
+        unit: u, what coordinates are divided by, a scalar.
+    """
+
+    x: Tensor
+    targets: Tensor
+    distances: Tensor
+    weights: Tensor | None
+    allowed: Tensor | None
+    negatives: int
+    unit: Tensor
+
+    def weigh(self, values: Tensor) -> Tensor:
+        """Return values (N, T) times the weights, 0 for those that may not meet."""
+        if self.weights is not None:
+            values = values * self.weights
+        return values if self.allowed is None else values * self.allowed
+
+
+class PairLoss(FieldLoss):
+    """A field of pairs; subclasses have `coefficients`.
+
+    Attributes:
+        temperatures: Dimensionless, each with a force of its own.
+        quadratic: Whether the scale is the root of the mean square of distances.
+        per_class: Whether only samples of one class meet.
+        guidance: How much more the data of a class count than those of all, above 1: data of any class
+            push with the weight (guidance - 1) (n - 1) / m, with n samples of the class in the batch
+            and m images.
+        selves: What keeps a sample from pushing itself. `far`: it is 100 scaled distances away from
+            itself;
+            `masked`: the two never meet; `halves`: nor do all samples of its half of the batch, so that
+            it is pushed by others that are independent of it.
+    """
+
+    summary: ClassVar[type[Summary]] = Samples
+    watch = "force"
+
+    temperatures: tuple[float, ...] = TEMPERATURES
+    quadratic: bool = False
+    per_class: bool = False
+    guidance: float = 1.0
+    selves: Literal["far", "masked", "halves"] = "far"
+
+    def settle(
+        self,
+        owner: str,
+        temperatures: tuple[float, ...],
+        eta: float,
+        layers: Literal["each", "joint"],
+        pool: Literal["mean", "none"],
+    ) -> None:
+        """Take the options that all of them have; raise `BadOption` for values that cannot be."""
+        if not temperatures or not all(0 < value < float("inf") for value in temperatures):
+            raise BadOption(
+                f"{owner}: temperatures are numbers above 0; write temperatures=0.02+0.05+0.2"
+            )
+        if not 0 < eta < float("inf"):
+            raise BadOption(f"{owner}: eta is above 0, not {eta}; write eta=1")
+        self.temperatures, self.eta, self.layers, self.pool = temperatures, eta, layers, pool
+
+    @abstractmethod
+    def coefficients(self, pairs: Pairs, temperature: float) -> Tensor:
+        """Return c, (N, T): above 0 for the data, below 0 for negatives."""
+
+    def kinds(self) -> dict[str, StatisticKind]:
+        """Return `samples` and, class by class, `labels`: both sets of the same samples."""
+        kinds: dict[str, StatisticKind] = {"samples": "samples"}
+        return kinds | {"labels": "samples"} if self.per_class else kinds
+
+    def statistics(self, summary: Summary) -> Statistics:
+        """Return `samples` (N, D) and, class by class, `labels` (N, 1), in the same type."""
+        assert isinstance(summary, Samples)
+        rows = summary.rows
+        if not self.per_class:
+            return {"samples": rows}
+        assert summary.labels is not None
+        return {"samples": rows, "labels": summary.labels.to(rows)[:, None]}
+
+    def field(self, z: Tensor, data: Statistics, model: Statistics) -> Field:
+        """Return V, the unit, and the size of forces before they were divided by it."""
+        pairs = self.pairs(z, data, model)
+        weights = torch.cat([self.coefficients(pairs, value) for value in self.temperatures])
+        sums = weights.sum(1, keepdim=True)
+        forces = torch.addcmul(
+            weights @ pairs.targets, sums, z.repeat(len(self.temperatures), 1), value=-1
+        ).view(len(self.temperatures), *z.shape)
+        forces /= pairs.unit
+        squares = forces.square().mean((1, 2))
+        scales = squares.clamp(min=SMALLEST_FORCE**2).rsqrt()
+        velocity = torch.einsum("tnd,t->nd", forces, scales)
+        norms = {"force": squares.mean().sqrt()}
+        if len(self.temperatures) > 1:
+            roots = squares.sqrt().unbind()
+            norms |= {
+                f"force/{value:g}": root
+                for value, root in zip(self.temperatures, roots, strict=True)
+            }
+        return Field(velocity, unit=pairs.unit, factor=1 / z.shape[1], norms=norms)
+
+    def pairs(self, z: Tensor, data: Statistics, model: Statistics) -> Pairs:
+        """Return the pairs of a batch."""
+        ours, theirs = model["samples"], data["samples"]
+        own = slice(len(ours) - len(z), len(ours))
+        targets = torch.cat([ours, theirs, theirs] if self.guided else [ours, theirs])
+        distances = _distances(z, targets)
+        weights = self._weights(data, model, own)
+        allowed = self._allowed(data, model, own)
+        scale = self._scale(distances, weights, allowed)
+        distances /= scale.clamp(min=SMALLEST_SCALE)
+        if self.selves == "far":
+            distances[:, own].diagonal().add_(FAR)
+        if allowed is not None:
+            distances.masked_fill_(~allowed, NEVER)
+        unit = (scale / z.shape[1] ** 0.5).clamp(min=SMALLEST_SCALE)
+        negatives = len(targets) - len(theirs)
+        return Pairs(z, targets, distances, weights, allowed, negatives, unit)
+
+    @property
+    def guided(self) -> bool:
+        """Whether data of any class push."""
+        return self.per_class and self.guidance > 1
+
+    def _allowed(self, data: Statistics, model: Statistics, own: slice) -> Tensor | None:
+        """Return which of batch and targets may meet, (N, T); None where all may."""
+        if not self.per_class and self.selves == "far":
+            return None
+        ours, theirs = model["samples"], data["samples"]
+        if self.per_class:
+            classes, labels = model["labels"], data["labels"].to(model["labels"])
+            same = [classes[own] == classes.T, classes[own] == labels.T]
+            same[1:1] = [torch.ones_like(same[1])] if self.guided else []
+            allowed = torch.cat(same, dim=1)
+        else:
+            size = own.stop - own.start, len(ours) + len(theirs)
+            allowed = torch.ones(size, dtype=torch.bool, device=ours.device)
+        if self.selves == "masked":
+            allowed[:, own].fill_diagonal_(False)
+        elif self.selves == "halves":
+            half = torch.arange(own.stop - own.start, device=ours.device) % 2
+            allowed[:, own] &= half[:, None] != half
+        return allowed
+
+    def _weights(self, data: Statistics, model: Statistics, own: slice) -> Tensor | None:
+        """Return the weights of targets, 1 on the average of the model's; None where all are 1."""
+        tracked = model.get("weights")
+        if tracked is None and not self.guided:
+            return None
+        ours, theirs = model["samples"], data["samples"]
+        rows = ours.new_ones(1, len(ours))
+        if tracked is not None:
+            rows = (tracked * len(ours)).to(ours)[None]
+        plain = ours.new_ones(1, len(theirs))
+        if not self.guided:
+            return torch.cat([rows, plain], dim=1)
+        classes = model["labels"][own]
+        alike = (classes == classes.T).sum(1, keepdim=True).to(ours)
+        pushing = plain * ((self.guidance - 1) / len(theirs) * (alike - 1))
+        count = len(classes)
+        return torch.cat([rows.expand(count, -1), pushing, plain.expand(count, -1)], dim=1)
+
+    def _scale(self, distances: Tensor, weights: Tensor | None, allowed: Tensor | None) -> Tensor:
+        """Return the weighted mean distance (or root of the mean square) over all pairs, a scalar."""
+        power = 2 if self.quadratic else 1
+        values = distances.square() if self.quadratic else distances
+        if weights is None and allowed is None:
+            return values.mean() ** (1 / power)
+        w = torch.ones_like(distances) if weights is None else weights.expand_as(distances)
+        if allowed is not None:
+            w = w * allowed
+        return ((values * w).sum() / w.sum()) ** (1 / power)
+
+
+def _distances(x: Tensor, y: Tensor) -> Tensor:
+    """Return |x_i - y_j|, (N, M), of which squares are no smaller than 1e-8."""
+    centre = y.mean(0)
+    x, y = x - centre, y - centre
+    t = torch.addmm(y.square().sum(1), x, y.T, alpha=-2)
+    return t.add_(x.square().sum(1, keepdim=True)).clamp_(min=1e-8).sqrt_()

@@ -1,0 +1,133 @@
+"""`gaussian-kl`: check values, the transcription, ridges, both sides' covariances."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transcription import gaussian_kl
+
+from gentk.errors import BadOption, Incompatible
+from gentk.field import FieldLoss
+from gentk.interfaces import total
+from gentk.summary import LayerMoments, MomentSums
+from gentk_fields.gaussian import GaussianKL, score_gap
+
+
+def draw(*size, seed=0):
+    return torch.randn(*size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def normal(variance, mean, ridge=0.0):
+    """Mean, variance and its inverse with the ridge, of one feature."""
+    one = torch.ones(1, dtype=torch.float64)
+    return mean * one, variance * one, 1 / (variance * one + ridge)
+
+
+@pytest.mark.parametrize("form", ["diagonal", "full"])
+@pytest.mark.parametrize(
+    ("ridge", "expected"),
+    [(0.0, (-0.5, 0.25, 1.75)), (0.1, (-0.42128603, 0.24390244, 1.57427938))],
+)
+def test_check_values(form, ridge, expected):
+    """Of p = N(1, 4), q = N(0, 1), z = (-1, 0, 2)."""
+    z = torch.tensor([[-1.0], [0.0], [2.0]], dtype=torch.float64)
+    (mean_p, _, precision), (mean_q, cov_q, _) = normal(4, 1, ridge), normal(1, 0)
+    if form == "full":
+        precision, cov_q = precision[:, None], cov_q[:, None]
+    v = score_gap(z, (mean_p, precision), (mean_q, cov_q), ridge)
+    torch.testing.assert_close(v[:, 0], torch.tensor(expected).double(), rtol=0, atol=1e-7)
+
+
+def test_the_loss_has_its_half():
+    """L = .5625 of the check values."""
+
+    class Given(FieldLoss):
+        def field(self, z, data, model):
+            return GaussianKL.field(self, z, data, model)
+
+    z = torch.tensor([[-1.0], [0.0], [2.0]], dtype=torch.float64)
+    (mean_p, _, precision), (mean_q, cov_q, _) = normal(4, 1), normal(1, 0)
+    data = {"mean": mean_p, "precision of covariance": precision, "ridge of covariance": 0.0}
+    model = {"samples": z, "mean": mean_q, "covariance": cov_q}
+    terms = GaussianKL(covariance="diagonal")(data, model)
+    assert total(terms).item() == pytest.approx(0.5625, abs=1e-9)
+
+
+def test_it_is_the_transcription():
+    """With plain inverses, in float64; float32 features are as near as their rounding."""
+    z, a, b = draw(9, 5), draw(40, 5, seed=1) + 0.3, draw(30, 5, seed=2)
+    p, q = ((v.mean(0), torch.cov(v.T)) for v in (a, b))
+    inverse = torch.linalg.inv(p[1] + 0.2 * torch.eye(5).double())
+    wanted = gaussian_kl(z, p, q, 0.2)
+    torch.testing.assert_close(score_gap(z, (p[0], inverse), q, 0.2), wanted, rtol=1e-9, atol=1e-12)
+    rough = score_gap(z.float(), (p[0], inverse), q, 0.2)
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(rough.double(), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("covariance", ["full", "layers", "diagonal"])
+def test_equal_moments_have_no_field(covariance):
+    """V is 0 everywhere, whatever the ridge, where the model's moments are the data's."""
+    features = {"a": draw(30, 4), "b": draw(30, 3, seed=1) * 5}
+    loss = GaussianKL(covariance=covariance)
+    loss.prepare(features)
+    data = loss.reference(loss.summarise_data(features))
+    model = loss.statistics(loss.summarise(features))
+    assert total(loss(data, model)).item() < 1e-20
+
+
+def test_forms_agree_where_layers_and_features_do_not_covary():
+    """Of uncorrelated features all forms are one: their own ridges aside."""
+    rows = draw(64, 6)
+    rows = torch.linalg.qr(rows - rows.mean(0))[0] * 63**0.5 * torch.tensor([1, 1, 1, 2, 2, 2.0])
+    features = {"a": rows[:, :3], "b": rows[:, 3:]}
+    moved = {k: v * 1.5 + 0.2 for k, v in features.items()}
+    values = []
+    for covariance in ("full", "layers", "diagonal"):
+        loss = GaussianKL(covariance=covariance, ridge=0.0)
+        loss.prepare(features)
+        data = loss.reference(loss.summarise_data(features))
+        if covariance == "layers":
+            # Each layer's lowest eigenvalue is its own.
+            assert data["ridge of covariance/1"].item() == pytest.approx(4, rel=1e-6)
+            continue
+        values.append(total(loss(data, loss.statistics(loss.summarise(moved)))).item())
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
+
+
+def test_the_ridge_is_a_quantile_of_the_eigenvalues():
+    """Between two eigenvalues it is in between, as torch.quantile has it."""
+    features = {"a": draw(50, 7) * torch.arange(1, 8)}
+    values = torch.linalg.eigvalsh(torch.cov(features["a"].T))
+    for quantile in (0.0, 0.37, 0.6, 1.0):
+        loss = GaussianKL(ridge=quantile)
+        ridge = loss.reference(loss.summarise_data(features))["ridge of covariance"]
+        assert ridge.item() == pytest.approx(values.quantile(quantile).item(), rel=1e-9)
+
+
+def test_constant_features_are_no_trouble():
+    """A ridge that would be 0 is not: fields stay finite."""
+    features = {"a": torch.cat([draw(20, 2), torch.ones(20, 5).double()], dim=1)}
+    loss = GaussianKL()
+    data = loss.reference(loss.summarise_data(features))
+    model = loss.statistics(loss.summarise({"a": features["a"] + 1}))
+    assert total(loss(data, model)).isfinite()
+
+
+def test_the_data_are_sums():
+    """Data sides are of fixed size, those of a model the samples; a batch is not needed of the data."""
+    features = {"a": draw(8, 3, 2, 2), "b": draw(8, 4)}
+    for covariance, kind in (("full", MomentSums), ("layers", LayerMoments)):
+        loss = GaussianKL(covariance=covariance)
+        assert loss.data_summary is kind and isinstance(loss.summarise_data(features), kind)
+
+
+@pytest.mark.parametrize("options", [{"ridge": -0.1}, {"ridge": 1.5}, {"eta": 0.0}])
+def test_what_cannot_be_is_refused(options):
+    with pytest.raises(BadOption, match=next(iter(options))):
+        GaussianKL(**options)
+
+
+def test_too_many_features_are_refused():
+    with pytest.raises(Incompatible, match="covariance=diagonal"):
+        GaussianKL(pool="none").summarise_data({"a": torch.zeros(2, 5000)})
