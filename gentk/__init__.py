@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .verbs import compose as compose
     from .verbs import evaluate as evaluate
     from .verbs import load as load
+    from .verbs import own as own
+    from .verbs import register as register
     from .verbs import run as run
     from .verbs import sample as sample
 
@@ -38,6 +40,8 @@ __all__ = [
     "compose",
     "evaluate",
     "load",
+    "own",
+    "register",
     "run",
     "sample",
     "tile",

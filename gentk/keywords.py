@@ -1,50 +1,77 @@
-"""Keywords: the keys of a recipe as typed keyword arguments, so that editors know them."""
+"""Keywords: the keys of a recipe as typed keyword arguments, so that editors know them.
+
+Types are named for type checkers only: importing this imports nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
-__all__ = ["RecipeKeys"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any, Literal
 
-Table = Mapping[str, object]
-Names = str | Sequence[str] | None
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+    from torch.utils.data import Dataset
+
+    from .interfaces import Estimator, Features, Loss, Observer, Penalty, Source
+    from .runs.objects import Own
+    from .runs.trained import Run
+
+    Table = Mapping[str, object]
+    Array = Tensor | NDArray[Any]
+    Data = str | Path | Array | tuple[Array, Array] | Dataset[Any] | Source | Own
+    Part = str | nn.Module | Own
+    Extract = str | nn.Module | Callable[[Tensor], Any] | Own
+    Compare = str | Loss | Callable[[Features, Features], Tensor | Mapping[str, Tensor]] | Own
+    Move = str | Callable[[Iterable[nn.Parameter]], Optimizer] | Own
+    Penalise = str | Penalty | Own
+    Estimate = str | Estimator | Own
+
+__all__ = ["ObjectKeys", "RecipeKeys"]
 
 
-class RecipeKeys(TypedDict, total=False):
+class ObjectKeys(TypedDict, total=False):
+    """The keys of a recipe whose values may be objects, as `gentk.load` takes them."""
+
+    data: Data | None
+    extractor: Extract | Sequence[Extract] | None
+    generator: Part | None
+    encoder: Part | None
+    critic: Part | None
+    loss: Compare | Sequence[Compare] | None
+    penalty: Penalise | Sequence[Penalise] | None
+    estimator: Estimate | Sequence[Estimate] | None
+    optimizer: Move | None
+
+
+class RecipeKeys(ObjectKeys, total=False):
     """The keys of `gentk.recipe.Recipe` as `gentk.run` and `gentk.compose` take them.
 
-    A component is written `NAME[:ARGUMENT][,KEY=VALUE...]`. None is as if the key was not given;
-    `"none"` takes back what the recipe says, where a key may be left out.
+    A component is written `NAME[:ARGUMENT][,KEY=VALUE...]`, or is an object. None is as if the key was
+    not given; `"none"` takes back what the recipe says, where a key may be left out.
     """
 
     summary: str | None
-    data: str | None
-    extractor: Names
-    generator: str | None
-    encoder: str | None
-    critic: str | None
-    loss: Names
-    penalty: Names
-    estimator: Names
     batch: int | None
     chunk: int | Literal["none"] | None
     reference: int | Literal["none"] | None
-    optimizer: str | None
     schedule: Sequence[Table] | None
     decay: Literal["none", "linear", "cosine"] | None
     clip: float | Literal["none"] | None
     ema: float | Literal["none"] | None
     steps: int | Literal["none"] | None
     minutes: float | Literal["none"] | None
-    init: str | None
-    codec: str | None
+    init: str | Path | Run | None
+    codec: str | Path | Run | None
     seed: int | None
     device: str | None
     dtype: Literal["float32", "bfloat16"] | None
     threads: int | Literal["none"] | None
     out: str | Path | None
-    observer: Names
+    observer: str | Sequence[str | Observer] | Observer | None
     phase: Mapping[str, Table] | None
     stage: Mapping[str, Table] | None

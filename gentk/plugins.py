@@ -45,6 +45,7 @@ from .version import DISTRIBUTION, __version__
 
 __all__ = [
     "AGAIN",
+    "NAME",
     "Broken",
     "Discovery",
     "Loaded",

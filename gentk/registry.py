@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,6 +14,8 @@ from .errors import BadOption, GentkError, UnknownName, did_you_mean
 from .options import Option, argument, convert, options_of
 from .plugins import AGAIN, Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
 from .selection import Selection
+from .session import OBJECT, SESSION, missing_object
+from .session import rows as session_rows
 from .spec import KINDS, Component
 from .version import DISTRIBUTION
 
@@ -98,6 +101,11 @@ class Registry:
         self.broken: list[Broken] = list(discovery.broken)
         self._parts: dict[tuple[str, str], Provided] = {}
         self._clashes: dict[tuple[str, str], list[str]] = {}
+        self._targets: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._lent: dict[str, Callable[..., Any]] = {}
+        for provided, target in session_rows() if asked else ():
+            self._add(provided)
+            self._targets[provided.component.kind, provided.component.name] = target
         for provided in discovery.provided:
             self._add(provided)
         self._look_after_the_core()
@@ -118,6 +126,17 @@ class Registry:
             self._clash(new, f"{' and '.join(rivals)} both offer it, so neither gets it")
         else:
             self._parts[key] = new
+
+    def lend(self, builders: Mapping[str, Callable[..., Any]]) -> Registry:
+        """Return the same registry that has objects too, `object:KEY` of a kind.
+
+        Args:
+            builders: Kind -> what returns the object of a key; its keyword-only arguments are options,
+                as a constructor's are.
+        """
+        lent = copy.copy(self)
+        lent._lent = {**self._lent, **builders}
+        return lent
 
     def _look_after_the_core(self) -> None:
         """Report a core that offers less than it should: its code and what is installed differ."""
@@ -157,6 +176,12 @@ class Registry:
 
     def find(self, kind: str, name: str) -> Provided:
         """Return a component, or raise `UnknownName` saying what to type or install instead."""
+        if name == OBJECT and kind in self._lent:
+            summary = "an object of this session"
+            component = Component(
+                kind=kind, name=name, target="session:object", summary=summary, argument="CLASS"
+            )
+            return Provided(component, SESSION, "0")
         if (kind, name) in self._parts:
             return self._parts[kind, name]
         raise UnknownName(self._missing(kind, name))
@@ -164,7 +189,8 @@ class Registry:
     def knows(self, kind: str, text: str) -> bool:
         """Say whether a selection names a component of this kind."""
         try:
-            return (kind, Selection.parse(text).name) in self._parts
+            name = Selection.parse(text).name
+            return (kind, name) in self._parts or (name == OBJECT and kind in self._lent)
         except BadOption:
             return False
 
@@ -219,6 +245,11 @@ class Registry:
 
     def target(self, provided: Provided) -> Callable[..., Any]:
         """Import a component's class; raise `GentkError` with the install hint if that fails."""
+        component = provided.component
+        if component.name == OBJECT:
+            return self._lent[component.kind]
+        if provided.distribution == SESSION:
+            return self._targets[component.kind, component.name]
         try:
             return _attribute(provided.component.target)
         except (Exception, SystemExit) as error:
@@ -251,6 +282,8 @@ class Registry:
     def check(self, kind: str, text: str) -> Selection:
         """Parse a selection and check its name and argument, importing nothing."""
         selection = Selection.parse(text)
+        if selection.name == OBJECT and kind not in self._lent:
+            raise UnknownName(missing_object(kind, selection.argument))
         component = self.find(kind, selection.name).component
         wanted = component.argument
         if wanted and not selection.argument:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from torch import Tensor
 
@@ -20,19 +20,21 @@ from .evaluation.record import append_to_run
 from .families.base import Advance
 from .families.composition import Composition
 from .interfaces import Observer
-from .keywords import RecipeKeys
+from .keywords import ObjectKeys, RecipeKeys
 from .markup import caption, page, picture, rows_of
 from .registry import Registry
 from .runs import trained
 from .runs.composing import compose as _compose
+from .runs.objects import Given, own, register
 from .runs.training import run as _run
 from .sweep.compare import compare as _compare
 from .sweep.comparison import Comparison
+from .wording import in_python, spoken
 
 if TYPE_CHECKING:
     from .runs.plot import Plot
 
-__all__ = ["Run", "compare", "compose", "evaluate", "load", "run", "sample"]
+__all__ = ["Run", "compare", "compose", "evaluate", "load", "own", "register", "run", "sample"]
 
 
 class Run(trained.Run):
@@ -42,6 +44,10 @@ class Run(trained.Run):
         generator: The network in eval mode. Its images are in `generator.range`, `signed` for
             [-1, 1]; `sample` and `images` return them in [0, 1].
     """
+
+    sample = in_python()(trained.Run.sample)
+    latents = in_python()(trained.Run.latents)
+    reconstruct = in_python()(trained.Run.reconstruct)
 
     def evaluate(
         self,
@@ -112,6 +118,7 @@ class Run(trained.Run):
         return page(caption(repr(self)), drawn, rows_of((), facts))
 
 
+@in_python()
 def compose(
     recipe: str | Path | None = None,
     *,
@@ -123,14 +130,17 @@ def compose(
     Args:
         recipe: Name of a recipe, or path of a TOML file; `quickstart` by default.
         registry: Where names are looked up; by default everything installed.
-        keys: Keys of a recipe, over the recipe's values.
+        keys: Keys of a recipe, over the recipe's values: names, or objects.
 
     Raises:
         GentkError: Anything unknown, ill-typed, missing or unfit, in one sentence.
     """
-    return _compose(_word(recipe), registry=registry, **_words(keys))
+    given = Given(registry or Registry())
+    texts = given.keys(keys)
+    return _compose(_word(recipe), registry=given.registry, **texts)
 
 
+@in_python()
 def run(
     recipe: str | Path | None = None,
     *,
@@ -146,23 +156,57 @@ def run(
         registry: Where names are looked up; by default everything installed.
         observers: Who is told, instead of those the recipe names.
         advance: Called with what is being done before training starts, the number done, the total.
-        keys: Keys of a recipe, over the recipe's values.
+        keys: Keys of a recipe, over the recipe's values: names, or objects.
 
     Raises:
         GentkError: Anything that keeps the run from starting or going on, in one sentence.
         KeyboardInterrupt: After Ctrl-C; a checkpoint has been written, the same call goes on.
     """
+    given = Given(registry or Registry())
+    texts = given.keys(keys)
     finished = _run(
-        _word(recipe), registry=registry, observers=observers, advance=advance, **_words(keys)
+        _word(recipe),
+        registry=given.registry,
+        observers=observers,
+        advance=advance,
+        wording=spoken,
+        **texts,
     )
     return _opened(finished)
 
 
-def load(folder: str | Path, *, registry: Registry | None = None, device: str = "auto") -> Run:
-    """Open the folder of a run; raise `RunError` if it is none, or has no checkpoint yet."""
-    return _opened(trained.load(folder, registry=registry, device=device))
+@in_python()
+def load(
+    folder: str | Path,
+    *,
+    registry: Registry | None = None,
+    device: str = "auto",
+    **objects: Unpack[ObjectKeys],
+) -> Run:
+    """Open the folder of a run.
+
+    Args:
+        folder: The folder.
+        registry: Where names are looked up; by default everything installed.
+        device: Where to compute, as in recipes.
+        objects: The objects that the run was made with, under the same keys: those that are needed for
+            what is done with it. To sample, its networks.
+
+    Raises:
+        RunError: It is no run's folder, or has no checkpoint yet.
+        UnknownName: The run was made with a network of Python that is not given.
+    """
+    given = Given(registry or Registry())
+    for kind, value in objects.items():
+        for one in value if isinstance(value, list | tuple) and kind != "data" else (value,):
+            if one is not None:
+                given.hold(kind, one)
+    opened = _opened(trained.load(folder, registry=given.registry, device=device))
+    given.check_recorded(opened.recipe)
+    return opened
 
 
+@in_python()
 def sample(
     run: trained.Run | str | Path,
     count: int = 64,
@@ -187,6 +231,7 @@ def sample(
     return opened.sample(count, seed=seed, truncation=truncation, label=label)
 
 
+@in_python(extractor="extractors", metric="metrics")
 def evaluate(
     subject: trained.Run | str | Path,
     *,
@@ -244,11 +289,12 @@ def evaluate(
     )
     notes: list[str] = []
     context = Context(registry or Registry(), device, threads, notes.append, advance)
-    evaluation = replace(_evaluate(place, plan, context), notes=notes)
+    evaluation = replace(_evaluate(place, plan, context), notes=list(map(spoken, notes)))
     append_to_run(place, evaluation.measurements, evaluation.steps)
     return evaluation
 
 
+@in_python()
 def compare(runs: Iterable[trained.Run | str | Path], *, mixed: bool = False) -> Comparison:
     """Compare finished runs by the values that `evaluate` left in their folders.
 
@@ -273,11 +319,6 @@ def _opened(run: trained.Run) -> Run:
 
 def _word(value: str | Path | None) -> str | None:
     return None if value is None else str(value)
-
-
-def _words(keys: RecipeKeys) -> dict[str, Any]:
-    """Return keys as recipes have them: paths as texts."""
-    return {key: str(v) if isinstance(v, Path) else v for key, v in keys.items()}
 
 
 def _several(texts: str | Sequence[str]) -> tuple[str, ...]:

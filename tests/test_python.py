@@ -78,6 +78,8 @@ def test_the_keywords_are_the_keys_of_recipes():
 SCRIPT = """\
 from pathlib import Path
 
+import torch
+
 import gentk
 
 settings: gentk.RecipeKeys = {"data": "digits", "extractor": ["pixels"], "minutes": 1.5}
@@ -85,11 +87,13 @@ composition = gentk.compose("quickstart", **settings)
 shape: tuple[int, ...] = tuple(composition.images.shape)
 
 run: gentk.Run = gentk.run("quickstart", batch=32, steps=100, ema="none", out=Path("runs/mine"))
+photos, network = torch.rand(64, 3, 32, 32), torch.nn.Linear(8, 3072)
+mine = gentk.run(data=photos, generator=network, loss=gentk.own(max, name="mine"))
 losses = run.metrics["loss"]
 best: float = float(losses.min())
 run.plot("loss").savefig("loss.png")
 
-again = gentk.load("runs/mine")
+again = gentk.load("runs/mine", generator=network)
 images = gentk.sample(again, 64, seed=1)
 gentk.tile(images, columns=8).save("images.png")
 
@@ -105,13 +109,15 @@ MISSPELT = {
     '"minutes"': '"minuts"',
     "count=1000": "cuont=1000",
     "gentk.compare(": "gentk.comprae(",
+    "generator=network, loss": "genrator=network, loss",
+    "data=photos": "dta=photos",
     'evaluation["fd"].value': 'evaluation["fd"].valeu',
 }
 
 
 def test_a_misspelt_option_fails_under_mypy(tmp_path):
     """A user's script passes `mypy --strict`; with one slip it fails, on the slip's line alone."""
-    assert len(SCRIPT.splitlines()) <= 22
+    assert len(SCRIPT.splitlines()) <= 26
     for index, (right, wrong) in enumerate(MISSPELT.items()):
         text = SCRIPT.replace(right, wrong, 1) if right else SCRIPT
         (tmp_path / f"script{index}.py").write_text(text)

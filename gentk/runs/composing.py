@@ -187,7 +187,7 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
         if resolved.origins.get(key) == f"--{key}" and getattr(r, key) is not None:
             raise Incompatible(f"loss {main.text!r} has no use for --{key}; leave it away")
     _check_estimators(r)
-    _check_phases(r, family)
+    _check_phases(r, family, registry)
     check_runs(r)
     for index, part in enumerate(losses):
         alone = r.alone(index)
@@ -222,7 +222,7 @@ def _penalties(r: Recipe) -> Iterator[str]:
         yield from own.penalty or ()
 
 
-def _check_phases(r: Recipe, family: Family) -> None:
+def _check_phases(r: Recipe, family: Family, registry: Registry) -> None:
     """Refuse phases that there are not, and optimisers and schedules that torch would."""
     names = {key for phase, modules in family.phases.items() for key in (phase, *modules)}
     for name in r.phase:
@@ -250,9 +250,9 @@ def _check_phases(r: Recipe, family: Family) -> None:
     for phase, modules in family.phases.items():
         for key in (phase, *modules):
             settings = settings_of(r, phase, key)
-            build_optimizer(settings.optimizer, [])
+            build_optimizer(settings.optimizer, [], registry)
             for change in settings.schedule:
-                check_change(settings.optimizer, change.set)
+                check_change(settings.optimizer, change.set, registry)
 
 
 def check_codec(image: ImageShape, codec: Codec, r: Recipe, name: str) -> None:

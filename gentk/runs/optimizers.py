@@ -11,7 +11,9 @@ from torch import nn
 
 from ..errors import BadOption, UnknownName, did_you_mean
 from ..options import Option, convert
+from ..registry import Registry
 from ..selection import Selection
+from ..session import OBJECT
 
 __all__ = ["build_optimizer", "check_change"]
 
@@ -19,22 +21,31 @@ UNFIT = frozenset({"optimizer", "lbfgs", "sparseadam"})
 """Not offered: the base class, and those that need a closure or sparse gradients."""
 
 
-def build_optimizer(text: str, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def build_optimizer(
+    text: str, parameters: Iterable[nn.Parameter], registry: Registry | None = None
+) -> torch.optim.Optimizer:
     """Build an optimiser; on devices that have it, the fused implementation.
+
+    Args:
+        text: As it is written.
+        parameters: What it moves; none to check the text only.
+        registry: Where an optimiser that is an object is looked up.
 
     Raises:
         UnknownName: No optimiser of this name.
         BadOption: An option the optimiser does not take.
     """
+    # Without parameters to look at, the options are still checked: torch wants one.
+    listed = list(parameters) or [nn.Parameter(torch.zeros(1))]
+    if _is_object(text):
+        built, _ = (registry or Registry()).build("optimizer", text, parameters=listed)
+        return cast(torch.optim.Optimizer, built)
     kind, values = _parse(text)
     if (
         "fused" in {option.name for option in _options(kind)}
         and not {"fused", "foreach", "capturable", "differentiable"} & values.keys()
     ):
         values["fused"] = True
-    listed = list(parameters)
-    # Without parameters to look at, the options are still checked: torch wants one.
-    listed = listed or [nn.Parameter(torch.zeros(1))]
     plain = {key: value for key, value in values.items() if key != "fused"}
     try:
         return _construct(kind, listed, values, text)
@@ -43,14 +54,22 @@ def build_optimizer(text: str, parameters: Iterable[nn.Parameter]) -> torch.opti
         return _construct(kind, listed, plain, text)
 
 
-def check_change(text: str, change: Mapping[str, Any]) -> None:
+def check_change(text: str, change: Mapping[str, Any], registry: Registry | None = None) -> None:
     """Refuse a schedule's change that the optimiser would not take.
+
+    Args:
+        text: The optimiser as it is written.
+        change: Setting -> value.
+        registry: Where an optimiser that is an object is looked up.
 
     Raises:
         BadOption: An unknown setting, or a value torch refuses.
     """
-    kind, values = _parse(text)
-    known = [option.name for option in _options(kind)]
+    if _is_object(text):
+        known = sorted(build_optimizer(text, [], registry).defaults)
+    else:
+        kind, values = _parse(text)
+        known = [option.name for option in _options(kind)]
     for key in change:
         if key not in known:
             hint = did_you_mean(key, known)
@@ -58,9 +77,14 @@ def check_change(text: str, change: Mapping[str, Any]) -> None:
                 f"schedule: optimizer {text!r} has no setting {key!r}; {hint}"
                 f"it takes {', '.join(known)}"
             )
-    _construct(
-        kind, [nn.Parameter(torch.zeros(1))], {**values, **change}, f"{text} with {dict(change)}"
-    )
+    if not _is_object(text):
+        trial = [nn.Parameter(torch.zeros(1))]
+        _construct(kind, trial, {**values, **change}, f"{text} with {dict(change)}")
+
+
+def _is_object(text: str) -> bool:
+    """Say whether an optimiser is one that Python gave."""
+    return Selection.parse(text).name == OBJECT
 
 
 def _parse(text: str) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:

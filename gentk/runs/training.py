@@ -35,6 +35,9 @@ from .trained import Run, load
 
 __all__ = ["make", "run", "train"]
 
+Wording = Callable[[str], str]
+"""How a sentence that names what to type is put."""
+
 
 def run(
     recipe: str | None = None,
@@ -43,6 +46,7 @@ def run(
     observers: list[Observer] | None = None,
     advance: Advance | None = None,
     warn: Callable[[str], None] | None = None,
+    wording: Wording = str,
     **flags: Any,
 ) -> Run:
     """Compose a recipe and train it, going on from its last checkpoint if it has one.
@@ -54,6 +58,7 @@ def run(
         advance: Called with what is being done before training starts, the number done, the total.
         warn: Called at once with what a run will cost, if that is much; by default it is told with
             the other notices, which come when the data have been summarised.
+        wording: How sentences that observers are told are put for whoever reads them.
         flags: Any key of `gentk.recipe.Recipe`, over the recipe's value.
 
     Returns:
@@ -65,7 +70,7 @@ def run(
     """
     registry = registry or Registry()
     resolved = resolve_recipe(recipe, flags, registry=registry)
-    return make(resolved, registry, observers, advance, warn=warn)
+    return make(resolved, registry, observers, advance, warn=warn, wording=wording)
 
 
 @undisturbed()
@@ -76,6 +81,7 @@ def make(
     advance: Advance | None = None,
     told: Sequence[str] = (),
     warn: Callable[[str], None] | None = None,
+    wording: Wording = str,
 ) -> Run:
     """Train a resolved recipe after its stages; what is finished already is only opened.
 
@@ -92,13 +98,16 @@ def make(
         rehearse(resolved, registry)
     with RunFolder(resolved.folder()).owned():
         for _, stage in stages:
-            make(stage, registry, observers, advance, [*told, *budgets(resolved, stages)], warn)
+            more = [*told, *budgets(resolved, stages)]
+            make(stage, registry, observers, advance, more, warn, wording)
         notices = list(told)
         composition = build(resolved, registry, notices.append, advance)
         cost = step_cost(composition)
         if cost is not None:
-            (warn or notices.append)(cost)
-        return train(composition, observers=observers, notices=notices, advance=advance)
+            (warn or notices.append)(wording(cost))
+        return train(
+            composition, observers=observers, notices=notices, advance=advance, wording=wording
+        )
 
 
 def finished_run(resolved: Resolved, registry: Registry) -> Run | None:
@@ -121,6 +130,7 @@ def train(
     observers: list[Observer] | None = None,
     notices: list[str] | None = None,
     advance: Advance | None = None,
+    wording: Wording = str,
 ) -> Run:
     """Train a composition in its folder, going on from its last checkpoint.
 
@@ -129,13 +139,14 @@ def train(
         observers: Who is told, instead of those the recipe names.
         notices: Sentences that composing left to be told.
         advance: Called with what is being done before training starts, the number done, the total.
+        wording: How sentences that observers are told are put for whoever reads them.
     """
     set_threads(composition.recipe.threads)
     folder = RunFolder(composition.folder())
     with folder.owned():
         for place in (folder.path, folder.samples, folder.checkpoints.folder):
             clear(place)
-        return _train(composition, folder, observers, notices or [], advance)
+        return _train(composition, folder, observers, notices or [], advance, wording)
 
 
 def _train(
@@ -144,6 +155,7 @@ def _train(
     observers: list[Observer] | None,
     notices: list[str],
     advance: Advance | None,
+    wording: Wording,
 ) -> Run:
     """Train in a folder that is owned."""
     r = c.recipe
@@ -166,7 +178,7 @@ def _train(
         loop.load_state_dict(state)
     late = [stretched(r, record, loop.progress), overtaken(c.resolved)]
     told = [c.images.summary(), *c.images.notes(), *notices, *filter(None, late)]
-    told = list(dict.fromkeys(told))
+    told = list(map(wording, dict.fromkeys(told)))
     _start(loop, c, folder, told)
     try:
         progress = loop.run()
@@ -203,7 +215,7 @@ def _loop(c: Composition, program: Program, folder: RunFolder, observers: list[O
         return images
 
     return Loop(
-        [_optimised(phase, r) for phase in program.phases],
+        [_optimised(phase, r, c.registry) for phase in program.phases],
         Budget(r.steps, r.minutes * 60 if r.minutes else None),
         {**program.modules, **program.state},
         folder.checkpoints,
@@ -222,7 +234,7 @@ def _checkpoint_steps(observers: list[Observer]) -> int | None:
     return math.gcd(*wanted) if wanted else None
 
 
-def _optimised(phase: Phase, r: Recipe) -> Phase:
+def _optimised(phase: Phase, r: Recipe, registry: Registry) -> Phase:
     """Return a phase with the optimisers, schedules, repeats and clip of a recipe."""
     optimizers = {}
     own = [name for name in phase.modules if name != phase.name and name in r.phase]
@@ -230,7 +242,7 @@ def _optimised(phase: Phase, r: Recipe) -> Phase:
     for key, names in {phase.name: rest, **{name: [name] for name in own}}.items():
         parameters = [p for name in names for p in phase.modules[name].parameters()]
         settings = settings_of(r, phase.name, key)
-        optimizer = build_optimizer(settings.optimizer, parameters)
+        optimizer = build_optimizer(settings.optimizer, parameters, registry)
         entries = [(entry.at, entry.set) for entry in settings.schedule]
         optimizers[key] = (optimizer, Schedule(optimizer, entries, settings.decay))
     asked = r.phase.get(phase.name)

@@ -1,0 +1,235 @@
+"""Networks of one's own: modules of torch, and functions, as the parts of a run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from ...engine import randomness
+from ...errors import Incompatible, UsageError
+from ...interfaces import (
+    BOUNDS,
+    Critic,
+    Encoder,
+    Extractor,
+    Features,
+    Generator,
+    ImageShape,
+    Range,
+    Scores,
+)
+from ...prior import Prior
+from .identity import qualname
+
+__all__ = ["OwnCritic", "OwnEncoder", "OwnExtractor", "OwnGenerator", "latents_of", "range_of"]
+
+CPU = torch.device("cpu")
+SAID = ("latent", "latent_dim", "latent_size", "z_dim", "nz")
+"""Attributes by which networks say how long their latents are."""
+
+LAYERS = {nn.Linear: "in_features", nn.Conv2d: "in_channels", nn.ConvTranspose2d: "in_channels"}
+FAR = 1e3
+"""The deviation of latents that tell whether a network's images are bounded."""
+
+
+class _Dense(nn.Module):
+    """A network whose weights and inputs stay contiguous, so that `view` goes on working in it."""
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.dim() == 4:
+                tensor.data = tensor.data.contiguous()
+        return self
+
+
+class OwnGenerator(_Dense, Generator):
+    """A module of torch as a generator; z is standard normal.
+
+    Args:
+        module: Latents (N, d), or (N, d, 1, 1) where its first layer is a convolution, -> images.
+        image: The shape of the images.
+        latent: d.
+        range: The range of the images.
+
+    Raises:
+        Incompatible: It makes images of another shape.
+    """
+
+    def __init__(self, module: nn.Module, image: ImageShape, latent: int, range: Range) -> None:
+        super().__init__()
+        self.module, self.image, self.range = module, image, range
+        self.prior = Prior(dimension=latent)
+        self._maps = takes_maps(module)
+        _check(self, torch.zeros(2, latent, device=CPU), tuple(image), "makes images of")
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in `range`."""
+        return cast(Tensor, self.module(latents[..., None, None] if self._maps else latents))
+
+
+class OwnEncoder(_Dense, Encoder):
+    """A module of torch as an encoder: images -> (N, d).
+
+    Raises:
+        Incompatible: It does not return latents of the generator's length.
+    """
+
+    def __init__(self, module: nn.Module, image: ImageShape, latent: int, range: Range) -> None:
+        super().__init__()
+        self.module, self.image, self.latent, self.range = module, image, latent, range
+        _check(self, torch.zeros(2, *image, device=CPU), (latent,), "returns latents of")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return latents (N, latent)."""
+        return cast(Tensor, self.module(images.contiguous())).flatten(1)
+
+
+class OwnCritic(_Dense, Critic):
+    """A module of torch as a critic: images, and latents with `pairs`, -> scores (N,) or (N, 1).
+
+    Raises:
+        Incompatible: It does not return one score an image.
+    """
+
+    def __init__(
+        self, module: nn.Module, image: ImageShape, latent: int, range: Range, pairs: bool
+    ) -> None:
+        super().__init__()
+        self.module, self.image, self.range, self.pairs = module, image, range, pairs
+        inputs = [
+            torch.zeros(2, *image, device=CPU),
+            *([torch.zeros(2, latent, device=CPU)] if pairs else []),
+        ]
+        score = next(iter(_once(self, *inputs).values()))
+        if tuple(score.shape) != (2,):
+            raise Incompatible(
+                f"critic {qualname(module)} returns {tuple(score.shape)} of 2 images; return (N,) or "
+                "(N, 1), a score an image"
+            )
+
+    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
+        """Return the scores, `x` of images or `xz` of pairs; those of a dict by their names."""
+        given = (images.contiguous(), *([latents] if self.pairs else []))
+        scores: Tensor | Scores = self.module(*given)
+        if isinstance(scores, dict):
+            return scores
+        return {"xz" if self.pairs else "x": scores.squeeze(1) if scores.dim() == 2 else scores}
+
+
+class OwnExtractor(_Dense, Extractor):
+    """A module of torch, or a function, as an extractor, frozen.
+
+    Args:
+        subject: Images (N, C, H, W) -> features: a tensor (N, ...), a list of them, or a dict.
+        key: What it goes by; its weights are part of that.
+        layer: What a single tensor of features is called.
+        range: The range of the images that it is given.
+    """
+
+    def __init__(
+        self, subject: Callable[[Tensor], Any], key: str, layer: str, range: Range
+    ) -> None:
+        super().__init__()
+        self.layer = layer
+        self.subject, self.range, self.channels = subject, range, None
+        self._digest = f"object-1 {key} range={range}"
+        self.freeze()
+
+    def forward(self, images: Tensor) -> Features:
+        """Return the features by name: `layer` of a single tensor, `0`, `1`, ... of a list."""
+        result = self.subject(images.contiguous())
+        if isinstance(result, Tensor):
+            return {self.layer: result}
+        if isinstance(result, list | tuple):
+            return {str(index): value for index, value in enumerate(result)}
+        if isinstance(result, dict):
+            return result
+        raise Incompatible(
+            f"extractor {qualname(self.subject)} returns {type(result).__name__}; return a tensor "
+            "(N, ...), a list of tensors, or a dict of name -> tensor"
+        )
+
+    def fingerprint(self) -> str:
+        """Return the key, which holds a digest of the weights, and the range."""
+        return self._digest
+
+
+def takes_maps(module: nn.Module) -> bool:
+    """Say whether a network's first layer is a convolution, so that latents are (N, d, 1, 1)."""
+    first = _first(module)
+    return first is not None and not isinstance(first, nn.Linear)
+
+
+def latents_of(module: nn.Module) -> int:
+    """Return how long a network's latents are: what it says, or what its first layer takes.
+
+    Raises:
+        UsageError: Neither tells.
+    """
+    for name in SAID:
+        value = getattr(module, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    first = _first(module)
+    if first is None:
+        raise UsageError(
+            f"generator {qualname(module)} does not say how long its latents are; write "
+            "generator=gentk.own(G, latent=64)"
+        )
+    return int(getattr(first, LAYERS[type(first)]))
+
+
+def range_of(module: nn.Module, latent: int) -> Range:
+    """Return the range that a generator's images keep to, whatever its latents are.
+
+    Raises:
+        UsageError: They are in neither.
+    """
+    with randomness.lent(CPU, seed=0):
+        far = torch.randn(64, latent) * FAR
+    images = _once(module, far[..., None, None] if takes_maps(module) else far)
+    low, high = float(images.min()), float(images.max())
+    for name, (least, most) in BOUNDS.items():
+        if least <= low and high <= most:
+            return name
+    raise UsageError(
+        f"the images of generator {qualname(module)} are neither in [0, 1] nor in [-1, 1] (they reach "
+        f"{low:.3g} and {high:.3g}); end it in a sigmoid or a tanh, or write "
+        'generator=gentk.own(G, range="signed"): what is outside of [-1, 1] is cut off'
+    )
+
+
+def _first(module: nn.Module) -> nn.Module | None:
+    return next((part for part in module.modules() if type(part) in LAYERS), None)
+
+
+def _once(network: nn.Module, *inputs: Tensor) -> Any:
+    """Return what a network makes of inputs, in eval mode, without a trace of it left."""
+    own = next(network.parameters(), torch.zeros(0, device=CPU))
+    trial = copy.deepcopy(network).eval()
+    try:
+        with torch.no_grad(), randomness.lent(CPU, seed=0):
+            return trial(*(value.to(own.device) for value in inputs))
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        sizes = " and ".join(str(tuple(value.shape)) for value in inputs)
+        inner = getattr(network, "module", network)
+        raise Incompatible(
+            f"{qualname(inner)} takes no input of {sizes}: {' '.join(str(error).split())[:300]}"
+        ) from error
+
+
+def _check(network: nn.Module, inputs: Tensor, wanted: tuple[int, ...], verb: str) -> None:
+    """Refuse a network whose outputs have another shape."""
+    result = _once(network, inputs)
+    shape = tuple(result.shape[1:]) if isinstance(result, Tensor) else type(result).__name__
+    if shape != wanted:
+        inner = qualname(network.module)
+        raise Incompatible(
+            f"{inner} {verb} {shape} and not {wanted}; give another network, or data of its size: "
+            "data=gentk.own(images, size=64, channels=3)"
+        )

@@ -1,0 +1,85 @@
+"""Wording: the command line's sentences, as Python says them.
+
+Errors are written once, for whoever types a command. A verb of Python answers with the same sentence in
+which `--batch 64` is `batch=64` and `type` is `write`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from .errors import GentkError
+from .selection import Selection
+from .session import OBJECT
+
+__all__ = ["in_python", "spoken"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+VALUE = "|".join(
+    (
+        """"[^"]*"|'[^']*'""",
+        r"-?\d[\d.,]*(?:e-?\d+)?(?<![.,])",
+        r"[A-Z]+\b",
+        r"(?!away)[a-z][\w-]*(?= or |$)",
+        r"[\w./-]*\w[:=,][^\s;)]*[^\s;),.]",
+    )
+)
+"""What stands behind an option as its value: a quoted text, a number, a placeholder, or a component."""
+
+NUMBER = re.compile(r"-?[\d.]+(?:e-?\d+)?")
+OPTION = re.compile(rf"(?<![\w-])--([a-z][a-z-]*)(?: ({VALUE}))?")
+COUNT = re.compile(r"(?<![\w-])-n (?=\d)")
+AGAIN = re.compile(r"\btype (?:the|its|the same) command(?: again)?\b")
+SHELL = re.compile(r"\btype:? (?=gentk |pip |ls )")
+TYPE = re.compile(r"\btype (?=[\w'\"=])")
+
+
+def spoken(text: str, **renamed: str) -> str:
+    """Return a sentence of the command line as one of Python.
+
+    Args:
+        text: The sentence.
+        renamed: Option -> the keyword argument that it is, where that has another name.
+    """
+
+    def keyword(match: re.Match[str]) -> str:
+        key, value = match[1].replace("-", "_"), match[2]
+        key = renamed.get(key, key)
+        if value is None:
+            return f"{key}="
+        if value.strip("'\"").startswith(f"{OBJECT}:"):
+            options = Selection.parse(value.strip("'\"")).options
+            return (
+                f"{key}=gentk.own({', '.join(['...', *(f'{k}={v}' for k, v in options.items())])})"
+            )
+        plain = value[0] in "'\"" or value.isupper() or NUMBER.fullmatch(value)
+        return f"{key}={value}" if plain else f"{key}={value!r}"
+
+    text = SHELL.sub("type in a shell: ", AGAIN.sub("call it again", text))
+    text = OPTION.sub(keyword, COUNT.sub("count=", text))
+    return TYPE.sub(
+        lambda match: match[0] if text[match.end() :].startswith("in a") else "write ", text
+    )
+
+
+def in_python(**renamed: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a verb's errors speak Python; `renamed` is as in `spoken`."""
+
+    def decorated(verb: Callable[P, T]) -> Callable[P, T]:
+        @wraps(verb)
+        def called(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return verb(*args, **kwargs)
+            except GentkError as error:
+                if error.args and isinstance(error.args[0], str):
+                    error.args = (spoken(error.args[0], **renamed), *error.args[1:])
+                raise
+
+        return called
+
+    return decorated
