@@ -51,6 +51,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "gentk-nets": {
         "generator": ("mlp", "dcgan", "resnet"),
         "encoder": ("mlp", "dcgan", "vgg"),
+        "critic": ("mlp",),
     },
     "gentk-metrics": {
         "metric": ("prdc", "mind", "is", "memorised"),

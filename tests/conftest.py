@@ -11,8 +11,9 @@ import torch
 
 import gentk
 
-# Helpers beside the tests (`judge.py`, `engine/parts.py`) are imported by name.
-sys.path.extend([str(Path(__file__).parent), str(Path(__file__).parent / "engine")])
+# Helpers beside the tests (`judge.py`, `engine/parts.py`, `systems/ring.py`) are imported by name.
+HERE = Path(__file__).parent
+sys.path.extend(map(str, (HERE, HERE / "engine", HERE / "systems")))
 
 
 # A recipe that trains in a second: digits in pixels, a small generator.

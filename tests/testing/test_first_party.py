@@ -54,6 +54,8 @@ COMPONENTS = [
     ("encoder", "revnet,depth=18,width=0.25,hidden=16", SMALL),
     ("critic", "bigan,widths=16+16", SMALL),
     ("critic", "bigan,widths=16,injected=false", SMALL),
+    ("critic", "mlp,widths=16+8", SMALL),
+    ("critic", "mlp,widths=16,spectral=true", SMALL),
     ("critic", "ali", {"image": ImageShape(3, 32, 32)}),
     ("critic", "biggan,width=4", {"image": ImageShape(3, 32, 32)}),
     ("critic", "fhj,width=4,hidden=16,blocks=1", {"image": ImageShape(3, 32, 32)}),

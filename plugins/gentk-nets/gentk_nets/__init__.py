@@ -1,4 +1,4 @@
-"""gentk-nets: generators and encoders that need nothing but torch."""
+"""gentk-nets: generators, encoders and a critic that need nothing but torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["gentk_components"]
 
 @gentk.hookimpl
 def gentk_components() -> list[gentk.Component]:
-    """Return the generators and encoders of this distribution."""
+    """Return the networks of this distribution."""
     return [
         gentk.Component(
             kind="generator",
@@ -46,5 +46,11 @@ def gentk_components() -> list[gentk.Component]:
             name="vgg",
             target="gentk_nets.vgg_encoder:VGGEncoder",
             summary="VGG13 with batch norm; multiples of 32 px",
+        ),
+        gentk.Component(
+            kind="critic",
+            name="mlp",
+            target="gentk_nets.mlp_critic:MLPCritic",
+            summary="Fully connected critic; images of any shape",
         ),
     ]

@@ -1,0 +1,48 @@
+"""Adversarial systems on a ring of eight Gaussians: each finds its modes, or it is said why not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from ring import COUNT, MODES, System, recovered, ring, trained
+
+SYSTEMS = {
+    "gan": System({"loss": "logistic"}, 800),
+    "sn-gan": System(
+        {
+            "loss": "logistic",
+            "critic": "mlp,widths=128+128+128,spectral=true",
+            "phase": {"critic": {"repeat": 3}},
+        },
+        700,
+    ),
+    "wgan-gp": System(
+        {
+            "loss": "wasserstein",
+            "penalty": "gradient,weight=0.1",
+            "phase": {"critic": {"repeat": 3}},
+        }
+    ),
+}
+"""What a recipe is called -> the system, as small as the ring; together two minutes of a core."""
+
+
+def test_the_count_of_modes_is_one():
+    """Eight of the data's own points, one of a point, none of the middle, three of the upper part."""
+    points = ring()
+    assert recovered(points) == (MODES, pytest.approx(1.0, abs=5e-3))
+    assert recovered(points[:1].expand(COUNT, 2))[0] == 1
+    assert recovered(torch.zeros(COUNT, 2)) == (0, 0.0)
+    assert recovered(points[points[:, 1] > 0.2])[0] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread", "own_cache")
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_modes_are_recovered(name, tmp_path):
+    """At least seven modes, and most samples lie near one; a system of fewer says why."""
+    system = SYSTEMS[name]
+    modes, near = recovered(trained(system, tmp_path))
+    assert modes >= system.modes, f"{modes} modes, {near:.0%} of the samples near one"
+    assert near > 0.5 or system.why
+    assert system.modes >= 7 or system.why
