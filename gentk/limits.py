@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from .errors import BadOption, Incompatible
 from .interfaces import ImageShape
 
-__all__ = ["at_least", "share", "square_of"]
+__all__ = ["at_least", "positive", "share", "square_of"]
 
 
 def square_of(owner: str, image: ImageShape, sides: tuple[int, ...], other: str) -> int:
@@ -42,6 +42,13 @@ def at_least(minimum: int, owner: str, options: Mapping[str, int]) -> None:
                 f"{owner}: option {name!r} must be at least {minimum}, not {value}; "
                 f"write {name}={minimum} or more"
             )
+
+
+def positive(owner: str, options: Mapping[str, float]) -> None:
+    """Raise `BadOption` unless every one of `options` is above 0."""
+    for name, value in options.items():
+        if not value > 0:
+            raise BadOption(f"{owner}: {name}={value} is not above 0; write {name}=1")
 
 
 def share(owner: str, options: Mapping[str, float]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import ImageShape
-from gentk.limits import at_least, share, square_of
+from gentk.limits import at_least, positive, share, square_of
 
 
 def test_a_square_of_a_known_side_is_taken():
@@ -32,3 +32,11 @@ def test_numbers_have_a_least_value_and_shares_are_shares():
     for value in (1.0, -0.1, float("nan")):
         with pytest.raises(BadOption, match=r"write dropout=0.2"):
             share("critic 'x'", {"dropout": value})
+
+
+def test_factors_are_above_nought():
+    """The first that is not is named, with what to write."""
+    positive("loss 'x'", {"weight": 0.1, "beta": 7.0})
+    for value in (0.0, -1.0, float("nan")):
+        with pytest.raises(BadOption, match=r"write beta=1"):
+            positive("loss 'x'", {"weight": 1.0, "beta": value})

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gentk.errors import BadOption
-from gentk.interfaces import Critic, Features, ImageShape, Scores
+from gentk.interfaces import Critic, Features, ImageShape, Range, Scores
 from gentk.limits import at_least, square_of
 
-from .layers import STD, Layers
+from .layers import EPS, STD, Layers
 
 __all__ = ["BiGANCritic"]
 
@@ -27,14 +27,15 @@ class Halving(nn.Module):
         before: Channels of h.
         after: Channels of y.
         latent: Dimension of z; 0 if it is not given.
-        norm: Whether there is a batch norm; b is then left away.
+        norm: Whether there is a batch norm, which needs no b.
+        eps: Added to its variance.
     """
 
-    def __init__(self, before: int, after: int, *, latent: int, norm: bool) -> None:
+    def __init__(self, before: int, after: int, *, latent: int, norm: bool, eps: float) -> None:
         super().__init__()
         self.main = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=not norm)
         self.beside = nn.Linear(latent, after, bias=False) if latent else None
-        self.norm = nn.BatchNorm2d(after, affine=False) if norm else None
+        self.norm = nn.BatchNorm2d(after, eps=eps, affine=False) if norm else None
 
     def forward(self, maps: Tensor, latents: Tensor | None) -> Tensor:
         """Return maps (N, after, H / 2, W / 2)."""
@@ -49,9 +50,10 @@ class Halving(nn.Module):
 class BiGANCritic(Critic):
     """s_xz(x, z): a network of x to whose hidden layers, but the first, a linear map of z is added.
 
-    h_1 = leaky(W_1 x + b),  h_l = leaky(norm(W_l h_{l-1} + V_l z)),  s = w^T h + b, leaky of slope 0.2,
-    norm a batch norm without gain and bias. Weights start as N(0, 0.02^2). The score itself has no term
-    in z, as in the released code.
+    h_1 = leaky(W_1 x),  h_l = leaky(norm(W_l h_{l-1} + V_l z)),  s = w^T h, leaky of slope 0.2, norm a
+    batch norm without gain and bias. Weights start as N(0, 0.02^2). Fully connected layers have no bias
+    unless `bias`; the first convolution has one. The score itself has no term in z, as in the released
+    code.
 
     Args:
         image: Shape of the images: any, or squares of 32, 64 or 128 px with `network=conv`.
@@ -60,6 +62,9 @@ class BiGANCritic(Critic):
         widths: For `mlp`: units of the hidden layers.
         width: For `conv`: channels of the first layer; later ones double them.
         norm: Whether there are batch norms.
+        bias: Whether fully connected layers without a batch norm have a bias.
+        eps: What batch norms add to the variance.
+        input_range: The range of the image values it is given; the released code gives [0, 1], `unit`.
         injected: Whether z enters; without it, the score is `x`, and the critic an ordinary GAN's.
 
     Raises:
@@ -79,6 +84,9 @@ class BiGANCritic(Critic):
         widths: tuple[int, ...] = (1024, 1024),
         width: int = 64,
         norm: bool = True,
+        bias: bool = False,
+        eps: float = EPS,
+        input_range: Range = "unit",
         injected: bool = True,
     ) -> None:
         super().__init__()
@@ -91,6 +99,7 @@ class BiGANCritic(Critic):
                 "or injected=false"
             )
         self.image = image
+        self.range = input_range
         self.pairs = injected
         given = latent if injected else 0
         size = image.channels * image.height * image.width
@@ -99,12 +108,20 @@ class BiGANCritic(Critic):
             side = square_of(owner, image, SIDES, "--critic bigan,network=mlp")
             sizes = [image.channels, *(width * 2**k for k in range(side.bit_length() - 3))]
             self.halvings.extend(
-                Halving(before, after, latent=given if k else 0, norm=norm and k > 0)
+                Halving(before, after, latent=given if k else 0, norm=norm and k > 0, eps=eps)
                 for k, (before, after) in enumerate(pairwise(sizes))
             )
             size, widths = 16 * sizes[-1], ()
         self.layers = Layers(
-            size, widths, 1, latent=given, activation="leaky", last=False, norm=norm
+            size,
+            widths,
+            1,
+            latent=given,
+            activation="leaky",
+            last=False,
+            norm=norm,
+            bias=bias,
+            eps=eps,
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
@@ -113,7 +130,7 @@ class BiGANCritic(Critic):
                     nn.init.zeros_(module.bias)
 
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the score `xz`, or `x` without z, of `images` (N, C, H, W) in [-1, 1]."""
+        """Return the score `xz`, or `x` without z, of `images` (N, C, H, W) in `range`."""
         return self.judge(images, latents)[0]
 
     def features(

@@ -10,16 +10,16 @@ from gentk.interfaces import Generator, ImageShape
 from gentk.limits import at_least
 from gentk.prior import Law, Prior
 
-from .layers import Layers
+from .layers import EPS, Layers
 
 __all__ = ["BiGANGenerator"]
 
 
 class BiGANGenerator(Generator):
-    """h_1 = relu(norm(W_1 z)),  h_l = relu(norm(W_l h_{l-1} + V_l z)),  x = output(W h + b).
+    """h_1 = relu(norm(W_1 z)),  h_l = relu(norm(W_l h_{l-1} + V_l z)),  x = output(W h).
 
     z enters every hidden layer again, as it does in the released code; norm is a batch norm without
-    gain and bias. Weights start as N(0, 0.02^2).
+    gain and bias. Weights start as N(0, 0.02^2); maps have no bias unless `bias`.
 
     Args:
         image: Shape of the images, any.
@@ -28,6 +28,8 @@ class BiGANGenerator(Generator):
         widths: Units of the hidden layers.
         injected: Whether z enters later hidden layers.
         norm: Whether there are batch norms.
+        bias: Whether maps without a batch norm have a bias.
+        eps: What batch norms add to the variance.
         output: Last non-linearity; `sigmoid` makes `unit` images, `tanh` and `linear` `signed` ones,
             `linear` unbounded.
 
@@ -47,6 +49,8 @@ class BiGANGenerator(Generator):
         widths: tuple[int, ...] = (1024, 1024),
         injected: bool = True,
         norm: bool = True,
+        bias: bool = False,
+        eps: float = EPS,
         output: Literal["sigmoid", "tanh", "linear"] = "sigmoid",
     ) -> None:
         super().__init__()
@@ -65,6 +69,8 @@ class BiGANGenerator(Generator):
             first=True,
             last=False,
             norm=norm,
+            bias=bias,
+            eps=eps,
         )
 
     def forward(self, latents: Tensor) -> Tensor:

@@ -15,25 +15,38 @@ Activation = Literal["relu", "leaky"]
 STD = 0.02
 """Deviation of the first weights."""
 
+EPS = 1e-8
+"""What the released code adds to a batch norm's variance."""
+
 
 class Layer(nn.Module):
-    """y = a(norm(W h + V z + b)), norm a batch norm without gain and bias, then b is left away.
+    """y = a(norm(W h + V z + b)), norm a batch norm without gain and bias, which needs no b.
 
     Args:
         before: Dimension of h.
         after: Dimension of y.
         latent: Dimension of z; 0 if it is not given.
         norm: Whether there is a batch norm.
+        bias: Whether there is a b where there is no batch norm.
+        eps: Added to the batch norm's variance.
         activation: a; None for none.
     """
 
     def __init__(
-        self, before: int, after: int, *, latent: int, norm: bool, activation: Activation | None
+        self,
+        before: int,
+        after: int,
+        *,
+        latent: int,
+        norm: bool,
+        bias: bool,
+        eps: float,
+        activation: Activation | None,
     ) -> None:
         super().__init__()
-        self.main = nn.Linear(before, after, bias=not norm)
+        self.main = nn.Linear(before, after, bias=bias and not norm)
         self.beside = nn.Linear(latent, after, bias=False) if latent else None
-        self.norm = nn.BatchNorm1d(after, affine=False) if norm else None
+        self.norm = nn.BatchNorm1d(after, eps=eps, affine=False) if norm else None
         self.activation = activation
         for linear in (self.main, self.beside):
             if linear is not None:
@@ -65,6 +78,8 @@ class Layers(nn.ModuleList):
         first: Whether the first layer has a batch norm too.
         last: Whether the last layer is given z, if any is.
         norm: Whether hidden layers have a batch norm at all.
+        bias: Whether layers without a batch norm have a bias.
+        eps: Added to the batch norms' variances.
     """
 
     def __init__(
@@ -77,7 +92,9 @@ class Layers(nn.ModuleList):
         activation: Activation,
         first: bool = False,
         last: bool = True,
-        norm: bool = True,
+        norm: bool,
+        bias: bool,
+        eps: float,
     ) -> None:
         sizes = [before, *widths]
         layers = [
@@ -86,12 +103,16 @@ class Layers(nn.ModuleList):
                 width,
                 latent=latent if number else 0,
                 norm=norm and (first or number > 0),
+                bias=bias,
+                eps=eps,
                 activation=activation,
             )
             for number, width in enumerate(widths)
         ]
         given = latent if widths and last else 0
-        layers.append(Layer(sizes[-1], after, latent=given, norm=False, activation=None))
+        layers.append(
+            Layer(sizes[-1], after, latent=given, norm=False, bias=bias, eps=eps, activation=None)
+        )
         super().__init__(layers)
 
     def outputs(self, rows: Tensor, latents: Tensor | None = None) -> list[Tensor]:

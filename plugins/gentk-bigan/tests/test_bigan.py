@@ -37,8 +37,8 @@ def leaky(h):
 
 
 def standardised(h):
-    """A batch norm in training, without gain and bias."""
-    return (h - h.mean(0)) / (((h - h.mean(0)) ** 2).mean(0) + 1e-5).sqrt()
+    """A batch norm in training, without gain and bias, with the eps of the released code."""
+    return (h - h.mean(0)) / (((h - h.mean(0)) ** 2).mean(0) + 1e-8).sqrt()
 
 
 def test_the_published_networks():
@@ -72,12 +72,9 @@ def test_the_readmes_parameters():
     mnist = ImageShape(1, 28, 28)
     hidden = 1024 * 1024
     for network, count in (
-        (BiGANGenerator(image=mnist), 2 * 50 * 1024 + hidden + 1024 * 784 + 784),
-        (BiGANEncoder(image=mnist, latent=50), 784 * 1024 + 1024 + hidden + 1024 * 50),
-        (
-            BiGANCritic(image=mnist, latent=50),
-            784 * 1024 + 1024 + hidden + 50 * 1024 + 1024 + 1,
-        ),
+        (BiGANGenerator(image=mnist), 2 * 50 * 1024 + hidden + 1024 * 784),
+        (BiGANEncoder(image=mnist, latent=50), 784 * 1024 + hidden + 1024 * 50),
+        (BiGANCritic(image=mnist, latent=50), 784 * 1024 + hidden + 50 * 1024 + 1024),
     ):
         assert sum(p.numel() for p in network.parameters()) == count
         readme = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
@@ -111,7 +108,7 @@ def test_norms_have_no_gain_and_no_bias():
             assert layer.norm is None or layer.main.bias is None
     for network in (judge(norm=False), BiGANGenerator(image=TINY, norm=False, widths=(8,))):
         assert not any(isinstance(module, NORMS) for module in network.modules())
-        assert all(layer.main.bias is not None for layer in network.layers)
+        assert all(layer.main.bias is None for layer in network.layers)
 
 
 def test_the_encoders_last_layer_has_no_bias():
@@ -136,6 +133,22 @@ def test_the_encoders_latents_keep_to_a_uniform_prior():
     assert encoder.code_range == "signed"
 
 
+def test_images_in_the_range_that_an_option_names():
+    """[0, 1], as released, unless told otherwise; the generator makes what its output says."""
+    for kind in (BiGANEncoder, BiGANCritic):
+        assert kind(image=TINY, latent=3, widths=(8, 8)).range == "unit"
+        assert kind(image=TINY, latent=3, widths=(8, 8), input_range="signed").range == "signed"
+
+
+def test_without_norms_there_are_biases_only_where_they_are_asked_for():
+    """Of every layer, but the encoder's last."""
+    for bias in (False, True):
+        options = {"image": TINY, "latent": 3, "widths": (8, 8), "norm": False, "bias": bias}
+        for kind in (BiGANGenerator, BiGANEncoder, BiGANCritic):
+            there = [layer.main.bias is not None for layer in kind(**options).layers]
+            assert there == [bias, bias, bias and kind is not BiGANEncoder]
+
+
 def test_first_weights():
     """N(0, 0.02^2) for maps of the image, of z and of hidden layers; biases 0."""
     torch.manual_seed(0)
@@ -154,22 +167,24 @@ def test_first_weights():
                 assert values.mean().abs() < 0.002, name
 
 
-def test_the_critic_is_its_formula_in_double():
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_critic_is_its_formula_in_double(bias):
     """h_1 = leaky(W x + b), h_l = leaky(norm(W h + V z)), s = w h + b, norm over the batch."""
-    critic = judge().double()
+    critic = judge(bias=bias).double()
     for values in critic.parameters():
         nn.init.normal_(values)  # biases too, that none is forgotten
     images, latents = (rows.double() for rows in drawn())
     w = dict(critic.named_parameters())
 
-    h = leaky(images.reshape(16, -1) @ w["layers.0.main.weight"].T + w["layers.0.main.bias"])
+    b = [w[f"layers.{number}.main.bias"] if bias else 0 for number in (0, 3)]
+    h = leaky(images.reshape(16, -1) @ w["layers.0.main.weight"].T + b[0])
     for number in (1, 2):
         main, beside = (w[f"layers.{number}.{name}.weight"] for name in ("main", "beside"))
         h = leaky(standardised(h @ main.T + latents @ beside.T))
-    score = h @ w["layers.3.main.weight"][0] + w["layers.3.main.bias"]
+    score = h @ w["layers.3.main.weight"][0] + b[1]
 
     assert (critic(images, latents)["xz"] - score).abs().max() < 1e-10
-    assert len(w) == 2 + 2 * 2 + 2
+    assert len(w) == 1 + 2 * 2 + 1 + 2 * bias
 
 
 def test_z_enters_the_hidden_layers_of_the_critic_but_the_first():
@@ -254,10 +269,11 @@ def test_z_enters_the_generators_later_hidden_layers():
     assert all(layer.beside is None for layer in plain.layers)
 
 
-def test_the_generator_is_its_formula_in_double():
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_generator_is_its_formula_in_double(bias):
     """h_1 = relu(norm(W z)), h_2 = relu(norm(W h + V z)), x = sigmoid(W h + b)."""
     torch.manual_seed(0)
-    generator = BiGANGenerator(image=TINY, latent=3, widths=(8, 7)).double()
+    generator = BiGANGenerator(image=TINY, latent=3, widths=(8, 7), bias=bias).double()
     for values in generator.parameters():
         nn.init.normal_(values)
     latents = torch.randn(16, 3, dtype=torch.float64)
@@ -265,7 +281,8 @@ def test_the_generator_is_its_formula_in_double():
     h = standardised(latents @ w["layers.0.main.weight"].T).relu()
     skip = latents @ w["layers.1.beside.weight"].T
     h = standardised(h @ w["layers.1.main.weight"].T + skip).relu()
-    x = (h @ w["layers.2.main.weight"].T + w["layers.2.main.bias"]).sigmoid()
+    b = w["layers.2.main.bias"] if bias else 0
+    x = (h @ w["layers.2.main.weight"].T + b).sigmoid()
     assert (generator(latents).reshape(16, -1) - x).abs().max() < 1e-10
 
 

@@ -7,8 +7,8 @@ from typing import Literal
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from gentk.errors import BadOption
 from gentk.interfaces import AdversarialLoss, Play
+from gentk.limits import positive
 
 from .terms import terms
 
@@ -18,7 +18,8 @@ __all__ = ["LatentRegressor"]
 class LatentRegressor(AdversarialLoss):
     """An ordinary GAN of images, and beside it an encoder that learns z from G(z).
 
-        L_G = mean sp(-s(G(z))),    L_E = weight mean_i d(z_i, E(G(z))_i)
+        L_D = u [mean sp(-s(x)) + mean sp(s(G(z)))],
+        L_G = v mean sp(-s(G(z))),    L_E = weight mean_i d(z_i, E(G(z))_i)
 
     with d the squared error, or for z ~ U(-1, 1) the cross-entropy of (z + 1) / 2 under
     sigmoid(E(G(z))). The encoder never sees the data. With `joint`, L_E goes through G too.
@@ -27,9 +28,11 @@ class LatentRegressor(AdversarialLoss):
         distance: `squared`, or `bernoulli` for a uniform prior.
         joint: Whether the generator learns from L_E too; the released code then has weight=0.25.
         weight: Factor of L_E.
+        critic_weight: u; 0.5 in the released code.
+        generator_weight: v; 0.5 there too.
 
     Raises:
-        BadOption: If `weight` is not above 0.
+        BadOption: If a factor is not above 0.
 
     Source: the baselines LR and JLR of Donahue, Krahenbuhl and Darrell, Adversarial Feature
     Learning, 2017, arXiv:1605.09782, and its released code.
@@ -43,19 +46,26 @@ class LatentRegressor(AdversarialLoss):
         distance: Literal["squared", "bernoulli"] = "squared",
         joint: bool = False,
         weight: float = 1.0,
+        critic_weight: float = 1.0,
+        generator_weight: float = 1.0,
     ) -> None:
-        if not weight > 0:
-            raise BadOption(
-                f"loss 'latent-regressor': weight={weight} is not above 0; write weight=1"
-            )
+        factors = {
+            "weight": weight,
+            "critic_weight": critic_weight,
+            "generator_weight": generator_weight,
+        }
+        positive("loss 'latent-regressor'", factors)
         self.distance = distance
         self.joint = joint
         self.weight = weight
+        self.critic_weight = critic_weight
+        self.generator_weight = generator_weight
 
     def critic_loss(self, play: Play) -> dict[str, Tensor]:
         """Return `data/SCORE` and `model/SCORE`, mean negative log-likelihoods."""
-        real = terms(play.data, lambda s: softplus(-s), "sum")
-        return real | terms(play.model, softplus, "sum")
+        u = self.critic_weight
+        real = terms(play.data, lambda s: u * softplus(-s), "sum")
+        return real | terms(play.model, lambda s: u * softplus(s), "sum")
 
     def generator_loss(self, play: Play) -> dict[str, Tensor]:
         """Return `model/SCORE`, and `inversion`: the mean distance of z from E(G(z))."""
@@ -66,4 +76,5 @@ class LatentRegressor(AdversarialLoss):
             # Cross-entropy of logits: sp(t) - p t with p = (z + 1) / 2.
             error = softplus(inversion) - (latents + 1) / 2 * inversion
         own = {"inversion": self.weight * error.mean()}
-        return terms(play.model, lambda s: softplus(-s), "sum") | own
+        v = self.generator_weight
+        return terms(play.model, lambda s: v * softplus(-s), "sum") | own

@@ -78,6 +78,9 @@ def test_logistic_check_value():
     half = LogisticLoss(weight=0.5)
     assert float(total(half.critic_loss(play(real, fake)))) == pytest.approx(1.028432 / 2, abs=1e-6)
     assert float(total(half.generator_loss(play(real, fake)))) == pytest.approx(1.828432, abs=1e-6)
+    half = LogisticLoss(generator_weight=0.5)
+    assert float(total(half.critic_loss(play(real, fake)))) == pytest.approx(1.028432, abs=1e-6)
+    assert float(total(half.generator_loss(play(real, fake)))) == pytest.approx(0.914216, abs=1e-6)
     ordinary = LogisticLoss(form="minimax")
     assert float(total(ordinary.generator_loss(play(real, fake)))) == pytest.approx(
         -1.028432, abs=1e-6
@@ -137,8 +140,33 @@ def test_the_latent_regressor():
     assert LatentRegressor.needs == {"encoder"}
 
 
-def test_weights_must_be_positive():
-    """In one sentence."""
-    for make in (LogisticLoss, LatentRegressor):
-        with pytest.raises(BadOption, match="write weight=1"):
-            make(weight=0.0)
+def test_the_latent_regressors_game_is_the_logistic_one_with_factors_of_its_own():
+    """Critic and generator are weighed apart from what the encoder learns."""
+    data, model = drawn("x", seed=2), drawn("x", seed=3)
+    z = torch.zeros(len(model["x"]), 2)
+    alone = play_of({"scores": data}, {"scores": model, "latents": z, "inversion": z + 1})
+    plain, half = LogisticLoss(), LatentRegressor(critic_weight=0.5, generator_weight=0.25)
+    torch.testing.assert_close(
+        total(half.critic_loss(alone)), 0.5 * total(plain.critic_loss(play(data, model)))
+    )
+    parts = half.generator_loss(alone)
+    expected = 0.25 * plain.generator_loss(play(data, model))["model/x"]
+    torch.testing.assert_close(parts["model/x"], expected)
+    assert float(parts["inversion"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "factor"),
+    [
+        (LogisticLoss, "weight"),
+        (LogisticLoss, "generator_weight"),
+        (LatentRegressor, "weight"),
+        (LatentRegressor, "critic_weight"),
+        (LatentRegressor, "generator_weight"),
+    ],
+)
+def test_factors_must_be_positive(make, factor):
+    """The one that is not is named."""
+    for value in (0.0, -1.0, float("nan")):
+        with pytest.raises(BadOption, match=f"write {factor}=1"):
+            make(**{factor: value})
