@@ -30,14 +30,17 @@ class MLPEncoder(Encoder):
         activation: Non-linearity of the hidden layers.
         output: Last non-linearity; `sigmoid` makes `unit` codes, `tanh` `signed` ones, `linear`
             unbounded ones.
-        dropout: Share of each layer's inputs that is dropped in training, first layer first; those
-            kept are scaled up, so that encoding needs no scaling. Empty for none.
+        dropout: Share of each layer's inputs that is dropped in training, first layer first. Empty for
+            none.
+        rescale: Whether inputs that are kept in training are scaled up by 1 / (1 - share), so that
+            encoding has the mean of what training had. Without it encoding has larger sums, and harder
+            codes, as the released code of GMMN+AE has.
 
     Raises:
         BadOption: If a width is below 1, or `dropout` has not one share in [0, 1) a layer.
 
-    Source: Li, Swersky and Zemel, Generative Moment Matching Networks, 2015, arXiv:1502.02761. Their
-    released code never scales kept inputs up; this one does.
+    Source: Li, Swersky and Zemel, Generative Moment Matching Networks, 2015, arXiv:1502.02761, and
+    its released code.
     """
 
     range: Range = "unit"
@@ -51,6 +54,7 @@ class MLPEncoder(Encoder):
         activation: Literal["relu", "sigmoid", "tanh"] = "sigmoid",
         output: Literal["sigmoid", "tanh", "linear"] = "sigmoid",
         dropout: tuple[float, ...] = (),
+        rescale: bool = True,
     ) -> None:
         super().__init__()
         at_least(1, "encoder 'mlp'", {"widths": min(widths, default=1)})
@@ -69,7 +73,7 @@ class MLPEncoder(Encoder):
         kinds = [*[activation] * len(widths), output]
         shares = dropout or (0.0,) * layers
         self.layers = nn.ModuleList(
-            _layer(fan_in, fan_out, kind, share)
+            _layer(fan_in, fan_out, kind, share, rescale)
             for (fan_in, fan_out), kind, share in zip(pairwise(sizes), kinds, shares, strict=True)
         )
 
@@ -84,8 +88,17 @@ class MLPEncoder(Encoder):
         return layers | {"code": last(hidden)}
 
 
-def _layer(fan_in: int, fan_out: int, kind: str, share: float) -> nn.Sequential:
+class Unscaled(nn.Dropout):
+    """Dropout in training that leaves the inputs it keeps as they are."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return `input` with a share `p` of its values 0 in training, and unchanged in eval mode."""
+        return super().forward(input) * (1 - self.p) if self.training else input
+
+
+def _layer(fan_in: int, fan_out: int, kind: str, share: float, rescale: bool) -> nn.Sequential:
     linear = nn.Linear(fan_in, fan_out)
     nn.init.normal_(linear.weight, std=fan_in**-0.5)
     nn.init.zeros_(linear.bias)
-    return nn.Sequential(nn.Dropout(share), linear, ACTIVATIONS[kind]())
+    dropout = nn.Dropout(share) if rescale else Unscaled(share)
+    return nn.Sequential(dropout, linear, ACTIVATIONS[kind]())

@@ -262,6 +262,22 @@ def test_dropout_is_unbiased_and_only_in_training() -> None:
     assert torch.equal(encoder.eval()(images), plain(images))
 
 
+def test_dropout_without_rescaling_leaves_what_it_keeps() -> None:
+    """In training values are as they were or 0; the mean of the sums is (1 - share) of encoding's."""
+    torch.manual_seed(0)
+    options = {"latent": 16, "widths": (), "output": "linear", "dropout": (0.3,)}
+    encoder = MLPEncoder(image=ImageShape(16, 1, 1), rescale=False, **options)
+    with torch.no_grad():
+        weight, _ = encoder.parameters()
+        weight.copy_(torch.eye(16))
+    images = 0.5 + torch.rand(1, 16, 1, 1)
+    noisy = encoder(images.expand(20_000, -1, -1, -1))
+    kept = noisy != 0
+    torch.testing.assert_close(noisy[kept], images.flatten().expand_as(noisy)[kept])
+    torch.testing.assert_close(noisy.mean(0), 0.7 * images.flatten(), rtol=0.03, atol=0)
+    torch.testing.assert_close(encoder.eval()(images), images.flatten(1))
+
+
 def test_dropout_stands_before_each_layer() -> None:
     """With `dropout=0.2+0.5` the pixels lose a fifth and the hidden units half."""
     torch.manual_seed(0)
