@@ -1,4 +1,4 @@
-"""Recipes of GMMN: networks of the published sizes, and what a data set that is not here must look like."""
+"""GMMN's recipes: networks of the published sizes, and what absent data must look like."""
 
 from __future__ import annotations
 
