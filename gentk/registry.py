@@ -47,7 +47,10 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "gentk-moments": {"loss": ("moments",), "metric": ("fd",)},
     "gentk-averages": {"estimator": ("ma", "ama", "queue")},
     "gentk-fields": {"loss": ("gaussian-kl", "drift", "coupling")},
-    "gentk-mmd": {"loss": ("mmd",), "metric": ("kid", "mmd", "parzen")},
+    "gentk-mmd": {
+        "loss": ("mmd", "feasible-set", "repulsive"),
+        "metric": ("kid", "mmd", "parzen"),
+    },
     "gentk-nets": {
         "generator": ("mlp", "dcgan", "resnet"),
         "encoder": ("mlp", "dcgan", "vgg"),
@@ -59,12 +62,12 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "gentk-games": {
         "loss": ("hinge", "logistic", "wasserstein", "latent-regressor"),
-        "penalty": ("gradient",),
+        "penalty": ("gradient", "activations", "autoencoder"),
         "family": ("adversarial",),
     },
     "gentk-gans": {
         "generator": ("sngan-cnn", "sngan-resnet"),
-        "critic": ("sngan-cnn", "sngan-resnet"),
+        "critic": ("sngan-cnn", "sngan-resnet", "mmdgan-autoencoder", "mmdgan-dcgan"),
     },
     "gentk-bigan": {
         "critic": ("bigan", "ali"),

@@ -15,7 +15,7 @@ L = TypeVar("L", nn.Linear, nn.Conv2d, nn.Embedding)
 
 
 class SpectralNorm(nn.Module):
-    """W -> W / sigma(W), sigma by one step of power iteration a training step.
+    """W -> gain W / sigma(W), sigma by one step of power iteration a training step.
 
     With W as a matrix (out, in * k * k) and the kept u:
 
@@ -30,6 +30,7 @@ class SpectralNorm(nn.Module):
     Args:
         weight: The weight it is for.
         eps: Smallest norm that is divided by.
+        gain: The factor.
 
     Source: Miyato et al., Spectral Normalization for Generative Adversarial Networks, 2018,
     arXiv:1802.05957.
@@ -37,8 +38,9 @@ class SpectralNorm(nn.Module):
 
     u: Tensor
 
-    def __init__(self, weight: Tensor, *, eps: float = 1e-12) -> None:
+    def __init__(self, weight: Tensor, *, eps: float = 1e-12, gain: float = 1.0) -> None:
         super().__init__()
+        self.gain = gain
         self.eps = eps
         start = torch.randn(len(weight), device=weight.device, dtype=weight.dtype)
         self.register_buffer("u", functional.normalize(start, dim=0, eps=eps))
@@ -54,7 +56,7 @@ class SpectralNorm(nn.Module):
             rows = weight.flatten(1)
             u, v = self._iterated(rows)
             sigma = u @ (rows @ v)
-            return weight / sigma
+            return weight / sigma if self.gain == 1 else weight * (self.gain / sigma)
 
     @torch.no_grad()
     def _iterated(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,10 +64,10 @@ class SpectralNorm(nn.Module):
         return functional.normalize(rows @ v, dim=0, eps=self.eps), v
 
 
-def normalised(layer: L, enabled: bool = True, eps: float = 1e-12) -> L:
-    """Return the layer with spectral normalisation of its weight, or as it is."""
+def normalised(layer: L, enabled: bool = True, eps: float = 1e-12, gain: float = 1.0) -> L:
+    """Return the layer with spectral normalisation of its weight, times `gain`, or as it is."""
     if enabled:
-        norm = SpectralNorm(layer.weight, eps=eps)
+        norm = SpectralNorm(layer.weight, eps=eps, gain=gain)
         # Shape and type are kept: torch need not try it, which would take a step.
         parametrize.register_parametrization(layer, "weight", norm, unsafe=True)
     return layer

@@ -38,7 +38,8 @@ class Phase:
         averaged: Whether weight averaging covers it: samples are drawn with what it trains.
         optimizers: Name -> optimiser and its settings over time; together they hold all parameters.
         clamp: The largest size of a weight: after the optimisers' step all parameters of all modules,
-            biases and gains of norms among them, are brought within [-clamp, clamp].
+            biases and gains of norms among them, are brought within [-clamp, clamp]; of a module that
+            has a method `clamped`, those that it returns.
         clip: The largest norm of a step's gradient, all modules together; longer ones are scaled down.
     """
 
@@ -58,7 +59,11 @@ class Phase:
 
     @torch.no_grad()
     def _clamp(self, size: float) -> None:
-        weights: list[Tensor] = [p for module in self.modules.values() for p in module.parameters()]
+        weights: list[Tensor] = [
+            weight
+            for module in self.modules.values()
+            for weight in getattr(module, "clamped", module.parameters)()
+        ]
         torch._foreach_clamp_min_(weights, -size)
         torch._foreach_clamp_max_(weights, size)
 

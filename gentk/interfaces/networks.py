@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -182,6 +183,10 @@ class Critic(nn.Module, ABC):
         """
         scores = self(images, latents, labels) if self.classes else self(images, latents)
         return scores, self.features(images, latents, labels)
+
+    def clamped(self) -> Iterator[nn.Parameter]:
+        """Return the weights that a clamp (`[phase.critic] clamp`) covers; all of them as a rule."""
+        return self.parameters()
 
     def penalty(self) -> dict[str, Tensor]:
         """Return terms on its own weights, scalars by name, which its training adds; none as a rule."""

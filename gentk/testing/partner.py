@@ -136,7 +136,7 @@ class Logits(Extractor):
 
 
 class LinearCritic(Critic):
-    """A linear score of the image and the latent."""
+    """A linear score of the image and the latent, whose summands are its features `hidden`."""
 
     pairs = True
 
@@ -149,6 +149,13 @@ class LinearCritic(Critic):
         """Return the score `x`."""
         assert latents is not None
         return {"x": self.linear(torch.cat([images.flatten(1), latents], dim=1))[:, 0]}
+
+    def features(
+        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
+    ) -> Features:
+        """Return `hidden`, what its score is the sum of."""
+        assert latents is not None
+        return {"hidden": torch.cat([images.flatten(1), latents], dim=1) * self.linear.weight}
 
 
 class Means(MatchingLoss):

@@ -36,6 +36,18 @@ def gentk_components() -> list[gentk.Component]:
             summary="the size of the critic's gradient: WGAN-GP, R1, R2",
         ),
         gentk.Component(
+            kind="penalty",
+            name="activations",
+            target="gentk_games.activations:ActivationPenalty",
+            summary="the size of the critic's features (MMD GANs)",
+        ),
+        gentk.Component(
+            kind="penalty",
+            name="autoencoder",
+            target="gentk_games.activations:AutoencoderPenalty",
+            summary="how well an auto-encoding critic makes images again (MMD GAN)",
+        ),
+        gentk.Component(
             kind="loss",
             name="latent-regressor",
             target="gentk_games.regressor:LatentRegressor",

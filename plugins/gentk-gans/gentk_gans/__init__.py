@@ -1,4 +1,4 @@
-"""gentk-gans: the networks of SN-GAN and WGAN-GP, and recipes for both."""
+"""gentk-gans: the networks of SN-GAN, WGAN-GP and MMD GANs, and recipes for them."""
 
 from __future__ import annotations
 
@@ -34,5 +34,17 @@ def gentk_components() -> list[gentk.Component]:
             name="sngan-resnet",
             target="gentk_gans.resnet:ResNetCritic",
             summary="four residual blocks of one width (SN-GAN, WGAN-GP); 32 px",
+        ),
+        gentk.Component(
+            kind="critic",
+            name="mmdgan-autoencoder",
+            target="gentk_gans.mmdgan:AutoencodingCritic",
+            summary="a convolutional auto-encoder, whose codes are compared (MMD GAN); 32 or 64 px",
+        ),
+        gentk.Component(
+            kind="critic",
+            name="mmdgan-dcgan",
+            target="gentk_gans.mmdgan:StridedCritic",
+            summary="four strided convolutions and a code, no norms (MMD GANs of rq*); 16 to 64 px",
         ),
     ]

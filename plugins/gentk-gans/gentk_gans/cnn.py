@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gentk.errors import BadOption
 from gentk.interfaces import Critic, Features, Generator, ImageShape, Scores
 from gentk.limits import at_least, square_of
 from gentk.prior import Prior
@@ -13,6 +16,9 @@ from gentk.spectral import normalised
 __all__ = ["CNNCritic", "CNNGenerator"]
 
 SIDES = (32, 48, 64)
+
+PLANS = {"paper": (1, 1, 2, 2, 4, 4, 8), "code": (1, 2, 2, 4, 4, 8, 8)}
+"""The channels of the critic's convolutions, in units of its width."""
 
 
 class CNNGenerator(Generator):
@@ -61,41 +67,58 @@ class CNNGenerator(Generator):
 class CNNCritic(Critic):
     """s_x = w^T F(x) + b, F seven convolutions with LeakyReLU(0.1), the last map flattened.
 
-    Kernels 3, 4, 3, 4, 3, 4, 3 (those of 4 halve the side) with width * (1, 1, 2, 2, 4, 4, 8) channels.
-    All weights start as N(0, 0.02^2).
+    Kernels 3, 4, 3, 4, 3, 4, 3 (those of 4 halve the side) with width * (1, 1, 2, 2, 4, 4, 8) channels,
+    as SN-GAN's paper has them; its code and that of repulsive MMD GANs have (1, 2, 2, 4, 4, 8, 8). All
+    weights start as N(0, 0.02^2). Of several outputs the score is the mean, and all are the feature
+    `code`, besides `pooled`.
 
     Args:
         image: Shape of the images: squares of 32, 48 or 64 px.
         latent: Dimension of z, which it does not look at.
         width: The unit of channels; SN-GAN has 64.
         spectral: Whether all weights are divided by their largest singular value.
+        gain: What each of the eight normalised weights is then multiplied by.
+        plan: Channels as of the `paper` or of the `code`.
+        outputs: How many outputs there are.
 
     Raises:
         Incompatible: If the images have another size.
-        BadOption: If an option is below 1.
+        BadOption: If an option is below 1, or `gain` not above 0.
 
-    Source: as `CNNGenerator`.
+    Source: as `CNNGenerator`; several outputs and the gain: W. Wang, Y. Sun, S. Halgamuge, "Improving
+    MMD-GAN Training with Repulsive Loss Function", ICLR 2019, arXiv:1812.09916.
     """
 
     def __init__(
-        self, *, image: ImageShape, latent: int, width: int = 64, spectral: bool = True
+        self,
+        *,
+        image: ImageShape,
+        latent: int,
+        width: int = 64,
+        spectral: bool = True,
+        gain: float = 1.0,
+        plan: Literal["paper", "code"] = "paper",
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         owner = "critic 'sngan-cnn'"
         side = square_of(owner, image, SIDES, "--critic biggan")
-        at_least(1, owner, {"width": width})
+        at_least(1, owner, {"width": width, "outputs": outputs})
+        if not gain > 0:
+            raise BadOption(f"{owner}: gain={gain} is not above 0; write gain=1")
         self.image = image
         layers: list[nn.Module] = []
         before = image.channels
-        for kernel, times in ((3, 1), (4, 1), (3, 2), (4, 2), (3, 4), (4, 4), (3, 8)):
+        for kernel, times in zip((3, 4, 3, 4, 3, 4, 3), PLANS[plan], strict=True):
             layer = nn.Conv2d(before, times * width, kernel, stride=kernel - 2, padding=1)
             _initialise(layer)
-            layers += [normalised(layer, spectral), nn.LeakyReLU(0.1)]
+            layers += [normalised(layer, spectral, gain=gain), nn.LeakyReLU(0.1)]
             before = times * width
         self.layers = nn.Sequential(*layers)
-        last = nn.Linear(before * (side // 8) ** 2, 1)
+        last = nn.Linear(before * (side // 8) ** 2, outputs)
         _initialise(last)
-        self.last = normalised(last, spectral)
+        self.last = normalised(last, spectral, gain=gain)
+        self.outputs = outputs
 
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return the score `x` of `images` (N, C, side, side)."""
@@ -104,7 +127,7 @@ class CNNCritic(Critic):
     def features(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> Features:
-        """Return the last map averaged over positions, (N, 8 width), as `pooled`."""
+        """Return the last map averaged over positions, (N, 8 width), as `pooled`, and `code`."""
         return self.judge(images)[1]
 
     def judge(
@@ -113,7 +136,10 @@ class CNNCritic(Critic):
         """Return the score and the features of one pass."""
         maps: Tensor = self.layers(images)
         pooled = functional.adaptive_avg_pool2d(maps, 1).flatten(1)
-        return {"x": self.last(maps.flatten(1)).squeeze(1)}, {"pooled": pooled}
+        code: Tensor = self.last(maps.flatten(1))
+        if self.outputs == 1:
+            return {"x": code.squeeze(1)}, {"pooled": pooled}
+        return {"x": code.mean(1)}, {"pooled": pooled, "code": code}
 
 
 def _initialise(module: nn.Module) -> None:

@@ -9,13 +9,27 @@ HINT = "pip install gentk-mmd"
 
 @gentk.hookimpl
 def gentk_components() -> list[gentk.Component]:
-    """Return the loss `mmd` and the metrics `kid`, `mmd` and `parzen`."""
+    """Return the losses on kernels and the metrics `kid`, `mmd` and `parzen`."""
     return [
         gentk.Component(
             kind="loss",
             name="mmd",
             target="gentk_mmd.loss:MMDLoss",
             summary="maximum mean discrepancy of features, exact or by explicit features (GMMN)",
+            hint=HINT,
+        ),
+        gentk.Component(
+            kind="loss",
+            name="feasible-set",
+            target="gentk_mmd.feasible:FeasibleSetLoss",
+            summary="a hinge on the gap of mean features, beside an MMD on a critic's (MMD GAN)",
+            hint=HINT,
+        ),
+        gentk.Component(
+            kind="loss",
+            name="repulsive",
+            target="gentk_mmd.repulsive:RepulsiveLoss",
+            summary="a game of kernel means in which the critic drives real codes apart",
             hint=HINT,
         ),
         gentk.Component(

@@ -19,6 +19,7 @@ from torch import Tensor
 from gentk.errors import BadOption, DataError, Incompatible
 
 from .kernels import (
+    ALPHAS,
     BANDWIDTHS,
     Convention,
     Dot,
@@ -48,12 +49,14 @@ class KernelChoice:
         name: The kernel's name.
         written: The bandwidths as the option has them: numbers, or the one word `median`.
         convention: `standard` or `gmmn`.
+        alphas: The exponents of the rational quadratic kernels.
     """
 
     owner: str
     name: KernelName
     written: tuple[float, ...] | tuple[str, ...]
     convention: Convention
+    alphas: tuple[float, ...] = ALPHAS
 
     def __post_init__(self) -> None:
         if self.name not in get_args(KernelName):
@@ -70,6 +73,17 @@ class KernelChoice:
             raise Incompatible(
                 f"{self.owner}: kernel={self.name} has no bandwidths; leave them out, or write "
                 "kernel=gaussian"
+            )
+
+        if not self.alphas or not all(0 < alpha < float("inf") for alpha in self.alphas):
+            raise BadOption(
+                f"{self.owner}: alphas are numbers above 0, not {'+'.join(map(str, self.alphas))!r}; "
+                "write alphas=0.2+0.5+1+2+5"
+            )
+        if tuple(self.alphas) != ALPHAS and not self.name.startswith("rational-quadratic"):
+            raise Incompatible(
+                f"{self.owner}: kernel={self.name} has no alphas; leave them out, or write "
+                "kernel=rational-quadratic"
             )
 
     @property
@@ -118,12 +132,14 @@ class KernelChoice:
             case "polynomial":
                 return Polynomial()
             case "rational-quadratic" | "rational-quadratic-dot":
-                return RationalQuadratic(dot=self.name.endswith("dot"))
+                return RationalQuadratic(self.alphas, dot=self.name.endswith("dot"))
 
     def __str__(self) -> str:
         """Return the options that decide the kernel."""
         sizes = "+".join(str(size) for size in self.written)
-        return f"kernel={self.name} bandwidths={sizes} convention={self.convention}"
+        text = f"kernel={self.name} bandwidths={sizes} convention={self.convention}"
+        # Unsaid where they are the published ones, so that what was cached before is still read.
+        return text if self.alphas == ALPHAS else f"{text} alphas={'+'.join(map(str, self.alphas))}"
 
     def _refusal(self) -> BadOption:
         text = "+".join(str(size) for size in self.written)

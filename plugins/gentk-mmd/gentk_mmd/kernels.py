@@ -2,7 +2,7 @@
 
     gaussian                 gmmn:     sum_q exp(-t / (2 s_q))       (s is a variance)
                              standard: mean_q exp(-t / (2 s_q^2))    (s is a standard deviation)
-    rational-quadratic       sum_a (1 + t / (2 a))^-a,  a in {0.2, 0.5, 1, 2, 5}
+    rational-quadratic       sum_a (1 + t / (2 a))^-a,  a in {0.2, 0.5, 1, 2, 5} as published
     rational-quadratic-dot   the same + <x, y>
     laplacian                sum_q or mean_q exp(-sqrt(t) / s_q), in the Euclidean norm, not in L1
     energy                   -sqrt(t): MMD^2 is then the energy distance 2 E|x-y| - E|x-x'| - E|y-y'|
@@ -32,7 +32,9 @@ from torch import Tensor
 from gentk.errors import Incompatible
 
 __all__ = [
+    "ALPHAS",
     "BANDWIDTHS",
+    "Bounded",
     "Convention",
     "Dot",
     "Energy",
@@ -203,6 +205,33 @@ class Dot(Kernel):
     def slopes(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return 0 twice."""
         return t.zero_(), t
+
+
+class Bounded(Kernel):
+    """k at a squared distance that is brought within bounds: a pair beyond them has no gradient.
+
+    Args:
+        kernel: A kernel of the distance alone.
+        low: The least squared distance.
+        high: The largest; infinity for no bound.
+    """
+
+    def __init__(self, kernel: Kernel, *, low: float = 0.0, high: float = math.inf) -> None:
+        self.kernel = kernel
+        self.low = low
+        self.high = high
+        self.slope = kernel.slope
+
+    def values(self, t: Tensor) -> Tensor:
+        """Return f(min(max(t, low), high))."""
+        return self.kernel.values(t.clamp_(self.low, self.high))
+
+    def slopes(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values, and derivatives that are 0 beyond the bounds."""
+        beyond = (t < self.low) | (t > self.high)
+        values, slopes = self.kernel.slopes(t.clamp_(self.low, self.high))
+        values = slopes.clone() if values is slopes else values
+        return values, slopes.masked_fill_(beyond, 0)
 
 
 class Polynomial(Kernel):

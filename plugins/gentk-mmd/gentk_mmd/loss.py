@@ -33,7 +33,7 @@ from gentk.summary import MomentSums, Samples, Summary, pooled
 from .choice import MEDIAN_OF, KernelChoice
 from .discrepancy import mmd2
 from .explicit import FeatureMap, parse_features
-from .kernels import BANDWIDTHS, Convention, Kernel, KernelName
+from .kernels import ALPHAS, BANDWIDTHS, Convention, Kernel, KernelName
 from .nystrom import NystromFeatures
 from .rff import FourierFeatures
 
@@ -50,6 +50,7 @@ class MMDLoss(MatchingLoss):
             distance of 1,000 images of the data.
         convention: `standard` averages exp(-d^2 / (2 s^2)) over bandwidths; `gmmn` sums
             exp(-d^2 / (2 s)).
+        alphas: Exponents of the rational quadratic kernels, which are summed.
         unbiased: Leave out pairs of a sample with itself; may be negative.
         sqrt: Minimise the root, whose gradient does not shrink with the loss.
         layers: `joint` takes all layers as one vector; `each` sums the MMD^2 of every layer.
@@ -64,6 +65,7 @@ class MMDLoss(MatchingLoss):
         kernel: KernelName = "gaussian",
         bandwidths: tuple[float, ...] | tuple[str, ...] = BANDWIDTHS,
         convention: Convention = "standard",
+        alphas: tuple[float, ...] = ALPHAS,
         unbiased: bool = False,
         sqrt: bool = False,
         layers: Literal["joint", "each"] = "joint",
@@ -72,7 +74,7 @@ class MMDLoss(MatchingLoss):
         seed: int = 0,
     ) -> None:
         check_seed(seed, "loss 'mmd': seed")
-        self.choice = KernelChoice("loss 'mmd'", kernel, bandwidths, convention)
+        self.choice = KernelChoice("loss 'mmd'", kernel, bandwidths, convention, alphas)
         self.explicit = None if features is None else parse_features(features)
         if unbiased and sqrt:
             raise Incompatible(

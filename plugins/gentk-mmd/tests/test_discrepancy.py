@@ -160,7 +160,7 @@ def test_many_tiles_do_not_change_value_or_gradient(name, monkeypatch):
     """Blocks that are worked on in tiles of a few rows agree with whole ones."""
     found = []
     for tile in (2**17, 100):
-        monkeypatch.setattr("gentk_mmd.discrepancy.TILE", tile)
+        monkeypatch.setattr("gentk_mmd.pairs.TILE", tile)
         x, y = rows(40, 6, 0).requires_grad_(), rows(33, 6, 1)
         value = mmd2(x, y, make(name), block=16)
         found.append((value, *torch.autograd.grad(value, x)))
