@@ -45,7 +45,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "gentk-timm": {"extractor": ("timm",)},
     "gentk-moments": {"loss": ("moments",), "metric": ("fd",)},
-    "gentk-averages": {"estimator": ("ma", "ama", "queue")},
+    "gentk-averages": {"estimator": ("ma", "ama", "ema", "window", "denoiser", "queue")},
     "gentk-fields": {"loss": ("gaussian-kl", "drift", "coupling")},
     "gentk-mmd": {
         "loss": ("mmd", "feasible-set", "repulsive"),

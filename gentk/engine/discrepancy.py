@@ -108,6 +108,8 @@ class Discrepancy:
         absent = [name for name in names if name not in self.reference]
         known = {**self.reference, **(example() if absent else {}), **self.reference}
         own = None if seed is None else {name: seed[name] for name in names}
+        kinds = self.loss.kinds()
+        self.estimator.kinds = {name: kinds[name] for name in names}
         self.estimator.start({name: known[name] for name in names}, own)
 
     @property

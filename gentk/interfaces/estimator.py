@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -25,10 +27,13 @@ class Estimator(nn.Module, ABC):
         accepts: The kinds of statistic it can track.
         seeding: Number of generated samples that are summarised before the first step and given to
             `start`; 0 for none.
+        kinds: The kind of each statistic that `start` is about to be given, by name, set before it; one
+            that is not named is `real`.
     """
 
     accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real", "psd"})
     seeding: int = 0
+    kinds: Mapping[str, StatisticKind] = MappingProxyType({})
 
     @abstractmethod
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:

@@ -29,6 +29,8 @@ from torch.optim.adam import adam
 from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import Estimator, StatisticKind, Statistics
 
+from .ma import check_seeding
+
 __all__ = ["AdamMovingAverage"]
 
 
@@ -67,10 +69,7 @@ class AdamMovingAverage(Estimator):
             raise BadOption(f"estimator 'ama': lr is above 0, not {lr}; write lr=1e-2")
         if not all(0 <= beta < 1 for beta in betas):
             raise BadOption("estimator 'ama': betas are in [0, 1); write betas=0.5+0.999")
-        if seeding < 0 or seeding == 1:
-            raise BadOption(
-                f"estimator 'ama': seeding is 0, or 2 or more, not {seeding}; write seeding=0"
-            )
+        check_seeding("estimator 'ama'", seeding)
         self.lr = lr
         self.betas = betas
         self.eps = eps
@@ -114,9 +113,13 @@ class AdamMovingAverage(Estimator):
         gradient = gap - delta
         if self.reduction == "mean":
             gradient.mul_(2 / gap.numel())
+        self._adam(name, gap, gradient, self.lr)
+
+    def _adam(self, name: str, value: Tensor, gradient: Tensor, lr: float) -> None:
+        """Take one Adam step of a buffer, with the moments that belong to a statistic."""
         # torch's own Adam, as a function: the state stays in buffers, and one fused pass does it.
         adam(
-            [gap],
+            [value],
             [gradient],
             [self.get_buffer(f"first_{name}")],
             [self.get_buffer(f"second_{name}")],
@@ -126,7 +129,7 @@ class AdamMovingAverage(Estimator):
             amsgrad=False,
             beta1=self.betas[0],
             beta2=self.betas[1],
-            lr=self.lr,
+            lr=lr,
             weight_decay=0.0,
             eps=self.eps,
             maximize=False,

@@ -4,7 +4,9 @@ With s_t the batch's statistic at step t
 
     m_t = (1 - alpha) m_{t-1} + alpha s_t,
 
-the tracked value is m_t and the gradient is that of `scale * s_t`.
+the tracked value is m_t and the gradient is that of `scale * s_t`. With `exclude=true` the tracked
+value is m_{t-1}, of the batches before: the batch whose samples are moved has no part in what they
+are compared with.
 
 Source: dos Santos et al., "Learning Implicit Generative Models by Matching Perceptual Features", ICCV
 2019, arXiv:1904.02762, section 4. There v_t = (1 - alpha) v_{t-1} + alpha (data - s_t) is kept, which is
@@ -17,11 +19,12 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from gentk.errors import BadOption
 from gentk.interfaces import Estimator, Statistics
 
-__all__ = ["MovingAverage"]
+__all__ = ["MovingAverage", "check_seeding"]
 
 
 class MovingAverage(Estimator):
@@ -32,6 +35,7 @@ class MovingAverage(Estimator):
         start: m_0: the `data`'s statistics (the gap starts at zero), or the `first-batch`'s.
         scale: Factor of the gradient; the tracked value is not scaled.
         seeding: Number of generated samples to start from instead; 0 for none.
+        exclude: Return the average of the batches before this one, which is taken in afterwards.
     """
 
     def __init__(
@@ -41,15 +45,14 @@ class MovingAverage(Estimator):
         start: Literal["data", "first-batch"] = "first-batch",
         scale: float = 1.0,
         seeding: int = 0,
+        exclude: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < alpha <= 1:
             raise BadOption(f"estimator 'ma': alpha is in (0, 1], not {alpha}; write alpha=0.1")
-        if seeding < 0 or seeding == 1:
-            raise BadOption(
-                f"estimator 'ma': seeding is 0, or 2 or more, not {seeding}; write seeding=0"
-            )
+        check_seeding("estimator 'ma'", seeding)
         self.alpha = alpha
+        self.exclude = exclude
         self.begin = start
         self.scale = scale
         self.seeding = seeding
@@ -65,18 +68,30 @@ class MovingAverage(Estimator):
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch and return the averages."""
         tracked = {}
+        # The first batch replaces m_0 (weight 1) when the average starts from it; decided on the
+        # device, so that no step waits for it.
+        first = self.get_buffer("steps") == 0
         for name, batch in model.items():
             mean = self.get_buffer(f"mean_{name}")
+            value = torch.where(first, batch.detach(), mean) if self.exclude else None
             if self.training:
-                # The first batch replaces m_0 (weight 1) when the average starts from it; decided
-                # on the device, so that no step waits for it.
-                first = self.get_buffer("steps") == 0
-                weight = torch.where(first, mean.new_ones(()), mean.new_full((), self.alpha))
-                mean.lerp_(batch.detach(), weight)
-            tracked[name] = self.straight_through(mean.clone(), batch, self.scale)
+                mean.lerp_(batch.detach(), torch.where(first, mean.new_ones(()), self.weight(mean)))
+            tracked[name] = self.straight_through(
+                mean.clone() if value is None else value, batch, self.scale
+            )
         if self.training:
             self.get_buffer("steps").add_(1)
         return tracked
+
+    def weight(self, like: Tensor) -> Tensor:
+        """Return the weight of a new batch, a scalar of the type and on the device of a statistic."""
+        return like.new_full((), self.alpha)
+
+
+def check_seeding(owner: str, seeding: int) -> None:
+    """Refuse a number of samples that has no statistics."""
+    if seeding < 0 or seeding == 1:
+        raise BadOption(f"{owner}: seeding is 0, or 2 or more, not {seeding}; write seeding=0")
 
 
 def _device(statistics: Statistics) -> torch.device:
