@@ -14,7 +14,7 @@ from .errors import Incompatible
 from .interfaces import Extractor, Features, Range
 from .ranges import to_range
 
-__all__ = ["FeatureSpace", "autocast"]
+__all__ = ["FeatureSpace", "autocast", "unlearned"]
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
@@ -23,6 +23,14 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
         return nullcontext()
     half = dtype != torch.float32
     return torch.autocast(device.type, dtype=dtype if half else None, enabled=half)
+
+
+def unlearned(name: str) -> str:
+    """Return the sentence about an extractor of a critic's features where there is no critic."""
+    return (
+        f"extractor {name!r} is the features of a run's own critic, which there are only while that run "
+        "trains; type another --extractor (gentk list extractor)"
+    )
 
 
 class FeatureSpace(nn.Module):
@@ -37,7 +45,13 @@ class FeatureSpace(nn.Module):
         dtype: What the networks compute in (autocast). Data and model go through the same function,
             so the same images have the same features on both sides.
         codec: If samples are codes: what makes images of them and them of images.
+
+    Attributes:
+        architecture: Of the run's critic, where features are those of it: what they are features of
+            is told by it and not by weights, which move.
     """
+
+    architecture: str | None = None
 
     def __init__(
         self,
@@ -66,20 +80,31 @@ class FeatureSpace(nn.Module):
             if extractor.channels not in (None, channels)
         ]
 
-    def forward(self, samples: Tensor, have: Range) -> Features:
+    @property
+    def learned(self) -> list[str]:
+        """The extractors of the features that the run's own critic makes."""
+        return [
+            name
+            for name, extractor in zip(self.names, self.extractors, strict=True)
+            if isinstance(extractor, Extractor) and extractor.sees == "critic"
+        ]
+
+    def forward(self, samples: Tensor, have: Range, critic: Features | None = None) -> Features:
         """Return all features of what a generator made.
 
         Args:
             samples: Images, or codes if there is a codec: (N, C, H, W).
             have: The range of their values.
+            critic: What the run's critic makes of them, for extractors that see that.
         """
         if samples.dtype in (torch.bfloat16, torch.float16):
             # A generator's output under autocast; its range is converted without further rounding.
             samples = samples.float()
         if self.codec is None:
-            return self._features(samples, samples, have)
+            return self._features(samples, samples, have, critic)
         codes = to_range(samples, have, self.codec.range)
-        return self._features(codes, self.codec.decode(codes) if self._images else codes, "unit")
+        images = self.codec.decode(codes) if self._images else codes
+        return self._features(codes, images, "unit", critic)
 
     def of_images(self, images: Tensor) -> Features:
         """Return all features of real images, (N, C, H, W) in [0, 1]."""
@@ -106,11 +131,18 @@ class FeatureSpace(nn.Module):
         """Whether any extractor sees samples."""
         return any(isinstance(e, Extractor) and e.sees == "samples" for e in self.extractors)
 
-    def _features(self, samples: Tensor, images: Tensor, have: Range) -> Features:
+    def _features(
+        self, samples: Tensor, images: Tensor, have: Range, critic: Features | None = None
+    ) -> Features:
         """Give every extractor what it sees."""
         features: Features = {}
         for name, extractor in zip(self.names, self.extractors, strict=True):
             assert isinstance(extractor, Extractor)
+            if extractor.sees == "critic":
+                if critic is None:
+                    raise Incompatible(unlearned(name))
+                features.update({f"{name}/{k}": v for k, v in extractor(critic).items()})
+                continue
             if extractor.sees == "samples" and self.codec is not None:
                 # Codes are compared as they are.
                 features.update({f"{name}/{k}": v for k, v in extractor(samples).items()})
@@ -133,4 +165,6 @@ class FeatureSpace(nn.Module):
             digest.update(f"{name}\n{extractor.fingerprint()}\n".encode())
         if self.codec is not None:
             digest.update(self.codec.fingerprint().encode())
+        if self.architecture is not None:
+            digest.update(self.architecture.encode())
         return digest.hexdigest()

@@ -66,9 +66,9 @@ class Change(BaseModel):
 class PhaseRecipe(BaseModel):
     """What a phase, or one network in it, does differently.
 
-    Of a phase alone are `repeat`, its steps per turn, `penalty`, what its steps minimise besides the
-    loss, and `clamp`, the largest size of a weight: all parameters of the phase's networks are brought
-    within it after each step.
+    Of a phase alone are `repeat`, its steps per turn, `loss`, what its steps minimise instead of the
+    run's, `penalty`, what they minimise besides, and `clamp`, the largest size of a weight: all
+    parameters of the phase's networks are brought within it after each step.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,6 +77,7 @@ class PhaseRecipe(BaseModel):
     schedule: tuple[Change, ...] | None = None
     decay: Decay | None = None
     repeat: int | None = Field(None, ge=1)
+    loss: str | None = None
     penalty: tuple[str, ...] | None = None
     clamp: float | None = Field(None, gt=0, allow_inf_nan=False)
 

@@ -23,7 +23,7 @@ __all__ = ["FIRST_PARTY", "SUPPLIED", "Registry", "describe"]
 
 FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     DISTRIBUTION: {
-        "extractor": ("pixels", "identity", "run"),
+        "extractor": ("pixels", "identity", "critic", "run"),
         "loss": ("reconstruction",),
         "family": ("matching", "autoencoding"),
         "estimator": ("batch",),

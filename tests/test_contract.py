@@ -25,7 +25,7 @@ PINNED: dict[str, tuple[str, ...]] = {
     "data": ("ArrayRecords", "Minibatches", "Records"),
     "data.permutation": (),
     "digest": (),
-    "engine": ("Adversarial", "Collapse"),
+    "engine": ("Adversarial", "Collapse", "Contest", "Discrepancy", "Turn"),
     "errors": (),
     "events": (),
     "families": (),

@@ -32,6 +32,12 @@ def gentk_components() -> list[gentk.Component]:
             "extractor", "identity", "gentk.builtin.identity:Identity", "what the generator makes"
         ),
         _part(
+            "extractor",
+            "critic",
+            "gentk.builtin.critic:CriticFeatures",
+            "features of the run's own critic, in training",
+        ),
+        _part(
             "loss",
             "reconstruction",
             "gentk.builtin.reconstruction:Reconstruction",

@@ -13,6 +13,7 @@ class Batch(Estimator):
     """tracked = batch: the plain gradient of the loss on the batch's own statistics."""
 
     accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real", "psd", "samples"})
+    remembers = False
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Do nothing: there is no state."""

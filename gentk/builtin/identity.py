@@ -18,7 +18,7 @@ class Identity(Extractor):
     Li, Swersky and Zemel, Generative Moment Matching Networks, 2015, arXiv:1502.02761, section 4.
     """
 
-    sees: ClassVar[Literal["images", "samples"]] = "samples"
+    sees: ClassVar[Literal["images", "samples", "critic"]] = "samples"
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,10 +5,12 @@ from .autoencoding import Autoencoding
 from .averaging import WeightAverage
 from .checkpoint import Checkpoints
 from .collapse import Collapse
+from .contest import Contest
 from .discrepancy import Discrepancy
 from .loop import Budget, Loop
 from .matching import Matching
 from .phase import Phase
+from .playing import Turn
 from .schedule import Schedule
 from .world import World
 
@@ -18,11 +20,13 @@ __all__ = [
     "Budget",
     "Checkpoints",
     "Collapse",
+    "Contest",
     "Discrepancy",
     "Loop",
     "Matching",
     "Phase",
     "Schedule",
+    "Turn",
     "WeightAverage",
     "World",
 ]

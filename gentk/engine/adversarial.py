@@ -4,27 +4,52 @@ Each step draws x and z afresh, for the whole batch, and shows them to the loss 
 (`gentk.engine.playing`). In the critic's step G and E are constants; in the other the critic's weights
 are, and G receives gradient only through (G(z), z), E only through (x, E(x)), unless the loss asks for
 E(G(z)) or G(E(x)).
+
+Losses of games and penalties are means over samples: chunks of a batch are gradient accumulation.
+Matching losses on the features of both sides (`Contest`) are functions of totals: chunks go through
+twice (`gentk.engine.totals`), the second time under the same random states and with the same buffers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.minibatches import Minibatches
 from ..events import OBSERVED
 from ..interfaces import AdversarialLoss, Critic, Encoder, Generator, Penalty, Play, total
+from ..summary import Summary
 from .buffers import LossBuffers
 from .chunks import chunk_sizes
+from .contest import Contest
 from .penalty import penalise
 from .playing import Part, Players, Turn
 from .randomness import Draws
+from .replay import Replay
+from .totals import Slopes
 from .world import World
 
 __all__ = ["Adversarial"]
+
+Rules = Callable[[Play], dict[str, Tensor]]
+"""What a game makes of a turn: the terms to minimise."""
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """What the second pass of a chunked contest goes by.
+
+    Attributes:
+        slopes: The gradient in the totals.
+        moments: The networks' buffers before each chunk and, last, after all of them.
+    """
+
+    slopes: Slopes
+    moments: list[Replay]
 
 
 class Adversarial:
@@ -33,7 +58,7 @@ class Adversarial:
     Args:
         generator: G.
         critic: The critic.
-        loss: The game.
+        loss: The game; None where all that is minimised is matched.
         minibatches: Draws x, at the encoder's resolution.
         encoder: E; None for a game of images alone.
         batch: Samples a side and step.
@@ -41,6 +66,9 @@ class Adversarial:
         dtype: What the networks compute in.
         world: Where latents are drawn.
         penalties: What the steps of a turn minimise besides, by the name it is shown under.
+        contests: What the steps of a turn match, or drive apart.
+        apart: Whether the game is the critic's alone: the generator does not play it.
+        factor: What the game's terms are multiplied by, beside what is matched.
         seed: Of all random numbers but the order of the data.
 
     Attributes:
@@ -51,7 +79,7 @@ class Adversarial:
         self,
         generator: Generator,
         critic: Critic,
-        loss: AdversarialLoss,
+        loss: AdversarialLoss | None,
         minibatches: Minibatches,
         encoder: Encoder | None = None,
         *,
@@ -60,6 +88,9 @@ class Adversarial:
         dtype: torch.dtype = torch.float32,
         world: World | None = None,
         penalties: Mapping[Turn, Mapping[str, Penalty]] | None = None,
+        contests: Mapping[Turn, Contest] | None = None,
+        apart: bool = False,
+        factor: float = 1.0,
         seed: int = 0,
     ) -> None:
         self.generator = generator
@@ -72,7 +103,12 @@ class Adversarial:
         self.world = world or World()
         self.device = self.world.device
         self.penalties = dict(penalties or {})
+        self.contests = dict(contests or {})
+        self.apart = apart
+        self.factor = factor
         self.draws = Draws(seed, self.device)
+        players = [n for n in (generator, critic, encoder) if n is not None]
+        self.networks = nn.ModuleList(players)
 
     def critic_step(self) -> dict[str, Tensor]:
         """Add a step's gradient to the critic and return `loss/critic`, its terms, and the scores.
@@ -81,68 +117,126 @@ class Adversarial:
         sides whose scores the loss looks at. `penalty/critic/NAME/TERM` are the penalties.
         """
         with self._constant("generator"):
-            shown = self._step("critic", self.loss.critic_loss)
-        observed = {name: value for name, value in shown.items() if name.startswith(OBSERVED)}
-        self.loss.after_critic_step({k.removeprefix(OBSERVED): v for k, v in observed.items()})
+            shown = self._step("critic", None if self.loss is None else self.loss.critic_loss)
+        if self.loss is not None:
+            observed = {k: v for k, v in shown.items() if k.startswith(OBSERVED)}
+            self.loss.after_critic_step({k.removeprefix(OBSERVED): v for k, v in observed.items()})
         return shown | penalise(critic=self.critic)
 
     def generator_step(self) -> dict[str, Tensor]:
         """Add a step's gradient to generator and encoder and return `loss`, its terms and scores."""
+        game = None if self.loss is None or self.apart else self.loss.generator_loss
         with self._constant("critic"):
-            shown = self._step("generator", self.loss.generator_loss)
+            shown = self._step("generator", game)
         return shown | penalise(generator=self.generator, encoder=self.encoder)
 
-    def _step(self, turn: Turn, loss: Callable[[Play], dict[str, Tensor]]) -> dict[str, Tensor]:
+    def _step(self, turn: Turn, game: Rules | None) -> dict[str, Tensor]:
         """Accumulate over chunks."""
-        label = "loss" if turn == "generator" else f"loss/{turn}"
-        shown: dict[str, Tensor] = {}
-        players = self._players()
+        head = "loss" if turn == "generator" else f"loss/{turn}"
         penalties = self.penalties.get(turn, {})
         graphs = {side for penalty in penalties.values() for side in penalty.graphs}
-        for part in self._parts():
+        players, contest, parts = self._players(), self.contests.get(turn), list(self._parts())
+        shown: dict[str, Tensor] = {}
+        totals = None
+        if contest is not None and len(parts) > 1:
+            plays = (players.play(turn, part, graphs) for part in parts)
+            totals = self._totals(contest, turn, plays, head, shown)
+        for part in parts:
+            if totals is not None:
+                totals.moments[part.index].restore(self.networks)
             play = players.play(turn, part, graphs)
-            terms = loss(play)
-            objective = total(terms)
-            besides = {
-                f"penalty/{turn}/{name}/{key}": value
-                for name, penalty in penalties.items()
-                for key, value in penalty(play).items()
-            }
-            (total([objective, *besides.values()]) * play.share).backward()
-            logged = {label: objective, **{f"{label}/{key}": v for key, v in terms.items()}}
-            logged |= besides
-            if turn == "critic":
-                with torch.no_grad():
-                    seen = self.loss.observe(play)
-                logged |= {f"{OBSERVED}{name}": value for name, value in seen.items()}
-            for key, value in (logged | _scores_of(play)).items():
-                shown[key] = shown.get(key, 0) + value.detach() * play.share
+            roots, logged = self._means(turn, play, game, head)
+            slopes: list[Tensor | None] = [None] * len(roots)
+            if contest is not None:
+                whole = None if totals is None else totals.slopes.totals
+                summaries = contest.summarise(
+                    play, self.critic.range, whole, constant=turn == "critic"
+                )
+                if totals is None:
+                    value, compared = contest.compare(summaries, head)
+                    _add(shown, compared)
+                    roots, slopes = [*roots, value], [*slopes, None]
+                else:
+                    own = totals.slopes.shares(summaries, part.rows.start, part.rows.stop)
+                    roots, slopes = [*roots, *own[0]], [*slopes, *own[1]]
+            torch.autograd.backward(roots, slopes)
+            _add(shown, logged | _scores_of(play), play.share)
+        if totals is not None:
+            totals.moments[-1].restore(self.networks)
         return shown
+
+    def _means(
+        self, turn: Turn, play: Play, game: Rules | None, head: str
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Return what a chunk minimises that is a mean over samples, if anything, and what to log."""
+        terms = {} if game is None else game(play)
+        if self.factor != 1:
+            terms = {name: self.factor * term for name, term in terms.items()}
+        besides = {
+            f"penalty/{turn}/{name}/{key}": value
+            for name, penalty in self.penalties.get(turn, {}).items()
+            for key, value in penalty(play).items()
+        }
+        logged = dict(besides)
+        objectives = list(besides.values())
+        if game is not None:
+            objective = total(terms)
+            objectives.insert(0, objective)
+            logged |= {head: objective, **{f"{head}/{key}": v for key, v in terms.items()}}
+        if turn == "critic" and self.loss is not None:
+            with torch.no_grad():
+                seen = self.loss.observe(play)
+            logged |= {f"{OBSERVED}{name}": value for name, value in seen.items()}
+        return [total(objectives) * play.share] if objectives else [], logged
+
+    def _totals(
+        self,
+        contest: Contest,
+        turn: Turn,
+        plays: Iterable[Play],
+        head: str,
+        shown: dict[str, Tensor],
+    ) -> _Totals:
+        """Go through the chunks without a graph, and take the gradient of a contest in their totals."""
+        moments: list[Replay] = [Replay.capture(self.networks, self.device)]
+        whole: list[Summary] | None = None
+        for play in plays:
+            with torch.no_grad():
+                own = contest.summarise(play, self.critic.range, whole, constant=True)
+                whole = own if whole is None else [a + b for a, b in zip(whole, own, strict=True)]
+            moments.append(Replay.capture(self.networks, self.device))
+        assert whole is not None
+        # In the generator's turn the data are constants, but for an encoder's pairs.
+        data = turn == "critic" or self.critic.pairs
+        slopes = Slopes(whole, [data, True] * len(contest.discrepancies))
+        _add(shown, slopes.descend(lambda summaries: contest.compare(summaries, head)))
+        return _Totals(slopes, moments)
 
     def state(self) -> dict[str, Draws | LossBuffers]:
         """Return what a checkpoint keeps besides the networks and the order of the data."""
-        buffers = LossBuffers(self.loss)
-        return {"draws": self.draws, **({"loss": buffers} if buffers.buffers else {})}
+        state: dict[str, Draws | LossBuffers] = {"draws": self.draws}
+        if self.loss is not None and (buffers := LossBuffers(self.loss)).buffers:
+            state["loss"] = buffers
+        return state
 
     @torch.no_grad()
     def prepare(self) -> None:
         """Show the loss two samples, if it wants to see any before the first step."""
-        if type(self.loss).prepare is AdversarialLoss.prepare:
+        if self.loss is None or type(self.loss).prepare is AdversarialLoss.prepare:
             return
-        networks = [n for n in (self.generator, self.critic, self.encoder) if n is not None]
-        training = [network.training for network in networks]
+        training = [network.training for network in self.networks]
         count = torch.arange(2)
         x = self.minibatches.at(count % len(self.minibatches.images))
         labels = self.minibatches.labels
         y = None if labels is None else labels[count % len(labels)].to(self.device)
         with self.draws.of("prepare"):
             latents = self.generator.prior.draw(2, self.device)
-            for network in networks:
+            for network in self.networks:
                 network.eval()
             self.loss.prepare(
                 self._players().play("critic", Part(x, y, latents, slice(0, 2), 2, 0))
             )
-        for network, mode in zip(networks, training, strict=True):
+        for network, mode in zip(self.networks, training, strict=True):
             network.train(mode)
 
     def _players(self) -> Players:
@@ -151,7 +245,7 @@ class Adversarial:
             self.critic,
             self.encoder,
             have=self.minibatches.range,
-            joint=self.loss.joint,
+            joint=self.loss is not None and self.loss.joint,
             draws=self.draws,
             dtype=self.dtype,
         )
@@ -172,7 +266,7 @@ class Adversarial:
     @contextmanager
     def _constant(self, phase: Turn) -> Iterator[None]:
         """Let no gradient reach what a phase trains: the critic, or the loss's networks in it."""
-        own = self.loss.networks().get(phase)
+        own = None if self.loss is None else self.loss.networks().get(phase)
         constants = [*([self.critic] if phase == "critic" else []), *([own] if own else [])]
         asked = [p for module in constants for p in module.parameters() if p.requires_grad]
         for parameter in asked:
@@ -182,6 +276,12 @@ class Adversarial:
         finally:
             for parameter in asked:
                 parameter.requires_grad_(True)
+
+
+def _add(shown: dict[str, Tensor], values: Mapping[str, Tensor], share: float = 1.0) -> None:
+    """Add what a chunk has to log, by its share of the batch."""
+    for key, value in values.items():
+        shown[key] = shown.get(key, 0) + value.detach() * share
 
 
 def _scores_of(play: Play) -> dict[str, Tensor]:

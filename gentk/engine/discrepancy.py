@@ -8,17 +8,18 @@ the sum of their gradients.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 import torch
 from torch import Tensor
 
+from ..events import OBSERVED
 from ..feature_space import FeatureSpace
 from ..interfaces import Estimator, Features, MatchingLoss, Statistics, total
 from ..summary import Summary
 
-__all__ = ["Compared", "Discrepancy"]
+__all__ = ["Compared", "Discrepancy", "logged", "sum_of"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Compared:
     terms: dict[str, Tensor]
     observed: dict[str, Tensor]
 
+    def negated(self) -> Compared:
+        """Return the same of a loss that is raised; what is observed is not of the loss."""
+        terms = {name: -term for name, term in self.terms.items()}
+        return Compared(-self.objective, terms, {})
+
 
 @dataclass(eq=False)
 class Discrepancy:
@@ -43,18 +49,19 @@ class Discrepancy:
     Attributes:
         loss: D.
         estimator: M, started before the first step.
-        data: The summary of the data; its pivot is the model's too.
+        data: The summary of the data; its pivot is the model's too. None where each step has its own
+            (`engine.contest`).
         name: What its terms are called by beside those of others; empty for the only one.
         factor: What D is multiplied by.
         extractor: Whose features it sees; None for those of all.
         fresh: For losses whose data are samples: draws the data side of a step, of which `data` is then
             only the first.
-        reference: The data's statistics and constants.
+        reference: The data's statistics and constants; empty where each step has its own.
     """
 
     loss: MatchingLoss
     estimator: Estimator
-    data: Summary
+    data: Summary | None
     _: KW_ONLY
     name: str = ""
     factor: float = 1.0
@@ -63,7 +70,7 @@ class Discrepancy:
     reference: Statistics = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reference = self.loss.reference(self.data)
+        self.reference = {} if self.data is None else self.loss.reference(self.data)
 
     @property
     def labelled(self) -> bool:
@@ -88,12 +95,15 @@ class Discrepancy:
             whole: The summary of earlier chunks of the step, whose pivot is taken where the data's
                 summary is of another class.
         """
-        if self.extractor is not None:
-            features = space.part(features, self.extractor)
+        features = self.seen(features, space)
         like = self.data if isinstance(self.data, self.loss.summary) else whole
         if self.labelled:
             return self.loss.summarise(features, like, labels)
         return self.loss.summarise(features, like)
+
+    def seen(self, features: Features, space: FeatureSpace) -> Features:
+        """Return what it looks at of the features of all extractors."""
+        return features if self.extractor is None else space.part(features, self.extractor)
 
     def start(self, seed: Statistics | None, example: Callable[[], Statistics]) -> None:
         """Start the estimator.
@@ -149,3 +159,30 @@ class Discrepancy:
 
 def _constants(terms: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: term.detach() for name, term in terms.items()}
+
+
+def logged(
+    head: str, discrepancies: Sequence[Discrepancy], rows: Sequence[Compared]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the sum of all terms, and what a log has of them.
+
+    Args:
+        head: What the sum is called: terms are `HEAD/TERM`, of several losses `HEAD/NAME/TERM` beside
+            their sums `HEAD/NAME`.
+        discrepancies: The losses.
+        rows: What came of each.
+    """
+    losses = [total(row.terms) for row in rows]
+    shown: dict[str, Tensor] = {}
+    for discrepancy, loss, row in zip(discrepancies, losses, rows, strict=True):
+        name = discrepancy.name
+        place, own = (f"{head}/{name}", f"{name}/") if name else (head, "")
+        shown |= {place: loss} if name else {}
+        shown |= {f"{place}/{key}": term for key, term in row.terms.items()}
+        shown |= {f"{OBSERVED}{own}{key}": seen for key, seen in row.observed.items()}
+    return sum_of(losses), shown
+
+
+def sum_of(values: list[Tensor]) -> Tensor:
+    """Return the sum of some scalars, of one as it is."""
+    return values[0] if len(values) == 1 else total(values)

@@ -18,15 +18,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..events import OBSERVED
 from ..feature_space import FeatureSpace, autocast
-from ..interfaces import Generator, Statistics, total
+from ..interfaces import Generator, Statistics
 from ..summary import Summary
 from .chunks import chunk_sizes
-from .discrepancy import Discrepancy
+from .discrepancy import Discrepancy, logged, sum_of
 from .finite import Look, look_at_features, look_at_samples
 from .penalty import penalise
 from .replay import Replay
+from .totals import Slopes
 from .world import World
 
 __all__ = ["Matching"]
@@ -94,26 +94,13 @@ class Matching:
             with torch.no_grad():
                 whole = self._summarise(size, part, whole, add=True)
         assert whole is not None
-        leaves = [
-            {k: v.detach().requires_grad_() for k, v in one.to_tensors().items()} for one in whole
-        ]
-        objective, shown = self._compare(
-            [one.with_tensors(own) for one, own in zip(whole, leaves, strict=True)]
-        )
-        slopes = iter(torch.autograd.grad(objective, [v for own in leaves for v in own.values()]))
-        gradients = [{name: next(slopes) for name in own} for own in leaves]
+        slopes = Slopes(whole)
+        shown = slopes.descend(self._compare)
         start = 0
         for moment, size, part in zip(moments, self.sizes, parts, strict=True):
             moment.restore(self.generator)
-            tensors: list[Tensor] = []
-            shares: list[Tensor] = []
             summaries = self._summarise(size, part, whole)
-            for one, gradient, summary in zip(whole, gradients, summaries, strict=True):
-                share = one.share(gradient, start, start + size)
-                own = summary.to_tensors()
-                tensors += own.values()
-                shares += [share[name] for name in own]
-            torch.autograd.backward(tensors, shares)
+            torch.autograd.backward(*slopes.shares(summaries, start, start + size))
             start += size
         return shown
 
@@ -189,20 +176,9 @@ class Matching:
         for summary in summaries:
             self.looks += look_at_features(summary)
         rows = [d.compare(s) for d, s in zip(self.discrepancies, summaries, strict=True)]
-        objective = _sum([row.objective for row in rows])
-        losses = [total(row.terms) for row in rows]
-        shown = {"loss": _sum(losses), "loss/tracked": objective.detach()}
-        for discrepancy, loss, row in zip(self.discrepancies, losses, rows, strict=True):
-            head = f"loss/{discrepancy.name}" if discrepancy.name else "loss"
-            own = f"{discrepancy.name}/" if discrepancy.name else ""
-            shown |= {head: loss} if discrepancy.name else {}
-            shown |= {f"{head}/{name}": term for name, term in row.terms.items()}
-            shown |= {f"{OBSERVED}{own}{name}": seen for name, seen in row.observed.items()}
-        return objective, shown
-
-
-def _sum(values: list[Tensor]) -> Tensor:
-    return values[0] if len(values) == 1 else total(values)
+        objective = sum_of([row.objective for row in rows])
+        loss, shown = logged("loss", self.discrepancies, rows)
+        return objective, {"loss": loss, "loss/tracked": objective.detach(), **shown}
 
 
 def _split(labels: Tensor | None, sizes: list[int]) -> Sequence[Tensor | None]:

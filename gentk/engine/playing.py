@@ -128,7 +128,7 @@ class _Passes:
         with self.learner(value):
             with autocast(latents.device, self.players.dtype):
                 images: Tensor = self.players.generator(latents)
-            return images.float()
+            return _wide(images)
 
     def encoded(self, value: str, images: Tensor, have: Range) -> Tensor:
         """Return E(images)."""
@@ -138,7 +138,7 @@ class _Passes:
             images = resized(images, encoder.image)
             with autocast(images.device, self.players.dtype):
                 code: Tensor = encoder(to_range(images, have, encoder.range))
-            return code.float()
+            return _wide(code)
 
     def judged(
         self,
@@ -324,5 +324,10 @@ class _Model(_Source):
         return self.players.generator.prior.split(self.part.latents)[0]
 
 
+def _wide(value: Tensor) -> Tensor:
+    """Return a value in float32, or in float64 if that is what it comes in."""
+    return value if value.dtype == torch.float64 else value.float()
+
+
 def _floats(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.float() for name, value in values.items()}
+    return {name: _wide(value) for name, value in values.items()}

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from .contract import Stateful as Stateful
     from .contract import Watch as Watch
     from .contract import World as World
+    from .contract import check_estimator as check_estimator
     from .contract import derive as derive
     from .contract import labels_of as labels_of
+    from .contract import loss_of as loss_of
     from .contract import minibatches as minibatches
     from .contract import penalise as penalise
     from .contract import penalties as penalties
@@ -41,9 +43,11 @@ __all__ = [
     "Stateful",
     "Watch",
     "World",
+    "check_estimator",
     "derive",
     "gentk_components",
     "labels_of",
+    "loss_of",
     "minibatches",
     "penalise",
     "penalties",

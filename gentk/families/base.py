@@ -6,7 +6,7 @@ The loop knows no family and a family knows no loop: it hands over a `Program`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
@@ -33,6 +33,7 @@ __all__ = [
     "Program",
     "fit_penalties",
     "labels_of",
+    "loss_of",
     "minibatches",
     "penalties",
     "samples",
@@ -111,6 +112,14 @@ def labels_of(images: ImageSet, asker: str, data: str) -> Tensor:
     return labels
 
 
+def loss_of(r: Recipe, phase: str, registry: Registry) -> Loss | None:
+    """Build the loss that a phase has of its own, `[phase.NAME] loss`; None where it has none."""
+    own = r.phase.get(phase)
+    if own is None or own.loss is None:
+        return None
+    return cast(Loss, registry.build("loss", own.loss)[0])
+
+
 def penalties(r: Recipe, phase: str, registry: Registry) -> dict[str, Penalty]:
     """Build the penalties of a phase; a second one of a name is called `NAME#2`.
 
@@ -150,6 +159,10 @@ class Family(ABC):
             those of the data.
         phases: The names its phases have, as in `[phase.NAME]` -> the names of the networks trained in
             each.
+        learned: The classes of losses that it trains on features that move: those of the run's own
+            critic (`--extractor critic`). It then comes before the families that train them on frozen
+            ones.
+        apart: The phases, among `phases`, that may have a loss of their own (`[phase.NAME] loss`).
         penalised: The phases, among `phases`, whose steps take penalties.
         magnifies: Whether its encoder may read images of a multiple of the size that is generated; they
             are then in `Composition.finer`.
@@ -159,6 +172,8 @@ class Family(ABC):
     beside: ClassVar[tuple[type[Loss], ...]] = ()
     needs: ClassVar[frozenset[str]] = frozenset()
     uses: ClassVar[frozenset[str]] = frozenset()
+    learned: ClassVar[tuple[type[Loss], ...]] = ()
+    apart: ClassVar[frozenset[str]] = frozenset()
     phases: ClassVar[dict[str, tuple[str, ...]]]
     penalised: ClassVar[frozenset[str]] = frozenset()
     magnifies: ClassVar[bool] = False
@@ -166,6 +181,10 @@ class Family(ABC):
     def looks_at(self, loss: Loss) -> frozenset[str]:
         """Return the keys among `uses` that it looks at with this loss."""
         return self.uses
+
+    def looks_at_all(self, losses: Iterable[Loss]) -> frozenset[str]:
+        """Return the keys that it looks at with these losses."""
+        return frozenset().union(*map(self.looks_at, losses))
 
     def smallest(self, r: Recipe) -> int:
         """Return how many samples the smallest graph of a step has; by default chunks are even."""

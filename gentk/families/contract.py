@@ -8,8 +8,19 @@ from ..engine.penalty import penalise
 from ..engine.randomness import derive
 from ..recipe import Recipe
 from ..registry import Registry
-from .base import KEYS, Advance, Family, Program, labels_of, minibatches, penalties, samples
+from .base import (
+    KEYS,
+    Advance,
+    Family,
+    Program,
+    labels_of,
+    loss_of,
+    minibatches,
+    penalties,
+    samples,
+)
 from .composition import Composition
+from .estimators import check_estimator
 
 __all__ = [
     "KEYS",
@@ -23,8 +34,10 @@ __all__ = [
     "Stateful",
     "Watch",
     "World",
+    "check_estimator",
     "derive",
     "labels_of",
+    "loss_of",
     "minibatches",
     "penalise",
     "penalties",

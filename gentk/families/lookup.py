@@ -17,16 +17,23 @@ from .shared import LossOptions
 __all__ = ["family_of", "family_of_all"]
 
 
-def family_of_all(losses: Sequence[LossPart], registry: Registry) -> tuple[Family, LossPart]:
+def family_of_all(
+    losses: Sequence[LossPart], registry: Registry, *, learned: bool = False
+) -> tuple[Family, LossPart]:
     """Return the family that trains the sum of losses, and the first of them that it is found by.
 
     It is the family of one of them that takes the classes of all others beside it, in whatever order
     they stand.
 
+    Args:
+        losses: The losses.
+        registry: Where families are looked up.
+        learned: Whether features are those of the run's own critic.
+
     Raises:
         Incompatible: There is none such, or a family of one loss a run is given a factor.
     """
-    families = [family_of(part.loss, part.text, registry) for part in losses]
+    families = [family_of(part.loss, part.text, registry, learned=learned) for part in losses]
     for index, (family, part) in enumerate(zip(families, losses, strict=True)):
         others = [other.loss for other in (*losses[:index], *losses[index + 1 :])]
         if not all(isinstance(other, family.beside) for other in others):
@@ -44,7 +51,7 @@ def family_of_all(losses: Sequence[LossPart], registry: Registry) -> tuple[Famil
     raise Incompatible(f"no family trains these losses together: {kinds}; type one --loss of them")
 
 
-def family_of(loss: Loss, text: str, registry: Registry) -> Family:
+def family_of(loss: Loss, text: str, registry: Registry, *, learned: bool = False) -> Family:
     """Return the family that trains a loss; raise `Incompatible` if none does, or two equally well.
 
     Of several families whose class the loss derives from, the one whose class comes first in the
@@ -54,11 +61,13 @@ def family_of(loss: Loss, text: str, registry: Registry) -> Family:
         loss: The loss.
         text: How it was written.
         registry: Where families are looked up.
+        learned: Whether features are those of the run's own critic: families that train the loss on
+            such (`Family.learned`) then come before others of the same class.
 
     Raises:
         GentkError: A family of the loss's own distribution does not import.
     """
-    claims, faults = _claims(registry)
+    claims, faults = _claims(registry, learned=learned)
     name = Selection.parse(text).name
     home = registry.find("loss", name).distribution if registry.knows("loss", text) else None
     for provided, fault in faults:
@@ -79,18 +88,20 @@ def family_of(loss: Loss, text: str, registry: Registry) -> Family:
 
 
 def _claims(
-    registry: Registry,
+    registry: Registry, *, learned: bool
 ) -> tuple[dict[type, list[Provided]], list[tuple[Provided, GentkError]]]:
     """Return the families by the classes they train, and those that do not say so, with reasons."""
     claims: dict[type, list[Provided]] = {}
+    first: dict[type, list[Provided]] = {}
     faults: list[tuple[Provided, GentkError]] = []
     for provided in registry.select("family"):
         name = provided.component.name
         try:
-            claimed = getattr(registry.target(provided), "loss", None)
+            target = registry.target(provided)
         except GentkError as error:
             faults.append((provided, error))
             continue
+        claimed = getattr(target, "loss", None)
         if isinstance(claimed, type) and issubclass(claimed, Loss):
             claims.setdefault(claimed, []).append(provided)
         else:
@@ -99,7 +110,9 @@ def _claims(
                 f"trains; type: {provided.remedy}"
             )
             faults.append((provided, fault))
-    return claims, faults
+        for base in getattr(target, "learned", ()) if learned else ():
+            first.setdefault(base, []).append(provided)
+    return claims | first, faults
 
 
 def _untrained(

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 
 from ..engine import Discrepancy, Matching, Phase, randomness
 from ..engine.loop import Stateful
-from ..errors import DataError, GentkError, Incompatible
-from ..interfaces import Critic, Encoder, Estimator, Generator, Loss, MatchingLoss
+from ..errors import DataError, Incompatible
+from ..interfaces import Critic, Encoder, Generator, Loss, MatchingLoss
 from ..recipe import Recipe
 from ..registry import Registry
 from ..statistics import DataSide
 from ..summary import Samples
 from .base import Advance, Family, Program, samples
 from .composition import Composition, LossPart
+from .estimators import check_estimator
 from .sides import data_sides, prepare
 
 __all__ = ["MatchingFamily"]
@@ -33,14 +34,7 @@ class MatchingFamily(Family):
     def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
         """Refuse a loss and an estimator that do not fit."""
         assert isinstance(loss, MatchingLoss)
-        estimator = cast(Estimator, registry.build("estimator", r.estimators[0])[0])
-        for name, kind in loss.kinds().items():
-            if name not in loss.untracked and kind not in estimator.accepts:
-                fitting = _fitting(kind, registry)
-                raise Incompatible(
-                    f"estimator {r.estimators[0]!r} cannot track the statistic {name!r} ({kind}) of "
-                    f"loss {r.losses[0]!r}; type --estimator {' or '.join(fitting)}"
-                )
+        check_estimator(r, loss, registry)
 
     def looks_at(self, loss: Loss) -> frozenset[str]:
         """Return what is looked at: `reference` is of losses whose data are a minibatch a step."""
@@ -148,16 +142,3 @@ def _check_finite(discrepancies: Sequence[Discrepancy]) -> None:
                     f"the {name} of the data's features is not finite; check the images, or choose "
                     "other layers of the extractor"
                 )
-
-
-def _fitting(kind: str, registry: Registry) -> list[str]:
-    """Return the estimators that accept a kind of statistic."""
-    names = []
-    for provided in registry.select("estimator"):
-        try:
-            accepts: frozenset[str] = getattr(registry.target(provided), "accepts", frozenset())
-        except GentkError:
-            continue
-        if kind in accepts:
-            names.append(provided.component.name)
-    return names

@@ -25,6 +25,8 @@ class Estimator(nn.Module, ABC):
 
     Attributes:
         accepts: The kinds of statistic it can track.
+        remembers: Whether it keeps anything of earlier steps. Where features are those of a critic in
+            training, what was kept is of other features than the next step's: such are refused there.
         seeding: Number of generated samples that are summarised before the first step and given to
             `start`; 0 for none.
         kinds: The kind of each statistic that `start` is about to be given, by name, set before it; one
@@ -32,6 +34,7 @@ class Estimator(nn.Module, ABC):
     """
 
     accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real", "psd"})
+    remembers: ClassVar[bool] = True
     seeding: int = 0
     kinds: Mapping[str, StatisticKind] = MappingProxyType({})
 

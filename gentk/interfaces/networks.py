@@ -26,7 +26,9 @@ class Extractor(nn.Module, ABC):
     Attributes:
         range: The range of image values that `forward` expects.
         channels: The number of channels it expects; None if any will do.
-        sees: `images`, or `samples`: what the generator makes, which is codes where there is a codec.
+        sees: `images`; `samples`, what the generator makes, which is codes where there is a codec; or
+            `critic`, the features that the run's own critic makes of the images: `forward` is then given
+            all of these (`Features`) in the place of images.
         notes: Sentences that people should read: which of several weights were taken, say.
         input_size: Height and width in pixels that it resizes all images to; None if they keep theirs.
     """
@@ -34,7 +36,7 @@ class Extractor(nn.Module, ABC):
     range: Range = "unit"
     channels: int | None = 3
     input_size: tuple[int, int] | None = None
-    sees: ClassVar[Literal["images", "samples"]] = "images"
+    sees: ClassVar[Literal["images", "samples", "critic"]] = "images"
     notes: tuple[str, ...] = ()
 
     @abstractmethod

@@ -23,9 +23,9 @@ from ..engine.device import check_device, set_threads
 from ..engine.world import join
 from ..errors import Incompatible
 from ..events import OBSERVED
-from ..families.base import KEYS, Advance, Family, labels_of
+from ..families.base import KEYS, Advance, Family, labels_of, loss_of
 from ..families.composition import Composition, LossPart
-from ..families.lookup import family_of_all
+from ..families.learned import architecture, check_learned, family_for
 from ..families.needs import check_needs, needs_of
 from ..families.shared import SHARED, LossOptions, shared_options
 from ..interfaces import Encoder, Estimator, Generator, ImageShape, Loss
@@ -75,8 +75,8 @@ def build(
     """Build a resolved recipe's parts; `advance` is told while a large data set is looked through."""
     r = resolved.recipe
     losses = check(resolved, registry)
-    family, main = family_of_all(losses, registry)
-    uses = family.uses
+    family, main = family_for(r, losses, registry)
+    uses = family.looks_at_all(part.loss for part in losses)
     set_threads(r.threads)
     world = join(r.device)
     device = world.device
@@ -84,7 +84,7 @@ def build(
     told = judged_against(r.data, len(images), registry)
     if told is not None:
         notice(told)
-    for part in losses:
+    for part in (*losses, *_apart(r, registry)):
         if "labels" in needs_of(family, part.loss):
             labels_of(images, f"loss {part.text!r}", r.data)
     folder = RunFolder(resolved.folder())
@@ -96,7 +96,9 @@ def build(
     space = None
     if "extractor" in uses:
         texts = tuple(map(folder.locate, r.extractor))
-        space = extractor_space(texts, registry, images.shape, device, notice)
+        space = extractor_space(
+            texts, registry, images.shape, device, notice, learned=bool(family.learned)
+        )
         space.dtype = getattr(torch, r.dtype)
         space.codec = codec
 
@@ -116,6 +118,8 @@ def build(
             with randomness.lent(device, seed=randomness.derive(r.seed, kind)):
                 network = build_part(kind, text, latent=latent)
             others[kind] = network.to(device).to(memory_format=torch.channels_last)
+    if space is not None and space.learned:
+        space.architecture = architecture(others["critic"])
     finer = None
     encoder = others.get("encoder")
     if encoder is not None and encoder.image != shape:
@@ -163,6 +167,7 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
         *([("encoder", r.encoder)] if r.encoder else []),
         *([("critic", r.critic)] if r.critic else []),
         *(("loss", text) for text in r.losses),
+        *(("loss", own.loss) for own in r.phase.values() if own.loss),
         *(("penalty", text) for text in dict.fromkeys(_penalties(r))),
         *(("estimator", text) for text in dict.fromkeys(r.estimators)),
         *(("observer", text) for text in r.observer),
@@ -180,14 +185,16 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
                 registry.check("extractor", own.pseudo.extractor)
                 registry.rehearse("extractor", own.pseudo.extractor)
     losses = _losses(r, registry)
-    family, main = family_of_all(losses, registry)
-    used = frozenset().union(*(family.looks_at(part.loss) for part in losses))
+    family, main = family_for(r, losses, registry)
+    used = family.looks_at_all(part.loss for part in losses)
     for key in sorted(KEYS - used):
         # `none` takes back what a recipe says: that is no use of it.
         if resolved.origins.get(key) == f"--{key}" and getattr(r, key) is not None:
             raise Incompatible(f"loss {main.text!r} has no use for --{key}; leave it away")
+    check_learned(family, r, registry)
     _check_estimators(r)
     _check_phases(r, family, registry)
+    _check_apart(r, family, main, registry)
     check_runs(r)
     for index, part in enumerate(losses):
         alone = r.alone(index)
@@ -203,6 +210,30 @@ def _losses(r: Recipe, registry: Registry) -> tuple[LossPart, ...]:
         loss, options = registry.build("loss", text, shared=shared_options("loss"))
         parts.append(LossPart(name, text, cast(Loss, loss), LossOptions(**options)))
     return tuple(parts)
+
+
+def _apart(r: Recipe, registry: Registry) -> Iterator[LossPart]:
+    """Yield the losses that phases have of their own."""
+    for phase, own in r.phase.items():
+        loss = loss_of(r, phase, registry)
+        if loss is not None and own.loss is not None:
+            yield LossPart(phase, own.loss, loss, LossOptions())
+
+
+def _check_apart(r: Recipe, family: Family, main: LossPart, registry: Registry) -> None:
+    """Refuse losses of single phases that there is no place for."""
+    for part in _apart(r, registry):
+        if part.name not in family.apart or isinstance(main.loss, family.loss):
+            raise Incompatible(
+                f"the steps of phase {part.name!r} have no loss of their own in a run with loss "
+                f"{' and '.join(map(repr, r.losses))}; leave loss out of [phase.{part.name}]"
+            )
+        if not isinstance(part.loss, family.loss):
+            raise Incompatible(
+                f"[phase.{part.name}] loss is of the class {family.loss.__name__}, and {part.text!r} is "
+                "not; type: gentk list loss"
+            )
+        check_needs(family, part.loss, r.model_copy(update={"loss": part.text}), registry)
 
 
 def _check_estimators(r: Recipe) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from ..engine import randomness
 from ..errors import Incompatible
-from ..feature_space import FeatureSpace
+from ..feature_space import FeatureSpace, unlearned
 from ..interfaces import Extractor, ImageShape
 from ..registry import Registry
 from ..selection import distinct
@@ -25,14 +25,27 @@ def extractor_space(
     image: ImageShape,
     device: torch.device,
     notice: Notice = lambda message: None,
+    *,
+    learned: bool = False,
 ) -> FeatureSpace:
-    """Build extractors and put them side by side, on `device`."""
+    """Build extractors and put them side by side, on `device`.
+
+    Args:
+        texts: How they are written.
+        registry: Where names are looked up.
+        image: The shape of the images to come.
+        device: Where they go.
+        notice: Called with sentences people should read.
+        learned: Whether there is a critic in training, whose features an extractor may be of.
+    """
     extractors: dict[str, Extractor] = {}
     for name, text in zip(distinct(texts), texts, strict=True):
         # Random weights (weights=none) are the same in every run, so that runs can be compared.
         with randomness.lent(torch.device("cpu"), seed=0):
             extractor = registry.build("extractor", text)[0]
         extractors[name] = cast(Extractor, extractor)
+        if extractors[name].sees == "critic" and not learned:
+            raise Incompatible(unlearned(name))
     space = FeatureSpace(extractors, image.channels).to(device)
     space.to(memory_format=torch.channels_last)
     for name, extractor in extractors.items():

@@ -19,13 +19,14 @@ from ..data.view import View
 from ..engine import randomness
 from ..errors import GentkError, Incompatible
 from ..families.base import Family, fit_penalties
-from ..families.lookup import family_of_all
+from ..families.learned import family_for
 from ..families.shared import shared_options
 from ..feature_space import FeatureSpace
 from ..interfaces import (
     Critic,
     Encoder,
     Extractor,
+    Features,
     Generator,
     ImageShape,
     MatchingLoss,
@@ -108,7 +109,7 @@ class _Rehearsal:
         """Return the networks, None if it is known only with the data which they are."""
         r = self.recipe
         losses = check(self.resolved, self.registry)
-        family, _ = family_of_all(losses, self.registry)
+        family, _ = family_for(r, losses, self.registry)
         image = known_shape(r.data, self.registry, guess=r.codec is None)
         if image is None:
             self.notice(
@@ -199,7 +200,11 @@ class _Rehearsal:
         def through(built: FeatureSpace, device: torch.device) -> None:
             if codec is not None and device != next(codec.parameters()).device:
                 return
-            features = built(torch.rand(2, *shape, device=device), values)
+            learned = {
+                name: torch.rand(value.shape, device=device)
+                for name, value in _judged(networks).items()
+            }
+            features = built(torch.rand(2, *shape, device=device), values, learned)
             zeros = {name: torch.zeros(value.shape) for name, value in features.items()}
             labels = torch.zeros(2, networks.generator.prior.classes)
             for loss in losses:
@@ -241,7 +246,7 @@ class _Rehearsal:
     def _even(self) -> int:
         """Return the smallest chunk of at least two samples that leaves none alone."""
         r = self.recipe
-        family, _ = family_of_all(check(self.resolved, self.registry), self.registry)
+        family, _ = family_for(r, check(self.resolved, self.registry), self.registry)
         sizes = range(2, r.batch + 1)
         return next(n for n in sizes if family.smallest(r.model_copy(update={"chunk": n})) > 1)
 
@@ -270,6 +275,20 @@ def _pass(networks: _Networks, count: int, device: torch.device) -> None:
         z, classes = g.prior.split(latents)
         x, pair = to_range(images, g.range, critic.range), z if critic.pairs else None
         critic(x, pair, classes) if critic.classes else critic(x, pair)
+
+
+@torch.no_grad()
+def _judged(networks: _Networks) -> Features:
+    """Return the features that the critic makes of two samples, if there is one."""
+    g, critic = networks.generator, networks.critic
+    if critic is None:
+        return {}
+    device = next(critic.parameters()).device
+    with randomness.lent(CPU, seed=0):
+        z, classes = g.prior.split(g.prior.draw(2, device))
+        images = torch.rand(2, *critic.image, device=device)
+    pair, labels = z if critic.pairs else None, classes if critic.classes else None
+    return critic.judge(images, pair, labels)[1]
 
 
 def known_shape(text: str, registry: Registry, *, guess: bool) -> ImageShape | None:

@@ -17,7 +17,7 @@ from ..errors import RunError
 from ..events import Noticed, RunEnded, RunFailed, RunStarted
 from ..families.base import Advance, Program, fit_penalties
 from ..families.composition import Composition
-from ..families.lookup import family_of_all
+from ..families.learned import family_for
 from ..files import clear
 from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
@@ -91,7 +91,7 @@ def make(
     if done is not None:
         return done
     stages = plan(resolved, registry)
-    family, _ = family_of_all(check(resolved, registry), registry)
+    family, _ = family_for(resolved.recipe, check(resolved, registry), registry)
     if stages or family.smallest(resolved.recipe) == 1:
         # A mistake in the last stage shows before the first one trains, and a batch norm of one sample
         # before the data are summarised; without these what is built next shows the same.
@@ -168,7 +168,7 @@ def _train(
     else:
         warm_start(c)
     keep_memory(c.device)
-    family = family_of_all(c.losses, c.registry)[0]
+    family = family_for(r, c.losses, c.registry)[0]
     fit_penalties(family, r, c.critic, c.registry)
     program = family.program(c, advance)
     folder.write({**describe(c), "result": None})

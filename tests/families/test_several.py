@@ -115,7 +115,7 @@ def test_reconstruction_losses_train_together(tmp_path):
             Incompatible,
             "ReconstructionLoss",
         ),
-        ({"loss": ["moments", "hinge"], "critic": "biggan"}, Incompatible, "AdversarialLoss"),
+        ({"loss": ["logistic", "hinge"], "critic": "biggan"}, Incompatible, "AdversarialLoss"),
         ({"estimator": ["ama", "batch", "batch"]}, Incompatible, "--estimator"),
         ({"estimator": ["queue", "queue"]}, Incompatible, "moments"),
         ({"loss": ["moments", "mmd,factor=0"]}, BadOption, "factor"),

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from gentk.engine import Adversarial, Collapse
+from gentk.engine import Adversarial, Collapse, Contest, Discrepancy, Turn
 from gentk.errors import Incompatible
 from gentk.families import (
     Advance,
@@ -18,24 +18,43 @@ from gentk.families import (
     Recipe,
     Registry,
     Stateful,
+    check_estimator,
     derive,
     labels_of,
+    loss_of,
     minibatches,
     penalties,
     samples,
 )
-from gentk.interfaces import BOUNDS, AdversarialLoss, Critic, Encoder, Generator, Loss, Penalty
+from gentk.interfaces import (
+    BOUNDS,
+    AdversarialLoss,
+    Critic,
+    Encoder,
+    Generator,
+    Loss,
+    MatchingLoss,
+    Penalty,
+)
 from gentk.prior import Prior
 
 __all__ = ["AdversarialFamily"]
 
 
 class AdversarialFamily(Family):
-    """Turns of the critic, then one of generator and encoder."""
+    """Turns of the critic, then one of generator and encoder.
+
+    What they play for is a game; or matching losses on features of the critic (a contest), which the
+    generator lowers and the critic raises, unless it has a game of its own (`[phase.critic] loss`); or
+    a game and, beside it, matching losses on any features, which the generator alone lowers.
+    """
 
     loss: ClassVar[type[Loss]] = AdversarialLoss
+    beside: ClassVar[tuple[type[Loss], ...]] = (MatchingLoss,)
+    learned: ClassVar[tuple[type[Loss], ...]] = (MatchingLoss,)
+    apart = frozenset({"critic"})
     needs = frozenset({"critic"})
-    uses = frozenset({"critic", "encoder", "penalty", "labels"})
+    uses = frozenset({"critic", "encoder", "penalty", "labels", "extractor", "estimator"})
     phases: ClassVar[dict[str, tuple[str, ...]]] = {
         "critic": ("critic",),
         "generator": ("generator", "encoder"),
@@ -44,10 +63,23 @@ class AdversarialFamily(Family):
     penalised = frozenset({"critic", "generator"})
     magnifies = True
 
+    def looks_at(self, loss: Loss) -> frozenset[str]:
+        """Return what is looked at: features and their statistics by matching losses alone."""
+        if isinstance(loss, MatchingLoss):
+            return self.uses - {"labels"}
+        return self.uses - {"extractor", "estimator"}
+
     def check(self, r: Recipe, loss: Loss, registry: Registry) -> None:
-        """Refuse chunks with terms that are no means over samples."""
-        assert isinstance(loss, AdversarialLoss)
-        parts: list[tuple[str, AdversarialLoss | Penalty]] = [(f"loss {r.loss!r}", loss)]
+        """Refuse chunks with terms that are no means, and what wants features that stay the same."""
+        parts: list[tuple[str, AdversarialLoss | Penalty]] = []
+        if isinstance(loss, AdversarialLoss):
+            parts.append((f"loss {r.loss!r}", loss))
+        else:
+            assert isinstance(loss, MatchingLoss)
+            _check_contest(r, loss, registry)
+        own = loss_of(r, "critic", registry)
+        if isinstance(own, AdversarialLoss):
+            parts.append(("the critic's own loss", own))
         for phase in self.penalised:
             built = penalties(r, phase, registry)
             parts += [(f"penalty {name!r}", penalty) for name, penalty in built.items()]
@@ -67,7 +99,7 @@ class AdversarialFamily(Family):
         critic: Critic | None,
     ) -> None:
         """Refuse an encoder that cannot invert, parts that need one, and classes of one side."""
-        assert critic is not None and isinstance(loss, AdversarialLoss)
+        assert critic is not None
         if encoder is None:
             if critic.pairs:
                 raise Incompatible(
@@ -86,15 +118,18 @@ class AdversarialFamily(Family):
     def program(self, c: Composition, advance: Advance | None) -> Program:
         """Draw minibatches and put the two steps together."""
         r = c.recipe
-        assert c.critic is not None and isinstance(c.loss, AdversarialLoss)
+        assert c.critic is not None
         self.fit(r, c.loss, c.generator, c.encoder, c.critic)
         if c.critic.classes:
             _check_classes(c.critic.classes, c)
         batches = minibatches(c)
-        game = Adversarial(
+        apart = loss_of(r, "critic", c.registry)
+        loss = apart or c.loss
+        game = loss if isinstance(loss, AdversarialLoss) else None
+        step = Adversarial(
             c.generator,
             c.critic,
-            c.loss,
+            game,
             batches,
             c.encoder,
             batch=r.batch,
@@ -106,24 +141,77 @@ class AdversarialFamily(Family):
                 "critic": penalties(r, "critic", c.registry),
                 "generator": penalties(r, "generator", c.registry),
             },
+            contests=_contests(c, raised=game is None),
+            apart=apart is not None,
+            factor=next((p.options.factor for p in c.losses if p.loss is game), 1.0),
         )
-        if isinstance(c.loss, nn.Module):
-            c.loss.to(c.device)
-        game.prepare()
+        if isinstance(game, nn.Module):
+            game.to(c.device)
+        step.prepare()
         learners: dict[str, nn.Module] = {"generator": c.generator}
         if c.encoder is not None:
             learners["encoder"] = c.encoder
         critics: dict[str, nn.Module] = {"critic": c.critic}
         for modules, phase in ((critics, "critic"), (learners, "generator")):
-            own = c.loss.networks().get(phase)
+            own = None if game is None else game.networks().get(phase)
             if own is not None:
                 modules[f"loss-{phase}"] = own.to(c.device)
         phases = [
-            Phase("critic", critics, game.critic_step, 0, averaged=False),
-            Phase("generator", learners, game.generator_step, r.batch),
+            Phase("critic", critics, step.critic_step, 0, averaged=False),
+            Phase("generator", learners, step.generator_step, r.batch),
         ]
-        state: dict[str, Stateful] = {"data": batches, **game.state()}
+        state: dict[str, Stateful] = {"data": batches, **step.state()}
         return Program(phases, samples(c), state, Collapse())
+
+
+def _contests(c: Composition, *, raised: bool) -> dict[Turn, Contest]:
+    """Return what each turn matches: the generator all, a critic without a game what it moves.
+
+    Args:
+        c: The composition.
+        raised: Whether the critic raises it.
+    """
+    if c.space is None:
+        return {}
+    discrepancies = []
+    for part in c.losses:
+        if not isinstance(part.loss, MatchingLoss):
+            continue
+        assert part.estimator is not None
+        name = part.name if len(c.losses) > 1 else ""
+        factor = part.options.factor
+        discrepancies.append(Discrepancy(part.loss, part.estimator, None, name=name, factor=factor))
+    contests: dict[Turn, Contest] = {"generator": Contest(c.space, discrepancies)}
+    if raised:
+        _check_raised(c)
+        contests["critic"] = Contest(c.space, discrepancies, raised=True)
+    return contests
+
+
+def _check_raised(c: Composition) -> None:
+    """Refuse a loss whose gradient is not the slope of its value: there is nothing to raise."""
+    for part in c.losses:
+        if part.loss.targets:
+            raise Incompatible(
+                f"loss {part.text!r} draws to targets that are held constant, so that there is nothing "
+                'for a critic to raise; write a loss of its own for it: [phase.critic] loss = "logistic"'
+            )
+
+
+def _check_contest(r: Recipe, loss: MatchingLoss, registry: Registry) -> None:
+    """Refuse what wants the features of an image to be the same in every step."""
+    text = r.losses[0]
+    check_estimator(r, loss, registry, learned=True)
+    if loss.preparation:
+        raise Incompatible(
+            f"loss {text!r} fixes something by the data's features before training, and those of a "
+            "critic move; write numbers (bandwidths=1+2+4) or leave explicit features out"
+        )
+    if "labels" in loss.needs:
+        raise Incompatible(
+            f"loss {text!r} goes by classes, and a minibatch of a game need not have all of them; leave "
+            "per-class=true out, or type a frozen --extractor"
+        )
 
 
 def _check_reach(encoder: Encoder, prior: Prior, r: Recipe) -> None:

@@ -1,0 +1,116 @@
+"""Runs on features of their own critic: `--extractor critic`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import gentk
+from gentk.errors import BadOption, Incompatible, UnknownName
+from gentk.families.learned import architecture
+from gentk.feature_space import FeatureSpace
+from gentk.interfaces import ImageShape
+from gentk.registry import Registry
+from gentk.runs.rehearsal import rehearse
+from gentk.runs.resolving import resolve_recipe
+
+from .test_several import tensors
+
+NAMES = Registry()
+
+SMALL = {
+    "data": "digits,size=32,limit=60",
+    "extractor": ["critic"],
+    "generator": "mlp,latent=4,widths=8",
+    "critic": "sngan-cnn,width=2",
+    "loss": "mmd",
+    "estimator": "batch",
+    "batch": 8,
+    "optimizer": "adam,lr=1e-3",
+    "decay": "none",
+    "ema": "none",
+    "device": "cpu",
+    "observers": [],
+    "steps": 2,
+}
+
+
+def run(**changes):
+    return gentk.run("quickstart", **{**SMALL, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"chunk": 3, "extractor": ["critic", "pixels"]},
+        {"loss": "moments,covariance=none", "phase": {"critic": {"loss": "logistic"}}},
+        {"loss": ["hinge", "moments,factor=0.1"], "penalty": ["gradient"]},
+    ],
+    ids=str,
+)
+def test_a_resumed_contest_ends_with_the_same_bits(tmp_path, changes):
+    """2 steps and 2 more equal 4 at once; its own critic's weights are no other weights."""
+    run(out=str(tmp_path / "a"), **changes)
+    resumed = run(out=str(tmp_path / "a"), **{**changes, "steps": 4})
+    whole = run(out=str(tmp_path / "b"), **{**changes, "steps": 4})
+    mine, theirs = tensors(resumed), tensors(whole)
+    assert mine.keys() == theirs.keys() and any(name.startswith("/critic") for name in mine)
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    assert resumed.sample(2).shape == (2, 1, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "names"),
+    [
+        ({"estimator": "ma"}, Incompatible, ["ma", "--estimator batch"]),
+        ({"estimator": "queue"}, Incompatible, ["queue", "--estimator batch"]),
+        ({"critic": None}, Incompatible, ["mmd", "--critic"]),
+        ({"loss": "mmd,bandwidths=median"}, Incompatible, ["median", "bandwidths"]),
+        ({"loss": "mmd,features=nystrom+8"}, Incompatible, ["nystrom", "explicit"]),
+        ({"extractor": ["critic,layers=no"]}, UnknownName, ["no", "critic,layers=pooled"]),
+        ({"extractor": ["critic,layer=a"]}, BadOption, ["layer"]),
+        ({"loss": "reconstruction", "encoder": "mlp"}, Incompatible, ["critic"]),
+        ({"phase": {"critic": {"loss": "moments"}}}, Incompatible, ["moments", "AdversarialLoss"]),
+        (
+            {"phase": {"generator": {"loss": "hinge"}}},
+            Incompatible,
+            ["generator", "leave loss out"],
+        ),
+        (
+            {"loss": ["hinge", "moments"], "phase": {"critic": {"loss": "hinge"}}},
+            Incompatible,
+            ["leave loss out"],
+        ),
+        ({"reference": 16}, Incompatible, ["--reference"]),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused_before_anything_trains(tmp_path, changes, error, names):
+    """By `--dry-run`, in a sentence that names what to type."""
+    flags = {k: v for k, v in {**SMALL, **changes}.items() if k != "observers"}
+    resolved = resolve_recipe("quickstart", flags, registry=NAMES)
+    with pytest.raises(error) as fault:
+        rehearse(resolved, NAMES)
+    assert all(name in str(fault.value) for name in names)
+
+
+def test_features_of_a_critic_are_nothing_to_judge_by(tmp_path):
+    """There is no critic outside of its run's training."""
+    done = run(out=str(tmp_path / "a"))
+    with pytest.raises(Incompatible, match="critic"):
+        done.evaluate(extractors="critic", count=8)
+
+
+def test_another_architecture_or_layer_is_another_fingerprint():
+    """Weights do not count: sizes, class and layers do."""
+    image = ImageShape(1, 32, 32)
+
+    def told(text, layers="critic"):
+        critic = NAMES.build("critic", text, image=image, latent=4)[0]
+        space = FeatureSpace({"critic": NAMES.build("extractor", layers)[0]}, 1)
+        space.architecture = architecture(critic)
+        return space.fingerprint()
+
+    assert told("sngan-cnn,width=2") == told("sngan-cnn,width=2")
+    others = {told("sngan-cnn,width=4"), told("sngan-cnn,width=2", "critic,layers=pooled")}
+    assert len({told("sngan-cnn,width=2"), *others}) == 3
