@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from gentk.errors import BadOption
 from gentk.interfaces import Critic, Features, ImageShape, Scores
+from gentk.layers import Maxout
 from gentk.limits import square_of
 
-from .maxout import Maxout
 from .start import small
 
 __all__ = ["ALICritic"]

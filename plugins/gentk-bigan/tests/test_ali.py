@@ -11,10 +11,10 @@ from torch import nn
 
 from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import ImageShape
+from gentk.layers import Maxout
 from gentk_bigan.ali_critic import ALICritic
 from gentk_bigan.ali_encoder import ALIEncoder
 from gentk_bigan.ali_generator import ALIGenerator
-from gentk_bigan.maxout import Maxout
 
 SMALL = ImageShape(3, 32, 32)
 SIDES = [32, 28, 13, 10, 4, 1]

@@ -7,12 +7,12 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from gentk.errors import BadOption
 from gentk.interfaces import Encoder, Features, ImageShape, Range
 from gentk.layers import numbered
 from gentk.limits import at_least
 
 from .activations import ACTIVATIONS, RANGES
+from .dropout import Unscaled, shares_of
 
 __all__ = ["MLPEncoder"]
 
@@ -58,20 +58,12 @@ class MLPEncoder(Encoder):
     ) -> None:
         super().__init__()
         at_least(1, "encoder 'mlp'", {"widths": min(widths, default=1)})
-        layers = len(widths) + 1
-        if dropout and (len(dropout) != layers or not all(0 <= p < 1 for p in dropout)):
-            example = "+".join(["0.2", *["0.5"] * (layers - 1)])
-            each = f"each of the {layers} layers" if layers > 1 else "its one layer"
-            raise BadOption(
-                f"encoder 'mlp': dropout is one share in [0, 1) for {each}, not "
-                f"{'+'.join(map(str, dropout))}; write dropout={example}"
-            )
+        shares = shares_of("encoder 'mlp'", dropout, len(widths) + 1)
         self.image = image
         self.latent = latent
         self.code_range = RANGES[output]
         sizes = (image.channels * image.height * image.width, *widths, latent)
         kinds = [*[activation] * len(widths), output]
-        shares = dropout or (0.0,) * layers
         self.layers = nn.ModuleList(
             _layer(fan_in, fan_out, kind, share, rescale)
             for (fan_in, fan_out), kind, share in zip(pairwise(sizes), kinds, shares, strict=True)
@@ -86,14 +78,6 @@ class MLPEncoder(Encoder):
         *blocks, last = self.layers
         layers, hidden = numbered(blocks, images.flatten(1))
         return layers | {"code": last(hidden)}
-
-
-class Unscaled(nn.Dropout):
-    """Dropout in training that leaves the inputs it keeps as they are."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Return `input` with a share `p` of its values 0 in training, and unchanged in eval mode."""
-        return super().forward(input) * (1 - self.p) if self.training else input
 
 
 def _layer(fan_in: int, fan_out: int, kind: str, share: float, rescale: bool) -> nn.Sequential:
