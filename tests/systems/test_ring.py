@@ -16,6 +16,22 @@ SYSTEMS = {
         },
         700,
     ),
+    "mmd-gan": System(
+        {
+            "loss": [
+                "mmd,bandwidths=1+4+16+64+256,convention=gmmn,sqrt=true",
+                "feasible-set,factor=16",
+            ],
+            "extractor": ["critic,layers=layer3"],
+            "critic": "mlp,widths=128+128+16",
+            "estimator": "batch",
+            "phase": {"critic": {"repeat": 2, "clamp": 0.1}},
+        },
+        400,
+    ),
+    "repulsive-mmd-gan": System(
+        {"loss": "repulsive,layers=layer3", "critic": "mlp,widths=128+128+16"}
+    ),
     "wgan-gp": System(
         {
             "loss": "wasserstein",
