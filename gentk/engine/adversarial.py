@@ -12,9 +12,10 @@ twice (`gentk.engine.totals`), the second time under the same random states and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ from ..interfaces import AdversarialLoss, Critic, Encoder, Generator, Penalty, P
 from ..summary import Summary
 from .buffers import LossBuffers
 from .chunks import chunk_sizes
-from .contest import Contest
+from .contest import Contest, summarises
 from .penalty import penalise
 from .playing import Part, Players, Turn
 from .randomness import Draws
@@ -145,13 +146,17 @@ class Adversarial:
             if totals is not None:
                 totals.moments[part.index].restore(self.networks)
             play = players.play(turn, part, graphs)
+            summaries: list[Summary] = []
+            if contest is not None:
+                whole = None if totals is None else totals.slopes.totals
+                summaries = contest.summarise(play, self.critic, whole, constant=turn == "critic")
+                if totals is None:
+                    play.witness = partial(
+                        self._witness, contest, summaries, players, turn, part.index
+                    )
             roots, logged = self._means(turn, play, game, head)
             slopes: list[Tensor | None] = [None] * len(roots)
             if contest is not None:
-                whole = None if totals is None else totals.slopes.totals
-                summaries = contest.summarise(
-                    play, self.critic.range, whole, constant=turn == "critic"
-                )
                 if totals is None:
                     value, compared = contest.compare(summaries, head)
                     _add(shown, compared)
@@ -159,7 +164,7 @@ class Adversarial:
                 else:
                     own = totals.slopes.shares(summaries, part.rows.start, part.rows.stop)
                     roots, slopes = [*roots, *own[0]], [*slopes, *own[1]]
-            torch.autograd.backward(roots, slopes)
+            torch.autograd.backward(roots, slopes, inputs=self._accumulating(turn))
             _add(shown, logged | _scores_of(play), play.share)
         if totals is not None:
             totals.moments[-1].restore(self.networks)
@@ -189,6 +194,34 @@ class Adversarial:
             logged |= {f"{OBSERVED}{name}": value for name, value in seen.items()}
         return [total(objectives) * play.share] if objectives else [], logged
 
+    def _witness(
+        self,
+        contest: Contest,
+        summaries: Sequence[Summary],
+        players: Players,
+        turn: Turn,
+        chunk: int,
+        images: Tensor,
+        latents: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> Tensor:
+        """Return a contest's witness function at images of the critic's range."""
+        features = players.again(turn, chunk, images, latents, labels)[1]
+        return contest.witness(summaries, images, self.critic.range, features)
+
+    def _accumulating(self, turn: Turn) -> list[Tensor] | None:
+        """Return what a turn accumulates into; None where all that asks for gradients does."""
+        if turn == "critic" or not self._differentiable:
+            return None
+        own = None if self.loss is None else self.loss.networks().get(turn)
+        learners = [n for n in (self.generator, self.encoder, own) if n is not None]
+        return [p for network in learners for p in network.parameters() if p.requires_grad]
+
+    @property
+    def _differentiable(self) -> bool:
+        """Whether the critic's weights ask for gradients in the generator's turn too."""
+        return "generator" in self.contests and summarises(self.critic)
+
     def _totals(
         self,
         contest: Contest,
@@ -201,9 +234,11 @@ class Adversarial:
         moments: list[Replay] = [Replay.capture(self.networks, self.device)]
         whole: list[Summary] | None = None
         for play in plays:
-            with torch.no_grad():
-                own = contest.summarise(play, self.critic.range, whole, constant=True)
-                whole = own if whole is None else [a + b for a, b in zip(whole, own, strict=True)]
+            # A critic that summarises by gradients of its weights needs gradients for it.
+            with torch.set_grad_enabled(summarises(self.critic)):
+                own = contest.summarise(play, self.critic, whole, constant=True)
+            own = [one.detach() for one in own]
+            whole = own if whole is None else [a + b for a, b in zip(whole, own, strict=True)]
             moments.append(Replay.capture(self.networks, self.device))
         assert whole is not None
         # In the generator's turn the data are constants, but for an encoder's pairs.
@@ -267,7 +302,8 @@ class Adversarial:
     def _constant(self, phase: Turn) -> Iterator[None]:
         """Let no gradient reach what a phase trains: the critic, or the loss's networks in it."""
         own = None if self.loss is None else self.loss.networks().get(phase)
-        constants = [*([self.critic] if phase == "critic" else []), *([own] if own else [])]
+        critic = phase == "critic" and not self._differentiable
+        constants = [*([self.critic] if critic else []), *([own] if own else [])]
         asked = [p for module in constants for p in module.parameters() if p.requires_grad]
         for parameter in asked:
             parameter.requires_grad_(False)

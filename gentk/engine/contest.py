@@ -12,16 +12,20 @@ pivot that sums are about is the first chunk's of the data, a constant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from torch import Tensor
 
+from ..errors import Incompatible
 from ..feature_space import FeatureSpace
-from ..interfaces import Features, Play, Range, Side
+from ..interfaces import Critic, Features, Play, Range, Side
 from ..summary import Summary
 from .discrepancy import Discrepancy, logged, sum_of
 
-__all__ = ["Contest"]
+__all__ = ["Contest", "summarises"]
 
 SIDES = 2
 """Summaries a discrepancy has: the data's and the model's."""
@@ -46,7 +50,7 @@ class Contest:
     def summarise(
         self,
         play: Play,
-        have: Range,
+        critic: Critic,
         whole: Sequence[Summary] | None = None,
         *,
         constant: bool,
@@ -55,20 +59,19 @@ class Contest:
 
         Args:
             play: One chunk.
-            have: The range of its images.
+            critic: Who plays: it may summarise a side by itself.
             whole: The summaries of earlier chunks, whose pivots are taken.
             constant: Whether images have no gradient, so that the critic's features alone have one.
         """
-        data, model = (self._features(side, have, constant) for side in play.sides.values())
+        sides = [_Seen(self.space, side, critic, constant) for side in play.sides.values()]
         summaries: list[Summary] = []
         for index, discrepancy in enumerate(self.discrepancies):
-            loss = discrepancy.loss
             first, other = whole[SIDES * index :][:SIDES] if whole else (None, None)
-            real = loss.summarise_data(discrepancy.seen(data, self.space), first)
+            real = sides[0].summary(discrepancy, discrepancy.loss.summarise_data, first)
             like: Summary | None = real if first is None else first
-            if not isinstance(like, loss.summary):
+            if not isinstance(like, discrepancy.loss.summary):
                 like = other
-            summaries += [real, loss.summarise(discrepancy.seen(model, self.space), like)]
+            summaries += [real, sides[1].summary(discrepancy, discrepancy.loss.summarise, like)]
         return summaries
 
     def compare(self, summaries: Sequence[Summary], head: str) -> tuple[Tensor, dict[str, Tensor]]:
@@ -87,7 +90,89 @@ class Contest:
         loss, shown = logged(head, self.discrepancies, rows)
         return sum_of([row.objective for row in rows]), {head: loss, **shown}
 
-    def _features(self, side: Side, have: Range, constant: bool) -> Features:
-        images = side.images.detach() if constant else side.images
-        features: Features = self.space(images, have, side.features if self.space.learned else None)
+    def witness(
+        self, summaries: Sequence[Summary], images: Tensor, have: Range, critic: Features
+    ) -> Tensor:
+        """Return the sum of the losses' witness functions, factors included, (N,).
+
+        Args:
+            summaries: Those of `summarise`, of the whole batch.
+            images: Where.
+            have: The range of their values.
+            critic: What the critic makes of them.
+        """
+        features = self.space(images, have, critic)
+        values = []
+        for index, discrepancy in enumerate(self.discrepancies):
+            data, model = summaries[SIDES * index :][:SIDES]
+            loss = discrepancy.loss
+            own = discrepancy.seen(features, self.space)
+            value = loss.witness(own, loss.reference(data), loss.statistics(model))
+            values.append(discrepancy.factor * value)
+        return torch.stack(values).sum(0)
+
+
+@dataclass
+class _Seen:
+    """A side as the losses of a contest see it; features are made when the first of them asks.
+
+    Attributes:
+        space: phi.
+        side: The side.
+        critic: Who plays.
+        constant: Whether images have no gradient.
+    """
+
+    space: FeatureSpace
+    side: Side
+    critic: Critic
+    constant: bool
+
+    @cached_property
+    def features(self) -> Features:
+        """Those of all extractors."""
+        images = self.side.images.detach() if self.constant else self.side.images
+        critic = self.side.features if self.space.learned else None
+        features: Features = self.space(images, self.critic.range, critic)
         return features
+
+    def summary(
+        self,
+        discrepancy: Discrepancy,
+        summarise: Callable[[Features, Summary | None], Summary],
+        like: Summary | None,
+    ) -> Summary:
+        """Return the critic's own summary where it has one, the loss's otherwise."""
+        names = discrepancy.names(self.space)
+        if summarises(self.critic) and set(names) & set(self.space.learned):
+            own = self.critic.summarise_side(self.side, like)
+            if own is not None:
+                if len(names) > 1:
+                    raise Incompatible(_sole(self.critic))
+                return _fitting(own, discrepancy, self.critic)
+        return summarise(discrepancy.seen(self.features, self.space), like)
+
+
+def summarises(critic: Critic) -> bool:
+    """Say whether a critic summarises sides by itself: in gradients of its weights, it may be."""
+    return type(critic).summarise_side is not Critic.summarise_side
+
+
+def _sole(critic: Critic) -> str:
+    return (
+        f"{type(critic).__name__} summarises a side by itself, which is put beside the features of no "
+        "other extractor; add balance=equal to the loss, or type --extractor critic alone"
+    )
+
+
+def _fitting(summary: Summary, discrepancy: Discrepancy, critic: Critic) -> Summary:
+    """Return a critic's summary; refuse one that the loss takes no statistics of."""
+    loss = discrepancy.loss
+    wanted = (loss.summary, loss.data_summary)
+    if not isinstance(summary, wanted):
+        raise Incompatible(
+            f"{type(critic).__name__} summarises a side as {type(summary).__name__}, and "
+            f"{type(loss).__name__} compares {wanted[0].__name__}; type another --loss, such as "
+            "moments,covariance=none"
+        )
+    return summary

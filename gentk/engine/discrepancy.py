@@ -105,6 +105,10 @@ class Discrepancy:
         """Return what it looks at of the features of all extractors."""
         return features if self.extractor is None else space.part(features, self.extractor)
 
+    def names(self, space: FeatureSpace) -> list[str]:
+        """Return the extractors whose features it looks at."""
+        return space.names if self.extractor is None else [self.extractor]
+
     def start(self, seed: Statistics | None, example: Callable[[], Statistics]) -> None:
         """Start the estimator.
 

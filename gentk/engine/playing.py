@@ -101,6 +101,21 @@ class Players:
             pairs=self.critic.pairs,
         )
 
+    def again(
+        self,
+        turn: Turn,
+        chunk: int,
+        images: Tensor,
+        latents: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> tuple[Scores, Features]:
+        """Call the critic on images of its own range, in float32 whatever it computes in.
+
+        All calls of a turn run under the same random state.
+        """
+        passes = _Passes(self, turn, chunk)
+        return passes.judged("critic", images, lambda: latents, labels, torch.float32)
+
 
 @dataclass(frozen=True)
 class _Passes:
@@ -158,8 +173,8 @@ class _Passes:
     def again(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> Scores:
-        """Call the critic, in float32 whatever it computes in."""
-        return self.judged("critic", images, lambda: latents, labels, torch.float32)[0]
+        """Return what the critic says of further images."""
+        return self.players.again(self.turn, self.chunk, images, latents, labels)[0]
 
 
 class _Source(ABC):

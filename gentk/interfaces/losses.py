@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor, nn
 
+from ..errors import Incompatible
 from .play import Play
 from .summary import Summary
 from .values import Features, Range, StatisticKind, Statistics
@@ -136,6 +137,25 @@ class MatchingLoss(Loss):
         What a step calls. The second are constants by name, shown as `observed/NAME`; none as a rule.
         """
         return self(data, model), {}
+
+    def witness(self, features: Features, data: Statistics, model: Statistics) -> Tensor:
+        """Return at each of some points how much more there is of the data than of the model, (N,).
+
+        Optional: for penalties on its gradient (`gradient,of=witness`). In plain autograd, so that it
+        can be differentiated twice, in the features and in both sides.
+
+        Args:
+            features: Of the points.
+            data: The data's statistics and constants, as `reference` returns them.
+            model: The model's statistics.
+
+        Raises:
+            Incompatible: The loss offers none.
+        """
+        raise Incompatible(
+            f"{type(self).__name__} offers no witness function to penalise; leave of=witness out, or "
+            "type another --loss, such as mmd"
+        )
 
     @abstractmethod
     def fingerprint(self) -> str:

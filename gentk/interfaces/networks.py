@@ -13,6 +13,8 @@ from .weights import WeightsFile
 
 if TYPE_CHECKING:
     from ..prior import Prior
+    from .play import Side
+    from .summary import Summary
 
 __all__ = ["Critic", "Encoder", "Extractor", "Generator"]
 
@@ -185,6 +187,20 @@ class Critic(nn.Module, ABC):
         """
         scores = self(images, latents, labels) if self.classes else self(images, latents)
         return scores, self.features(images, latents, labels)
+
+    def summarise_side(self, side: Side, like: Summary | None = None) -> Summary | None:
+        """Summarise one chunk of a side by itself, for what is no feature of a sample; None as a rule.
+
+        A matching loss on `--extractor critic` is given this summary in the place of the one it would
+        make of features: the batch's mean gradient of a score in the critic's weights, say (`MomentSums.
+        of_means`). It is differentiable in the side's images, and in the weights where the critic
+        raises the loss. Weights ask for gradients whenever it is called, and gradients are on.
+
+        Args:
+            side: The data's or the model's; nothing of it is computed that is not asked for.
+            like: An earlier summary this one will be added to or compared with, whose pivot it shares.
+        """
+        return None
 
     def clamped(self) -> Iterator[nn.Parameter]:
         """Return the weights that a clamp (`[phase.critic] clamp`) covers; all of them as a rule."""

@@ -124,6 +124,8 @@ class Play:
             differentiated twice. All calls of a turn run under the same random state.
         noise: Draws random numbers.
         share: The part of the batch that this play is, 1 without chunks.
+        witness: Calls the witness function of the matching losses that the turn plays for, as the critic
+            is called; refused with `Incompatible` where there are none.
         pairs: Whether the critic looks at latents: in the generator's turn the data's scores then have a
             gradient, the encoder's.
     """
@@ -137,11 +139,13 @@ class Play:
         *,
         share: float = 1.0,
         pairs: bool = False,
+        witness: Callable[..., Tensor] | None = None,
     ) -> None:
         self.data = data
         self.model = model
         self.critic: Callable[..., Scores] = critic
         self.noise: Noise = noise
+        self.witness: Callable[..., Tensor] = witness or _unwitnessed
         self.share = share
         self.pairs = pairs
 
@@ -149,3 +153,10 @@ class Play:
     def sides(self) -> dict[str, Side]:
         """`data` and `model`."""
         return {"data": self.data, "model": self.model}
+
+
+def _unwitnessed(*points: Tensor | None) -> Tensor:
+    raise Incompatible(
+        "a witness function was asked for, and no matching loss on the critic's features is played for "
+        "in this turn; leave of=witness out, or type --extractor critic with a matching --loss"
+    )

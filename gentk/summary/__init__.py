@@ -3,8 +3,16 @@
 from ..interfaces import Summary
 from .classwise import ClassMoments
 from .layerwise import LayerMoments
-from .moments import MomentSums
+from .moments import MomentSums, flat_rows
 from .pooling import pooled
 from .samples import Samples
 
-__all__ = ["ClassMoments", "LayerMoments", "MomentSums", "Samples", "Summary", "pooled"]
+__all__ = [
+    "ClassMoments",
+    "LayerMoments",
+    "MomentSums",
+    "Samples",
+    "Summary",
+    "flat_rows",
+    "pooled",
+]

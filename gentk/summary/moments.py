@@ -81,6 +81,23 @@ class MomentSums(Summary):
         squares = None if second == "none" else count * torch.addcmul(variance, gap, gap)
         return cls(count, pivot, count * gap, squares, layout)
 
+    @classmethod
+    def of_means(
+        cls, means: Mapping[str, Tensor], count: int, like: Summary | None = None
+    ) -> MomentSums:
+        """Summarise a chunk by what is a mean over its samples already, differentiably; means alone.
+
+        Args:
+            means: Name -> a mean over the chunk's samples, of any shape.
+            count: How many samples these are.
+            like: A summary whose pivot to take; without one, the means are it.
+        """
+        rows = [value.flatten() for value in means.values()]
+        layout = tuple((name, len(row)) for name, row in zip(means, rows, strict=True))
+        wide = torch.cat(rows)
+        pivot = like.pivot if isinstance(like, MomentSums) else wide.detach()
+        return cls(count, pivot, count * (double(wide) - double(pivot)), None, layout)
+
     def __add__(self, other: Summary) -> MomentSums:
         if not isinstance(other, MomentSums):
             return NotImplemented

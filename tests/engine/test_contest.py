@@ -9,9 +9,11 @@ from torch import nn
 from gentk.builtin.batch import Batch
 from gentk.builtin.critic import CriticFeatures
 from gentk.engine import Adversarial, Contest, Discrepancy
+from gentk.errors import Incompatible
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import Critic
 from gentk.registry import Registry
+from gentk.summary import MomentSums
 
 from .parts import IMAGE, TinyExtractor, TinyGenerator
 
@@ -45,6 +47,20 @@ class TinyCritic(Critic):
         return {"x": self.score(vector)[:, 0]}, {"maps": maps, "vector": vector}
 
 
+class Molm(TinyCritic):
+    """Means of the last features, and the batch's mean gradient of the score in all weights."""
+
+    def summarise_side(self, side, like=None):
+        scores, features = self.judge(side.images)
+        weights = [p for p in self.parameters() if p.requires_grad]
+        slopes = torch.autograd.grad(
+            scores["x"].mean(), weights, create_graph=True, materialize_grads=True
+        )
+        means = {"vector": features["vector"].mean(0)}
+        means |= {f"slope{index}": slope for index, slope in enumerate(slopes)}
+        return MomentSums.of_means(means, len(side.images), like)
+
+
 class Batches:
     """The same random images in every step, float64."""
 
@@ -55,11 +71,21 @@ class Batches:
         return torch.rand(BATCH, *IMAGE, generator=draw, dtype=torch.float64), None
 
 
-def step(turn, *losses, chunk=None, game=None, apart=False, norm=False, frozen=True, penalty=None):
+def step(
+    turn,
+    *losses,
+    chunk=None,
+    game=None,
+    apart=False,
+    norm=False,
+    frozen=True,
+    penalty=None,
+    kind=TinyCritic,
+):
     """Take one turn of a contest; return the networks and what was logged."""
     torch.manual_seed(3)
     generator = TinyGenerator(norm=norm, dropout=0.0, spectral=False)
-    critic = TinyCritic(norm=norm)
+    critic = kind(norm=norm)
     phi = {"critic": CriticFeatures()} | ({"tiny": TinyExtractor().double()} if frozen else {})
     space = FeatureSpace(phi, IMAGE.channels)
     discrepancies = [
@@ -188,3 +214,98 @@ def test_a_critic_of_a_game_of_its_own_raises_nothing():
     for g, h in zip(gradients(generator), gradients(other), strict=True):
         assert torch.equal(g, h)
     assert not any(name.startswith("score") for name in shown)
+
+
+MOLM = {"kind": Molm, "frozen": False, "game": "logistic", "apart": True}
+
+
+def test_a_side_summarised_by_the_critic():
+    """|mean grad_w s(x) - mean grad_w s(G(z))|^2 beside means of features: gradient in G, exact."""
+    generator, critic, shown = step("generator", "moments,covariance=none", **MOLM)
+    got = gradients(generator)
+    assert all(p.grad is None and p.requires_grad for p in critic.parameters())
+    generator.zero_grad()
+
+    def moments(images):
+        scores, features = critic.judge(images)
+        slopes = torch.autograd.grad(scores["x"].mean(), critic.parameters(), create_graph=True)
+        return torch.cat([features["vector"].mean(0), *[g.flatten() for g in slopes]])
+
+    gap = moments(Batches().labelled()[0] * 2 - 1) - moments(generator(replayed(generator)))
+    gap.square().sum().backward()
+    torch.testing.assert_close(shown["loss"], gap.square().sum().detach())
+    for g, p in zip(got, generator.parameters(), strict=True):
+        assert g.any()
+        torch.testing.assert_close(g, p.grad, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("raised", [False, True])
+def test_a_critics_own_summaries_add_up_over_chunks(raised):
+    """In both turns, with a critic that raises them or not."""
+    options = {"kind": Molm, "frozen": False} if raised else MOLM
+    for turn in ("critic", "generator"):
+        whole, parts = (
+            step(turn, "moments,covariance=none", chunk=c, **options) for c in (None, 3)
+        )
+        for one, other in zip(whole[:2], parts[:2], strict=True):
+            for g, h in zip(gradients(one), gradients(other), strict=True):
+                assert (g is None) == (h is None)
+                if g is not None:
+                    torch.testing.assert_close(g, h, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("loss", "frozen"), [("mmd", False), ("moments,covariance=none", True)], ids=str
+)
+def test_own_summaries_that_nothing_can_be_done_with_are_refused(loss, frozen):
+    """A loss of samples, and features of another extractor beside them."""
+    with pytest.raises(Incompatible, match="Molm"):
+        step("generator", loss, **{**MOLM, "frozen": frozen})
+
+
+@pytest.mark.parametrize("loss", ["mmd,kernel=rational-quadratic-dot", "moments"])
+def test_the_gradient_of_the_witness_is_penalised(loss):
+    """(|grad f(x)| - 1)^2 at the data, f with both batches in its gradient: by a transcription."""
+    _, critic, shown = step(
+        "critic", loss, frozen=False, penalty="gradient,of=witness,at=data,weight=3"
+    )
+    got = gradients(critic)
+    x, fake = Batches().labelled()[0] * 2 - 1, critic.seen[1].detach()
+    critic.zero_grad()
+    x = x.requires_grad_()
+    real, other = critic.judge(x.detach())[1], critic.judge(fake)[1]
+    names = NAMES.build("loss", loss)[0]
+    one, two = names.summarise(real), names.summarise(other)
+    data, model = names.reference(one), names.statistics(two)
+    points = critic.judge(x)[1]
+    if loss == "moments":
+        rows = {k: v.flatten(1) for k, v in points.items()}
+        value = 0
+        for key, row in rows.items():
+            a, b = real[key].flatten(1), other[key].flatten(1)
+            middle = (a.mean(0) + b.mean(0)) / 2
+            value = value + row @ (a.mean(0) - b.mean(0))
+            value = value + (row - middle).square() @ (a.var(0) - b.var(0))
+    else:
+
+        def kernel(x, y):
+            t = (x[:, None] - y).square().sum(2)
+            return sum((1 + t / (2 * a)) ** -a for a in (0.2, 0.5, 1, 2, 5)) + x @ y.T
+
+        rows, a, b = names.summarise(points).rows, data["samples"], model["samples"]
+        value = kernel(rows, a).mean(1) - kernel(rows, b).mean(1)
+    slope = torch.autograd.grad(value.sum(), x, create_graph=True)[0]
+    penalty = 3 * (slope.flatten(1).norm(dim=1) - 1).square().mean()
+    (penalty - sum(names(data, model).values())).backward()
+    torch.testing.assert_close(
+        shown["penalty/critic/p/data"].double(), penalty.detach(), rtol=1e-6, atol=0
+    )
+    for g, p in zip(got, critic.parameters(), strict=True):
+        if g is not None:
+            torch.testing.assert_close(g, p.grad, rtol=1e-5, atol=1e-8)
+
+
+def test_a_turn_that_matches_nothing_has_no_witness():
+    """The critic of a game of its own raises no matching loss."""
+    with pytest.raises(Incompatible, match="witness"):
+        step("critic", "mmd", game="logistic", apart=True, penalty="gradient,of=witness")

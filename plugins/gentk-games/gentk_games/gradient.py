@@ -28,12 +28,17 @@ class GradientPenalty(Penalty):
     Batch norms make a score depend on the whole batch, and the gradient is then that of the sum over
     samples: the papers leave them out of the critic.
 
+    With `of=witness`, s is the witness function of the matching losses that critic and generator play
+    for (`--extractor critic`), as in MMD GANs: it depends on both batches, whose gradient is in the
+    penalty's, so that chunks of a batch do not add up to it.
+
     Args:
         at: Where: `between` data and model, on a line between one of each drawn anew for each sample;
             at the `data`; at the `model`'s samples.
         target: The norm that costs nothing.
         sided: Whether norms below the target cost too, `both`, or only those `above`.
         weight: Factor of the mean.
+        of: What is to be not steep: the sum of the critic's `scores`, or the `witness` function.
 
     Raises:
         BadOption: If `target` is below 0, or `weight` is not above 0.
@@ -51,6 +56,7 @@ class GradientPenalty(Penalty):
         target: float = 1.0,
         sided: Literal["both", "above"] = "both",
         weight: float = 10.0,
+        of: Literal["scores", "witness"] = "scores",
     ) -> None:
         if not target >= 0:
             raise BadOption(f"penalty 'gradient': target={target} is below 0; write target=1")
@@ -60,7 +66,9 @@ class GradientPenalty(Penalty):
         self.target = target
         self.sided: Literal["both", "above"] = sided
         self.weight = weight
-        self.graphs = frozenset({at} - {"between"})
+        self.of: Literal["scores", "witness"] = of
+        self.graphs = frozenset({at} - {"between"}) if of == "scores" else frozenset()
+        self.means = of == "scores"
 
     def fit(self, critic: Critic) -> None:
         """Refuse interpolates of images of two classes."""
@@ -83,14 +91,18 @@ class GradientPenalty(Penalty):
 
     def _slopes(self, play: Play) -> list[Tensor]:
         """Return the gradient of the scores in images and, of pairs, latents, with a graph."""
-        if self.at == "between":
+        side = None if self.at == "between" else play.sides[self.at]
+        if side is None:
             inputs = self._between(play)
-            scores = play.critic(*inputs)
         else:
-            side = play.sides[self.at]
             inputs = [side.images, side.latents] if play.pairs else [side.images]
-            scores = side.scores
-        total = torch.stack([score.sum() for score in scores.values()]).sum()
+        if self.of == "witness":
+            # Points of their own: the function is made of the sides' images and stays as it is.
+            inputs = [point.detach().requires_grad_() for point in inputs]
+            total = play.witness(*inputs).sum()
+        else:
+            scores = play.critic(*inputs) if side is None else side.scores
+            total = torch.stack([score.sum() for score in scores.values()]).sum()
         slopes = torch.autograd.grad(total, inputs, create_graph=True, materialize_grads=True)
         return list(slopes)
 

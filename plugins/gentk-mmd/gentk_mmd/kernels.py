@@ -92,6 +92,10 @@ class Kernel(ABC):
         At t = 0 the derivative of a function of sqrt(t) is taken as 0.
         """
 
+    @abstractmethod
+    def plain(self, t: Tensor) -> Tensor:
+        """Return f(t) by plain operations, with derivatives of every order; `t` stays as it is."""
+
 
 class Gaussian(Kernel):
     """A sum or mean of Gaussians; see the module.
@@ -115,6 +119,10 @@ class Gaussian(Kernel):
     def slopes(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return values and derivatives."""
         return self.mixture.slopes(t)
+
+    def plain(self, t: Tensor) -> Tensor:
+        """Return the mixture's values."""
+        return self.mixture.plain(t)
 
 
 class Laplacian(Kernel):
@@ -143,6 +151,10 @@ class Laplacian(Kernel):
             values = slopes.clone()
         return values, slopes.mul_(inverse)
 
+    def plain(self, t: Tensor) -> Tensor:
+        """Return the mixture's values at sqrt(t)."""
+        return self.mixture.plain(_root(t))
+
 
 class Energy(Kernel):
     """-|x - y|_2, conditionally positive definite: MMD^2 is the energy distance."""
@@ -157,6 +169,10 @@ class Energy(Kernel):
         """Return -sqrt(t), and 1 / sqrt(t) with the factor -1/2 left out."""
         values = t.sqrt().neg_()
         return values, t.copy_(_inverse_root(t))
+
+    def plain(self, t: Tensor) -> Tensor:
+        """Return -sqrt(t)."""
+        return -_root(t)
 
 
 class RationalQuadratic(Kernel):
@@ -191,6 +207,11 @@ class RationalQuadratic(Kernel):
             slopes.addcmul_(raised, base)
         return values, slopes
 
+    def plain(self, t: Tensor) -> Tensor:
+        """Return the sum."""
+        terms = [(1 + t / (2 * alpha)) ** -alpha for alpha in self.alphas]
+        return torch.stack(terms).sum(0)
+
 
 class Dot(Kernel):
     """<x, y>: compares means only."""
@@ -205,6 +226,10 @@ class Dot(Kernel):
     def slopes(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return 0 twice."""
         return t.zero_(), t
+
+    def plain(self, t: Tensor) -> Tensor:
+        """Return 0."""
+        return torch.zeros_like(t)
 
 
 class Bounded(Kernel):
@@ -233,6 +258,10 @@ class Bounded(Kernel):
         values = slopes.clone() if values is slopes else values
         return values, slopes.masked_fill_(beyond, 0)
 
+    def plain(self, t: Tensor) -> Tensor:
+        """Return f(min(max(t, low), high))."""
+        return self.kernel.plain(t.clamp(self.low, self.high))
+
 
 class Polynomial(Kernel):
     """(<x, y> / D + 1)^degree.
@@ -257,6 +286,10 @@ class Polynomial(Kernel):
         torch.pow(base, self.degree - 1, out=t)
         return base.mul_(t), t
 
+    def plain(self, t: Tensor) -> Tensor:
+        """Return (t + 1)^degree."""
+        return (t + 1) ** self.degree
+
 
 def _check_bandwidths(bandwidths: object) -> None:
     """Refuse what are no numbers above 0."""
@@ -275,6 +308,7 @@ class _Exponentials:
     """
 
     def __init__(self, rates: Sequence[float], weight: float) -> None:
+        self.rates = tuple(rates)
         self.single = len(rates) == 1
         self.weight = weight
         self.groups: list[tuple[float, list[_Step]]] = []
@@ -326,6 +360,10 @@ class _Exponentials:
                     slopes.addcmul_(powers[step.left], powers[step.right], value=steep)
         return values, slopes
 
+    def plain(self, u: Tensor) -> Tensor:
+        """Return the values, each exponential by itself."""
+        return self.weight * torch.stack([torch.exp(-rate * u) for rate in self.rates]).sum(0)
+
 
 class _Step:
     """One power of the root exponential: the product of two earlier ones.
@@ -370,6 +408,12 @@ def _whole(ratio: float) -> int | None:
 def _inverse_root(t: Tensor) -> Tensor:
     """Return 1 / sqrt(t), and 0 at 0."""
     return t.rsqrt().nan_to_num_(nan=torch.nan, posinf=0.0)
+
+
+def _root(t: Tensor) -> Tensor:
+    """Return sqrt(t), whose derivatives at 0 are 0."""
+    positive = t > 0
+    return torch.where(positive, torch.where(positive, t, 1).sqrt(), 0)
 
 
 def _power(base: Tensor, exponent: float) -> Tensor:

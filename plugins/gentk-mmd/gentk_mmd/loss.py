@@ -36,6 +36,7 @@ from .explicit import FeatureMap, parse_features
 from .kernels import ALPHAS, BANDWIDTHS, Convention, Kernel, KernelName
 from .nystrom import NystromFeatures
 from .rff import FourierFeatures
+from .witness import witness
 
 __all__ = ["MMDLoss"]
 
@@ -174,6 +175,37 @@ class MMDLoss(MatchingLoss):
         else:
             value = self._compare(data, model)
         return {"mmd": _root(value) if self.sqrt else value}
+
+    def witness(self, features: Features, data: Statistics, model: Statistics) -> Tensor:
+        """Return f(x) = mean k(x, data) - mean k(x, model) at each x, (N,), summed over layers if so
+        asked; the root, if that is minimised, has no part in it.
+        """
+        if self.explicit:
+            raise Incompatible(
+                "loss 'mmd': explicit features have no witness that is differentiated twice; leave "
+                "features out"
+            )
+        points = Samples.of(pooled(features) if self.pool == "mean" else features)
+        sizes = points.sizes if self.layers == "each" else [points.rows.shape[1]]
+        sets = zip(
+            points.rows.split(sizes, dim=1),
+            data["samples"].split(sizes, dim=1),
+            model["samples"].split(sizes, dim=1),
+            self._kernels(len(sizes)),
+            strict=True,
+        )
+        parts = [
+            witness(
+                x,
+                ours,
+                theirs,
+                kernel,
+                data_weights=data.get("weights"),
+                model_weights=model.get("weights"),
+            )
+            for x, ours, theirs, kernel in sets
+        ]
+        return torch.stack(parts).sum(0)
 
     def fingerprint(self) -> str:
         """Return the options that decide what is summarised and, once prepared, what was prepared."""

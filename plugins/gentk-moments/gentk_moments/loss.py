@@ -20,7 +20,8 @@ from torch import Tensor
 
 from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
-from gentk.summary import ClassMoments, MomentSums, Summary, pooled
+from gentk.precision import double
+from gentk.summary import ClassMoments, MomentSums, Summary, flat_rows, pooled
 
 __all__ = ["FULL_LIMIT", "MomentsLoss"]
 
@@ -145,6 +146,29 @@ class MomentsLoss(MatchingLoss):
         if not self.per_class:
             return terms
         return {name: term / len(gaps[name]) for name, term in terms.items()}
+
+    def witness(self, features: Features, data: Statistics, model: Statistics) -> Tensor:
+        """Return half of how D changes with a sample at each x, (N,).
+
+        f(x) = sum_j w_j (mu_j^data - mu_j^model) x_j and, for variances, + sum_j w_j^2
+        (sigma_j^data - sigma_j^model) (x_j - m_j)^2, m halfway between the means; of covariances the
+        quadratic form. Of means alone it is the witness of the MMD with the kernel <x, y>.
+        """
+        if self.per_class:
+            raise Incompatible(
+                "loss 'moments': per-class=true has no witness; leave it, or of=witness, out"
+            )
+        parts = pooled(features) if self.pool == "mean" else features
+        rows = double(torch.cat([flat_rows(part) for part in parts.values()], dim=1))
+        weight = data.get("weight", torch.ones_like(data["mean"]))
+        value = rows @ (weight * (data["mean"] - model["mean"]))
+        if self.covariance == "none":
+            return value
+        gap = data["covariance"] - model["covariance"]
+        away = weight * (rows - (data["mean"] + model["mean"]) / 2)
+        if self.covariance == "full":
+            return value + ((away @ gap) * away).sum(1)
+        return value + away.square() @ gap
 
     def fingerprint(self) -> str:
         """Return the options that decide what is summarised."""
