@@ -44,9 +44,9 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         "observer": ("progress", "metrics", "grids", "evaluate"),
     },
     "gentk-timm": {"extractor": ("timm",)},
-    "gentk-moments": {"loss": ("moments",), "metric": ("fd",)},
+    "gentk-moments": {"loss": ("moments", "fd"), "metric": ("fd",)},
     "gentk-averages": {"estimator": ("ma", "ama", "ema", "window", "denoiser", "queue")},
-    "gentk-fields": {"loss": ("gaussian-kl", "drift", "coupling")},
+    "gentk-fields": {"loss": ("gaussian-kl", "drift", "coupling", "sliced")},
     "gentk-mmd": {
         "loss": ("mmd", "feasible-set", "repulsive"),
         "metric": ("kid", "mmd", "parzen"),

@@ -34,4 +34,11 @@ def gentk_components() -> list[gentk.Component]:
             summary="along a plan of transport to the data (MMD flow, mean shift, Sinkhorn)",
             hint=HINT,
         ),
+        gentk.Component(
+            kind="loss",
+            name="sliced",
+            target="gentk_fields.sliced:Sliced",
+            summary="sliced Wasserstein distance: transport along random directions",
+            hint=HINT,
+        ),
     ]

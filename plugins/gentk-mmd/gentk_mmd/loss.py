@@ -8,13 +8,22 @@ biased or unbiased, all layers side by side or summed over layers. With explicit
 
     D(data, model) = |mean phi(data) - mean phi(model)|^2
 
-compares with all of the data, and the estimators of means can track it.
+compares with all of the data, and the estimators of means can track it. Both sides are projected, so a
+generator finds what phi does not see. With `hybrid=true` only the attraction is:
+
+    D = mean_ij k(g_i, g_j) - 2 mean_i sum_m a_m k(g_i, z_m) + a' K_zz a,    a = (K_zz + 1e-6)^-1
+    mean_data k(z, r)
+
+repulsion is exact within the batch, and the attraction is to all of the data, by landmarks z, the
+centres of k-means. With `pairs=linear` each sample meets one of the data and its neighbour in the
+batch: cheap and noisy, unbiased.
 
 GMMN as released is `mmd,convention=gmmn,sqrt=true`; MMD GAN's rq* is
 `mmd,kernel=rational-quadratic-dot,unbiased=true`.
 
-Source: Y. Li, K. Swersky, R. Zemel, "Generative Moment Matching Networks", ICML 2015, arXiv:1502.02761,
-and its released code.
+Sources: iRDM, arXiv:2607.02375 (hybrid); A. Gretton et al., "A Kernel Two-Sample Test", JMLR 2012,
+section 6, and TBSM, arXiv:2607.18198 (linear); Y. Li, K. Swersky, R. Zemel, "Generative Moment
+Matching Networks", ICML 2015, arXiv:1502.02761, and its released code.
 """
 
 from __future__ import annotations
@@ -31,8 +40,9 @@ from gentk.seed import check_seed
 from gentk.summary import MomentSums, Samples, Summary, pooled
 
 from .choice import MEDIAN_OF, KernelChoice
-from .discrepancy import mmd2
+from .discrepancy import mean_paired, mmd2
 from .explicit import FeatureMap, parse_features
+from .hybrid import CLUSTERED, LandmarkKernels, attraction, centres
 from .kernels import ALPHAS, BANDWIDTHS, Convention, Kernel, KernelName
 from .nystrom import NystromFeatures
 from .rff import FourierFeatures
@@ -57,6 +67,10 @@ class MMDLoss(MatchingLoss):
         layers: `joint` takes all layers as one vector; `each` sums the MMD^2 of every layer.
         pool: `none` takes every position as a feature of its own; `mean` averages over positions.
         features: `rff+NUMBER` or `nystrom+NUMBER` explicit features (with layers=each, of every layer).
+        hybrid: With nystrom: exact repulsion between samples, explicit features for the attraction only,
+            and landmarks that are the centres of k-means rather than images.
+        pairs: `all`, or `linear`: mean k(x_i, x_i+1) + k(y_i, y_i+1) - 2 k(x_i, y_i), as many terms as
+            samples.
         seed: Of the explicit features' random numbers.
     """
 
@@ -72,6 +86,8 @@ class MMDLoss(MatchingLoss):
         layers: Literal["joint", "each"] = "joint",
         pool: Literal["none", "mean"] = "none",
         features: tuple[str, ...] | None = None,
+        hybrid: bool = False,
+        pairs: Literal["all", "linear"] = "all",
         seed: int = 0,
     ) -> None:
         check_seed(seed, "loss 'mmd': seed")
@@ -87,14 +103,27 @@ class MMDLoss(MatchingLoss):
                 "features out"
             )
         self._check_explicit()
+        if hybrid and (not self.explicit or self.explicit[0] != "nystrom"):
+            raise Incompatible(
+                "loss 'mmd': hybrid=true is of landmarks; write features=nystrom+512,hybrid=true"
+            )
+        if pairs == "linear" and (self.explicit or unbiased):
+            raise Incompatible(
+                "loss 'mmd': pairs=linear is of samples as they are, and unbiased as it is; leave "
+                "features and unbiased out"
+            )
+        self.hybrid = hybrid
+        self.pairs = pairs
         self.unbiased = unbiased
         self.sqrt = sqrt
         self.layers = layers
         self.pool = pool
         self.seed = seed
-        self.summary = MomentSums if self.explicit else Samples  # type: ignore[misc]
+        self.compares_means = self.explicit is not None and not hybrid
+        self.summary = MomentSums if self.compares_means else Samples  # type: ignore[misc]
         landmarks = self.explicit[1] if self.explicit and self.explicit[0] == "nystrom" else 0
-        self.preparation = max(landmarks, MEDIAN_OF if self.choice.median else 0)
+        shown = CLUSTERED * landmarks if hybrid else landmarks
+        self.preparation = max(shown, MEDIAN_OF if self.choice.median else 0)
         self.landmarks: list[Tensor] = []
         self.sets: list[tuple[float, ...]] = []
         self.maps: list[FeatureMap] = []
@@ -117,7 +146,14 @@ class MMDLoss(MatchingLoss):
 
     def kinds(self) -> dict[str, StatisticKind]:
         """Return `samples`; with explicit features `mean`, which is `real`."""
-        return {"mean": "real"} if self.explicit else {"samples": "samples"}
+        return {"mean": "real"} if self.compares_means else {"samples": "samples"}
+
+    @property
+    def data_summary(self) -> type[Summary]:
+        """The class of the summaries it makes of the data: sums of explicit features, if there are
+        any.
+        """
+        return MomentSums if self.explicit else Samples
 
     def prepare(self, features: Features) -> None:
         """Fix the median bandwidth and the landmarks.
@@ -138,6 +174,9 @@ class MMDLoss(MatchingLoss):
                 f"loss 'mmd': features=nystrom+{wanted} needs as many images, the data has {count}; "
                 f"write features=nystrom+{count}"
             )
+        if self.hybrid:
+            self.landmarks = [centres(rows, wanted, self.seed) for rows in sets]
+            return
         draw = torch.Generator().manual_seed(self.seed)
         chosen = torch.randperm(count, generator=draw)[:wanted]
         self.landmarks = [rows[chosen.to(rows.device)] for rows in sets]
@@ -146,8 +185,18 @@ class MMDLoss(MatchingLoss):
         self, features: Features, like: Summary | None = None, labels: Tensor | None = None
     ) -> Summary:
         """Return the samples of one chunk, or the sums of their explicit features."""
-        if not self.explicit:
+        if not self.compares_means:
             return Samples.of(pooled(features) if self.pool == "mean" else features)
+        return self._explicit(features, like)
+
+    def summarise_data(
+        self, features: Features, like: Summary | None = None, labels: Tensor | None = None
+    ) -> Summary:
+        """Return the same of the data; in the hybrid form the sums of k(z, r)."""
+        return self._explicit(features, like) if self.hybrid else self.summarise(features, like)
+
+    def _explicit(self, features: Features, like: Summary | None) -> MomentSums:
+        """Return the sums of explicit features, of each set of rows."""
         rows = self._rows(features)
         maps = self._maps(len(rows))
         explicit = {name: phi(value) for (name, value), phi in zip(rows.items(), maps, strict=True)}
@@ -161,7 +210,22 @@ class MMDLoss(MatchingLoss):
         return {"samples": summary.rows}
 
     def reference(self, summary: Summary) -> Statistics:
-        """Return the data's statistics and, for layers=each, the `sizes` of the layers (int64, CPU)."""
+        """Return the data's statistics and, for layers=each, the `sizes` of the layers (int64, CPU).
+
+        In the hybrid form `samples` are the landmarks, one a row, and `weights` (sets, M) theirs.
+        """
+        if self.hybrid:
+            assert isinstance(summary, MomentSums)
+            means = summary.mean().split([size for _, size in summary.layout])
+            maps = self._maps(len(means))
+            weights = [attraction(m, own) for m, own in zip(means, maps, strict=True)]
+            return {
+                "samples": torch.cat(
+                    [rows.to(m) for rows, m in zip(self.landmarks, means, strict=True)], dim=1
+                ),
+                "weights": torch.stack(weights),
+                "sizes": torch.tensor([rows.shape[1] for rows in self.landmarks]),
+            }
         data = self.statistics(summary)
         if self.layers == "each" and isinstance(summary, Samples):
             data["sizes"] = torch.tensor(summary.sizes)
@@ -169,7 +233,7 @@ class MMDLoss(MatchingLoss):
 
     def forward(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
         """Return the term `mmd`, a float64 scalar."""
-        if self.explicit:
+        if self.compares_means:
             gap = data["mean"] - model["mean"]
             value = gap.dot(gap)
         else:
@@ -212,6 +276,7 @@ class MMDLoss(MatchingLoss):
         if not self.explicit:
             return f"samples-1 pool={self.pool}"
         form, number = self.explicit
+        form = f"hybrid {form}" if self.hybrid else form
         text = (
             f"mmd-1 {self.choice} layers={self.layers} pool={self.pool} features={form}+{number} "
             f"seed={self.seed}"
@@ -233,13 +298,18 @@ class MMDLoss(MatchingLoss):
             kernels,
             strict=True,
         )
+        if self.pairs == "linear":
+            values = [_linear(ours, theirs, kernel) for ours, theirs, kernel in parts]
+            return torch.stack(values).sum()
+        weights = data.get("weights")
+        each = iter([None] * len(sizes) if weights is None else weights)
         values = [
             mmd2(
                 ours,
                 theirs,
                 kernel,
                 x_weights=model.get("weights"),
-                y_weights=data.get("weights"),
+                y_weights=next(each),
                 unbiased=self.unbiased,
                 constant=len(model.get("past", ())),
             )
@@ -281,7 +351,10 @@ class MMDLoss(MatchingLoss):
             return self._fourier(bandwidths, index, self.seed)
         if not self.landmarks:
             raise ValueError("nystrom features need landmarks; call prepare first")
-        return NystromFeatures(self.landmarks[index], self.choice.kernel(bandwidths))
+        kernel = self.choice.kernel(bandwidths)
+        if self.hybrid:
+            return LandmarkKernels(self.landmarks[index], kernel)
+        return NystromFeatures(self.landmarks[index], kernel)
 
     def _fourier(self, bandwidths: tuple[float, ...], index: int, seed: int) -> FourierFeatures:
         """Return the random Fourier features of one set of rows; other numbers for each."""
@@ -293,6 +366,14 @@ class MMDLoss(MatchingLoss):
             number=self.explicit[1],
             seed=seed + index,
         )
+
+
+def _linear(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
+    """Return mean k(x_i, x_i+1) + mean k(y_i, y_i+1) - 2 mean k(x_i, y_i), over as many as both have."""
+    count = min(len(x), len(y))
+    x, y = x[-count:], y[-count:].to(x)
+    own = mean_paired(x, x.roll(1, 0), kernel) + mean_paired(y, y.roll(1, 0), kernel)
+    return own - 2 * mean_paired(x, y, kernel)
 
 
 def _root(value: Tensor) -> Tensor:

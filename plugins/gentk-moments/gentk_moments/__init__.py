@@ -9,13 +9,20 @@ HINT = "pip install gentk-moments"
 
 @gentk.hookimpl
 def gentk_components() -> list[gentk.Component]:
-    """Return the loss `moments` and the metric `fd`."""
+    """Return the losses `moments` and `fd`, and the metric `fd`."""
     return [
         gentk.Component(
             kind="loss",
             name="moments",
             target="gentk_moments.loss:MomentsLoss",
             summary="squared distance of the means and variances of features (GFMN)",
+            hint=HINT,
+        ),
+        gentk.Component(
+            kind="loss",
+            name="fd",
+            target="gentk_moments.distance:FrechetLoss",
+            summary="Frechet distance of Gaussians fitted to features (FD-loss)",
             hint=HINT,
         ),
         gentk.Component(
