@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transcription import sinkhorn
+from field_formulas import sinkhorn
 
 from gentk.errors import BadOption
 from gentk_fields.coupling import Coupling, plan

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from transcription import drift
+from field_formulas import drift
 
 from gentk.errors import BadOption, Incompatible
 from gentk_fields.drift import Drift

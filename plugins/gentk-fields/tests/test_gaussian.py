@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transcription import gaussian_kl
+from field_formulas import gaussian_kl
 
 from gentk.errors import BadOption, Incompatible
 from gentk.field import FieldLoss
