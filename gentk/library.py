@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,6 +11,7 @@ from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
 from .plugins import Broken
+from .toml import BadToml, parse_toml, read_toml
 from .version import DISTRIBUTION
 
 __all__ = ["Library", "Listed"]
@@ -67,15 +66,14 @@ class Library:
             return name, parse(self._recipes[name].text, name)
         path = Path(name)
         if path.suffix == ".toml" or path.parent != Path():
-            from .files import read_bytes  # Listing does without.
-
             try:
-                return path.stem, parse(read_bytes(path, LARGEST).decode("utf-8"), name)
-            except (OSError, UnicodeDecodeError) as error:
-                reason = getattr(error, "strerror", None) or "it is not text"
+                return path.stem, read_toml(path)
+            except BadToml as error:
+                raise BadRecipe(f"recipe {name!r} {error}") from error
+            except OSError as error:
                 raise BadRecipe(
-                    f"recipe {name!r} cannot be read ({reason}); name a TOML file, or one "
-                    f"of {', '.join(sorted(self._recipes))}"
+                    f"recipe {name!r} cannot be read ({error.strerror or error}); name a TOML file, "
+                    f"or one of {', '.join(sorted(self._recipes))}"
                 ) from error
         hint = did_you_mean(name, self._recipes)
         if "=" in name:
@@ -83,38 +81,12 @@ class Library:
         raise UnknownName(f"no recipe {name!r}; {hint}type: gentk list recipe")
 
 
-LARGEST = 2**20
-"""The most bytes that a recipe has."""
-
-DEEPEST = 16
-"""The most levels that it has."""
-
-CHAIN = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++\s*+\.\s*+){64}""")
-"""Keys of keys of keys, for which reading takes time that grows with the square of their number."""
-
-
 def parse(text: str, name: str) -> dict[str, Any]:
-    """Read TOML; raise `BadRecipe` with the place of the mistake."""
+    """Return a recipe's table; raise `BadRecipe` with the place of the mistake."""
     try:
-        chain = CHAIN.search(text)
-        if chain is not None:
-            raise RecursionError
-        table = tomllib.loads(text)
-        _bounded(table, DEEPEST)
-        return table
-    except RecursionError:
-        raise BadRecipe(f"recipe {name!r} is nested too deeply; write flat keys") from None
-    except tomllib.TOMLDecodeError as error:
-        raise BadRecipe(f"recipe {name!r} is not TOML: {error}; mend that line") from error
-
-
-def _bounded(value: object, left: int) -> None:
-    """Raise `RecursionError` for what is nested deeper than anything that means something."""
-    if left < 0:
-        raise RecursionError
-    if isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            _bounded(item, left - 1)
+        return parse_toml(text)
+    except BadToml as error:
+        raise BadRecipe(f"recipe {name!r} {error}") from error
 
 
 def _files(module: str) -> list[Path]:

@@ -74,7 +74,7 @@ class Overlay:
             if key in SHORT:
                 continue
             origins[key] = f"--{key}"
-            if key == "stage" and not isinstance(value, Mapping):
+            if key == "stage" and isinstance(value, str | list | tuple):
                 values[key] = _staged(value, base.get("stage") or {})
             elif key in optional and value in ("none", ["none"], ("none",)):
                 values[key] = None

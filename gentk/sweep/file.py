@@ -23,7 +23,6 @@ rows = ["other.toml"]        sweep files whose rows are quoted where they have t
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,6 +33,7 @@ from ..evaluation.subjects import SANITY
 from ..recipe import Recipe
 from ..seed import SEEDS
 from ..selection import Selection
+from ..toml import BadToml, read_toml
 from .trial import Flags
 
 __all__ = [
@@ -169,7 +169,7 @@ def is_sweep(path: str) -> bool:
     if not path.endswith(".toml"):
         return False
     try:
-        return "row" in tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return "row" in read_toml(Path(path))
     except (OSError, ValueError):
         return False
 
@@ -181,12 +181,12 @@ def read_file(path: Path) -> SweepFile:
         UsageError: It cannot be read, or something in it is wrong: the sentence names the key.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path)
         file = SweepFile.model_validate(table)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}; correct that line") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
+    except BadToml as error:
+        raise UsageError(f"{path} {error}") from None
+    except OSError as error:
+        reason = error.strerror or error
         raise UsageError(f"{path} cannot be read ({reason}); type: gentk sweep FILE.toml") from None
     except ValidationError as error:
         raise UsageError(f"{path}: {_sentence(error, table)}") from None

@@ -148,14 +148,15 @@ def files(place: Path, chance: random.Random) -> list[list[str]]:
     return lines
 
 
-def hostile(place: Path, trials: int, chance: random.Random) -> Tried:
-    """Read every hostile file, or the first so many."""
+def hostile(place: Path, first: int, trials: int, chance: random.Random) -> Tried:
+    """Read every hostile file, or so many of them."""
     failures: list[str] = []
     os.chdir(place)
     os.environ["GENTK_CACHE"] = str(place / "cache")
     lines = files(place, chance)
-    chance.shuffle(lines)
-    for words in lines[:trials]:
+    random.Random(0).shuffle(lines)
+    tried = lines[first : first + trials]
+    for words in tried:
         ended = child(lambda: command(words), limit=60)  # noqa: B023
         code, text = ended.value or (ended.code, str(ended.error))
         name = " ".join(words)
@@ -167,7 +168,7 @@ def hostile(place: Path, trials: int, chance: random.Random) -> Tried:
             failures.append(f"{name}: {ended.computed:.1f} s, {ended.memory:.0f} MiB")
         if (place / "ran").exists() or (place.parent / "escaped.png").exists():
             failures.append(f"{name}: code was run, or a file escaped")
-    return Tried(min(len(lines), trials), failures)
+    return Tried(len(tried), failures)
 
 
 def _weights(name: str) -> list[str]:
