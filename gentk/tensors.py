@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from .files import is_sealed, replacing, seal_tensors
+from .files import replacing, seal_tensors
 from .files.seal import BLANK, KEY
 
-__all__ = ["read_tensors", "save_tensors", "write_tensors"]
+__all__ = ["save_tensors", "write_tensors"]
 
 
 def save_tensors(
@@ -33,15 +33,3 @@ def write_tensors(
     """Write sealed tensors whole or not at all; raises as `save_tensors`."""
     with replacing(path) as part:
         save_tensors(part, tensors, metadata)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], bool]:
-    """Return the tensors of a file, and whether it had a seal.
-
-    Raises:
-        Damaged: The seal does not fit the content.
-        OSError: It cannot be read.
-        SafetensorError: It is no such file.
-    """
-    sealed = is_sealed(path)
-    return load_file(path), sealed

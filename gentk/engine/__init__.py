@@ -1,9 +1,8 @@
-"""The engine: phases, one loop, checkpoints. It knows no names and no model family."""
+"""The engine: phases and one loop. It knows no names and no model family."""
 
 from .adversarial import Adversarial
 from .autoencoding import Autoencoding
 from .averaging import WeightAverage
-from .checkpoint import Checkpoints
 from .collapse import Collapse
 from .contest import Contest
 from .discrepancy import Discrepancy
@@ -18,7 +17,6 @@ __all__ = [
     "Adversarial",
     "Autoencoding",
     "Budget",
-    "Checkpoints",
     "Collapse",
     "Contest",
     "Discrepancy",

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from ..budget import Budget
+from ..checkpoint import Checkpoints
 from ..errors import CheckpointError, NonFinite
 from ..events import Checkpointed, Event, Noticed, Progress, Sampled, Stepped
 from ..interfaces import Observer
 from ..interrupts import Stopped, finishing
 from . import randomness
 from .averaging import WeightAverage
-from .checkpoint import Checkpoints
 from .finite import Look, finite
 from .phase import Phase
 from .world import World

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..budget import Budget
-from ..errors import RunError, did_you_mean
+from ..checkpoint import Checkpoints
+from ..errors import GentkError, RunError, did_you_mean
 from ..files import Damaged, cause, hold, read_document, write_document
 from ..files.lock import NAME as LOCK
 from ..recipe import Recipe
 from .schema import check_record
-
-if TYPE_CHECKING:
-    from ..engine import Checkpoints
 
 __all__ = ["RunFolder", "near"]
 
@@ -54,9 +52,6 @@ class RunFolder:
     @property
     def checkpoints(self) -> Checkpoints:
         """The checkpoints."""
-        # Here: whether a run is finished is told without torch.
-        from ..engine import Checkpoints
-
         return Checkpoints(self.path / "checkpoints")
 
     @property
@@ -138,6 +133,8 @@ class RunFolder:
     def finished(self, r: Recipe) -> dict[str, Any] | None:
         """Return the result of this very run if its budget, which may have been raised, is used up.
 
+        A run whose last checkpoint is damaged is not finished: it goes on from the one before.
+
         Raises:
             RunError: The folder holds another run, or files that are no run's.
         """
@@ -146,7 +143,18 @@ class RunFolder:
             return None
         budget = Budget(r.steps, r.minutes * 60 if r.minutes else None)
         used_up = budget.fraction(result["steps"], result["seconds"]) >= 1
-        return result if used_up else None
+        if not used_up:
+            return None
+        self._tidy()
+        steps = self.checkpoints.steps()
+        lost = bool(steps) and not self.checkpoints.is_whole(result["steps"])
+        return None if lost else result
+
+    def _tidy(self) -> None:
+        """Remove the lock of a trainer that was killed when all was done."""
+        if (self.path / LOCK).exists():
+            with suppress(GentkError), self.owned():
+                pass
 
     def claim(self, identity: str) -> dict[str, Any] | None:
         """Return the record of this very run, or None for a new folder.

@@ -14,8 +14,9 @@ import torch
 from ratios import Row, clock
 from report import report
 
+from gentk.checkpoint import Checkpoints
 from gentk.data import ImageSet, MemoryPixels, Minibatches
-from gentk.engine import Adversarial, Budget, Checkpoints, Loop, Phase, WeightAverage
+from gentk.engine import Adversarial, Budget, Loop, Phase, WeightAverage
 from gentk.engine.device import keep_memory
 from gentk.engine.schedule import Schedule
 from gentk.interfaces import Critic, Generator, ImageShape

@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from gentk.checkpoint import Checkpoints
 from gentk.engine import (
     Budget,
-    Checkpoints,
     Discrepancy,
     Loop,
     Matching,

@@ -14,9 +14,9 @@ import pytest
 import torch
 from parts import parts
 
+from gentk.checkpoint import Checkpoints
 from gentk.engine import (
     Budget,
-    Checkpoints,
     Discrepancy,
     Loop,
     Matching,
@@ -266,7 +266,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path, monkey
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gentk.engine.checkpoint.save_tensors", full)
+    monkeypatch.setattr("gentk.tensors.save_tensors", full)
     loop = make(tmp_path, 6)
     loop.load_state_dict(Checkpoints(tmp_path).load())
     with pytest.raises(CheckpointError, match=r"step 6 .*disk is full.* step 3 is kept"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 
 import pytest
 import torch
 
-from gentk.errors import RunError
+from gentk.errors import CheckpointError, RunError
+from gentk.files import FileWarning
 
 
 def weights(run):
@@ -143,3 +145,68 @@ def test_training_and_evaluation_use_different_latents(small, monkeypatch):
     run.latents(200, seed=0)
 
     assert not (training[:, None] == drawn[0][None]).all(-1).any()
+
+
+@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json"])
+@pytest.mark.parametrize("damage", ["bit", "cut", "gone"])
+def test_a_finished_run_whose_last_checkpoint_is_damaged_goes_on_from_the_one_before(
+    small, name, damage
+):
+    """That is said, and the end is the same, bit for bit; no result is told of weights that are lost."""
+    small(steps=4)
+    whole = small(steps=8)
+    expected = [
+        tensor.clone() for tensor in weights(whole)
+    ]  # Not mapped: the file is damaged below.
+    path = whole.folder.checkpoints.path(8) / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content if damage == "bit" else content[: len(content) // 2])
+
+    assert whole.folder.finished(whole.recipe) is None
+    with pytest.warns(FileWarning, match=r"00000008 is damaged .* step 4 is used"):
+        again = small(steps=8)
+
+    assert again.steps == 8
+    assert all(map(torch.equal, weights(again), expected))
+
+
+def test_a_finished_run_whose_last_checkpoint_was_put_aside_goes_on(small):
+    """Killed after that and before it was trained again, its record still has a result."""
+    small(steps=4)
+    whole = small(steps=8)
+    expected = weights(whole)
+    path = whole.folder.checkpoints.path(8)
+    path.rename(path.with_name(f"{path.name}.damaged"))
+
+    again = small(steps=8)
+
+    assert again.steps == 8
+    assert all(map(torch.equal, weights(again), expected))
+
+
+def test_a_finished_run_with_no_whole_checkpoint_says_how_to_train_it_again(small):
+    """Rather than telling a result of which nothing is left."""
+    run = small()
+    for step in run.folder.checkpoints.steps():
+        (run.folder.checkpoints.path(step) / "state.json").write_text("{")
+
+    with pytest.raises(CheckpointError, match=r"delete .*checkpoints to train"):
+        small()
+
+
+def test_a_lock_left_by_a_killed_process_is_removed_when_the_finished_run_is_asked_for(small):
+    """It was killed after the result was written; a lock that somebody holds stays."""
+    run = small()
+    lock = run.folder.path / ".lock"
+    lock.write_text("{}")
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        small()
+        assert lock.exists()
+    small()
+
+    assert not lock.exists()

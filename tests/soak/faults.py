@@ -175,4 +175,5 @@ def _together(folders: list[Path]) -> list[tuple[int, str]]:
 
 
 def _differing(one: dict[str, str], other: dict[str, str]) -> str:
-    return "other " + ", ".join(key for key in other if one.get(key) != other[key])
+    keys = [key for key in other if one.get(key) != other[key]]
+    return f"other {', '.join(keys)}; left: {one.get('left')!r}"

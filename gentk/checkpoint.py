@@ -3,31 +3,35 @@
 A checkpoint is a folder `NNNNNNNN` (the step) with `tensors.safetensors` and `state.json`, both sealed
 with a checksum, written under another name and renamed when complete: what carries the name is whole.
 State is nested dictionaries and lists of numbers, text and tensors; tensors go to the one file, the rest
-to the other. A damaged checkpoint is told of, and the one before it is read.
+to the other. A damaged checkpoint is told of, and the one before it is read. Which checkpoints there
+are, and whether they are whole, is told without torch.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
-from torch import Tensor
 
-from ..errors import CheckpointError
-from ..files import (
+from .errors import CheckpointError
+from .files import (
     Damaged,
     cause,
     clear,
+    is_sealed,
     note,
     read_document,
     replacing_folder,
     write_document,
 )
-from ..tensors import read_tensors, save_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Checkpoints"]
 
@@ -63,6 +67,8 @@ class Checkpoints:
 
     def save(self, step: int, state: dict[str, Any]) -> Path:
         """Write a checkpoint; raise `CheckpointError` if it cannot be written, leaving the old."""
+        from .tensors import save_tensors
+
         tensors: dict[str, Tensor] = {}
         plain = _pack(state, "", tensors)
         final = self.path(step)
@@ -133,10 +139,18 @@ class Checkpoints:
             shutil.rmtree(aside, ignore_errors=True)
             os.replace(path, aside)
 
-    def _load(self, step: int) -> dict[str, Any]:
-        """Read a checkpoint; raise `CheckpointError` if it is damaged."""
-        path = self.path(step)
+    def is_whole(self, step: int) -> bool:
+        """Say whether a checkpoint is there and not damaged, as far as its checksums tell."""
         try:
+            self._checked(step)
+        except CheckpointError:
+            return False
+        return True
+
+    def _checked(self, step: int) -> dict[str, Any]:
+        """Return a checkpoint's document, its tensors looked at; raise `CheckpointError` if damaged."""
+        path = self.path(step)
+        with _damages(path):
             document, sealed = read_document(path / STATE)
             version = document.get("format")
             if version != (FORMAT if sealed else FORMAT - 1):
@@ -146,22 +160,36 @@ class Checkpoints:
                         "the version of gentk named in run.json"
                     )
                 raise Damaged(f"its {STATE} has format {version!r} and no fitting checksum")
-            tensors, also = read_tensors(path / TENSORS)
-            if sealed != also:
+            if sealed != is_sealed(path / TENSORS):
                 raise Damaged(f"its {TENSORS} has no checksum")
-            state = _unpack(document["state"], tensors)
+        return document
+
+    def _load(self, step: int) -> dict[str, Any]:
+        """Read a checkpoint; raise `CheckpointError` if it is damaged."""
+        from safetensors.torch import load_file
+
+        document, path = self._checked(step), self.path(step)
+        with _damages(path):
+            state = _unpack(document["state"], load_file(path / TENSORS))
             if not isinstance(state, dict):
                 raise Damaged("its state is no dictionary")
-        except (
-            OSError,
-            SafetensorError,
-            ValueError,
-            KeyError,
-            TypeError,
-            RecursionError,
-        ) as error:
-            raise CheckpointError(f"the checkpoint {path} is damaged ({_reason(error)})") from error
         return state
+
+
+@contextmanager
+def _damages(path: Path) -> Iterator[None]:
+    """Raise `CheckpointError` for whatever a damaged checkpoint does to whoever reads it."""
+    try:
+        yield
+    except (
+        OSError,
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ) as error:
+        raise CheckpointError(f"the checkpoint {path} is damaged ({_reason(error)})") from error
 
 
 def _reason(error: Exception) -> str:
@@ -172,6 +200,8 @@ def _reason(error: Exception) -> str:
 
 def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     """Return `value` as JSON, its tensors moved to `tensors` under their path."""
+    from torch import Tensor
+
     if isinstance(value, Tensor):
         # A copy of its own: safetensors refuses tensors that share memory.
         tensors[path] = value.detach().cpu().contiguous().clone()

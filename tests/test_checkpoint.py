@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gentk.engine import Checkpoints
+from gentk.checkpoint import Checkpoints
 from gentk.errors import CheckpointError
 from gentk.files import FileWarning
 
