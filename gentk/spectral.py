@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
+from .feature_space import autocast
+
 __all__ = ["SpectralNorm", "normalised"]
 
 L = TypeVar("L", nn.Linear, nn.Conv2d, nn.Embedding)
@@ -52,7 +54,7 @@ class SpectralNorm(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the normalised weight."""
-        with torch.autocast(weight.device.type, enabled=False):
+        with autocast(weight.device, torch.float32):
             rows = weight.flatten(1)
             u, v = self._iterated(rows)
             sigma = u @ (rows @ v)

@@ -32,7 +32,7 @@ from ..interfaces import Encoder, Estimator, Generator, ImageShape, Loss
 from ..recipe import Change, Decay, Recipe, Resolved
 from ..registry import Registry
 from ..selection import Selection, distinct
-from .affordable import check_affordable
+from .affordable import check_affordable, check_step
 from .earlier import check_runs, finished
 from .features import extractor_space
 from .folder import RunFolder
@@ -106,6 +106,7 @@ def build(
         return cast(nn.Module, registry.build(kind, text, image=shape, **supplied)[0])
 
     check_affordable(partial(build_part, "generator", r.generator), r.generator)
+    check_step(partial(build_part, "generator", r.generator), r)  # type: ignore[arg-type]
     # Reseeded per part: which weights a network starts from depends on the seed alone.
     with randomness.lent(device, seed=randomness.derive(r.seed, "generator")):
         generator = cast(Generator, build_part("generator", r.generator))

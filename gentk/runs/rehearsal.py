@@ -36,6 +36,7 @@ from ..ranges import resized, to_range
 from ..recipe import Resolved
 from ..registry import Registry
 from ..selection import Selection, unquoted
+from .affordable import check_affordable, check_step
 from .composing import check, check_codec, check_encoder
 from .cost import enlargements
 from .earlier import check_fit, finished
@@ -135,6 +136,7 @@ class _Rehearsal:
             for count in (2, 1) if smallest == 1 else (2,):
                 _pass(networks, count, device)
 
+        self._weigh(shape)
         networks = self._tried(lambda: self._networks(shape, family, codec), through)
         self._warm(networks)
         matching = [part.loss for part in losses if isinstance(part.loss, MatchingLoss)]
@@ -149,6 +151,16 @@ class _Rehearsal:
         return (
             self.stages[place] if place in self.stages else finished(located, self.registry, "cpu")
         )
+
+    def _weigh(self, shape: ImageShape) -> None:
+        """Refuse a generator, or a step of it, that does not fit into memory."""
+        text = self.recipe.generator
+
+        def build() -> Generator:
+            return cast(Generator, self.registry.build("generator", text, image=shape)[0])
+
+        check_affordable(build, text)
+        check_step(build, self.recipe)
 
     def _networks(self, shape: ImageShape, family: Family, codec: Codec | None) -> _Networks:
         """Build what is trained."""
