@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
 
 from ..errors import DataError
+from ..files import regular
 from .picture import suffixes
 
 __all__ = ["ARCHIVES", "LeftOut", "Parts", "Tree", "is_archive", "open_tree"]
@@ -125,6 +126,7 @@ def open_tree(path: Path) -> Tree:
     if not is_archive(path) or path.is_dir():
         return _Folder(path)
     try:
+        regular(path)
         return _Zip(path) if path.name.lower().endswith(".zip") else _Tar(path)
     except (
         OSError,

@@ -22,7 +22,12 @@ def over(words, changes):
 def hostile(place):
     """Files that are none, and recipes that are no recipes."""
     os.mkfifo(place / "pipe.toml")
-    os.mkfifo(place / "pipe.npy")
+    for ending in ("npy", "zip", "tar", "tgz"):
+        os.mkfifo(place / f"pipe.{ending}")
+    (place / "quotes.toml").write_text(
+        'title = "t"\nrows = "/dev/zero"\n[judge]\n[[row]]\nname = "a"\n'
+    )
+    (place / "digits.toml").write_text("batch = " + "9" * 5000)
     (place / "dots.toml").write_text(".".join(["a"] * 20_000) + " = 1\n")
     (place / "deep.toml").write_text("data = " + "[" * 50_000 + "]" * 50_000)
     (place / "tables.toml").write_text("[" + ".".join(["stage"] * 40) + "]\nsteps = 1\n")
@@ -40,10 +45,21 @@ def hostile(place):
         (("run", "./deep.toml", "--dry-run"), 2, "deep"),
         (("run", "./tables.toml", "--dry-run"), 2, "deep"),
         (over(RUN, ("--data", "digits,labels=pipe.npy")), 1, "pipe"),
+        (over(RUN, ("--data", "folder:pipe.zip")), 1, "pipe"),
+        (over(RUN, ("--data", "folder:pipe.tar")), 1, "pipe"),
+        (over(RUN, ("--data", "folder:pipe.tgz")), 1, "pipe"),
+        (("sweep", "./pipe.toml"), 2, "pipe"),
+        (("sweep", "./dots.toml", "--dry-run"), 2, "deep"),
+        (("sweep", "./giant.toml", "--render"), 2, "bytes"),
+        (("sweep", "./quotes.toml", "--dry-run"), 2, "/dev/zero cannot be read (it is a device"),
+        (("run", "./digits.toml"), 2, "digits"),
         (over(RUN, ("--generator", "mlp,widths=10000000000000000000")), 2, "mlp"),
         (over(RUN, ("--generator", "mlp,widths=1000000+1000000")), 2, "GiB"),
         ((*RUN, "--threads", "100000000"), 2, "threads"),
         ((*RUN, "--batch", "1000000000000"), 2, "batch"),
+        ((*RUN, "--batch", "16777216", "--device", "cpu"), 2, "--chunk"),
+        ((*RUN, "--batch", "16777216", "--device", "cpu", "--dry-run"), 2, "--chunk"),
+        (over(RUN, ("--generator", "mlp,widths=1000000+1000000", "--dry-run")), 2, "GiB"),
         (("sample", "no\x1b[31mwhere\n\x9b2J"), 1, r"no\u001b[31mwhere \u009b2J"),
         (over(RUN, ("--data", "folder:\u202eexe")), 1, r"\u202eexe"),
     ],

@@ -7,14 +7,18 @@ import json
 import os
 import pickle
 import random
+import shutil
 import struct
+import tarfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from arena import child, command
 from faults import Tried
 from PIL import Image
+from pyarrow import parquet
 
 SECONDS, MEMORY = 5.0, 1024.0
 RUN = [
@@ -135,6 +139,54 @@ def files(place: Path, chance: random.Random) -> list[list[str]]:
         lines.append(["run", f"./{label}.toml", "--dry-run"])
     os.mkfifo(place / "pipe.toml")
     lines.append(["run", "./pipe.toml"])
+    for words in (
+        ["sweep", "./pipe.toml"],
+        ["sweep", "./dots.toml", "--dry-run"],
+        ["sweep", "./deep.toml", "--render"],
+        ["sweep", "/dev/zero", "--dry-run"],
+        ["run", "/dev/zero", "--dry-run"],
+    ):
+        lines.append(words)
+    head = 'title = "t"\n[judge]\n[[row]]\nname = "a"\n'
+    for label, text in {
+        "device": 'rows = "/dev/zero"\n' + head,
+        "circle": 'rows = "quotes-circle.toml"\n' + head,
+        "names": head.replace('"a"', '"../../\\u001b[31m\\n"') + "steps = 1\n",
+        "widths": head + 'generator = "mlp,widths=1000000+1000000"\nsteps = 1\n',
+    }.items():
+        write(f"quotes-{label}.toml", text.encode())
+        lines.append(["sweep", f"./quotes-{label}.toml", "--dry-run"])
+    with (place / "giant.toml").open("wb") as file:
+        file.truncate(2**40)
+    lines.append(["run", "./giant.toml", "--dry-run"])
+    for kind in ("arrow", "npy"):
+        name = kind if kind == "arrow" else "digits,labels"
+        mark = ":" if kind == "arrow" else "="
+        data(f"{name}{mark}{write(f'empty.{kind}', b'')}")
+        data(f"{name}{mark}{write(f'noise.{kind}', chance.randbytes(3000))}")
+        os.mkfifo(place / f"pipe.{kind}")
+        data(f"{name}{mark}pipe.{kind}")
+    data("digits,labels=/dev/zero")
+    data("npz:/dev/zero")
+    for text in ("/dev/zero", "pipe.npz"):
+        lines.append(_weights(text))
+    with tarfile.open(place / "up.tar", "w") as archive:
+        entry = tarfile.TarInfo("../../escaped.png")
+        entry.size = len(_png(8, 8))
+        archive.addfile(entry, io.BytesIO(_png(8, 8)))
+        link = tarfile.TarInfo("a.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/dev/zero"
+        archive.addfile(link)
+    data("folder:up.tar")
+    columns = {"image": pa.array([_png(8, 8)] * 3), "label": pa.array([0, 2**40, -5])}
+    for label, metadata in {
+        "deep": b'{"info": ' + b"[" * 50_000,
+        "list": b"[]",
+        "escape": b'{"info": {"features": {"\\u001b[31m": {"_type": "Image"}}}}',
+    }.items():
+        table = pa.table(columns).replace_schema_metadata({b"huggingface": metadata})
+        parquet.write_table(table, place / f"metadata-{label}.parquet")
+        data(f"parquet:metadata-{label}.parquet")
     for label, text in {
         "list": "[]",
         "format": '{"format": 2}',
@@ -143,7 +195,7 @@ def files(place: Path, chance: random.Random) -> list[list[str]]:
     }.items():
         (place / f"run-{label}").mkdir()
         write(f"run-{label}/run.json", text.encode())
-        for word in ("sample", "evaluate"):
+        for word in ("sample", "evaluate", "compare"):
             lines.append([word, f"run-{label}"])
     return lines
 
@@ -157,6 +209,8 @@ def hostile(place: Path, first: int, trials: int, chance: random.Random) -> Trie
     random.Random(0).shuffle(lines)
     tried = lines[first : first + trials]
     for words in tried:
+        # A run that is left there would have the next ones refused before they read anything.
+        shutil.rmtree(place / "out", ignore_errors=True)
         ended = child(lambda: command(words), limit=60)  # noqa: B023
         code, text = ended.value or (ended.code, str(ended.error))
         name = " ".join(words)
