@@ -1,6 +1,7 @@
 """Interrupts: Ctrl-C, SIGTERM and SIGHUP end whatever is being done, cleanly.
 
-    first    raises `Stopped`; inside `finishing()` it only asks, so that a step may end and be kept
+    first    raises `Stopped`; inside `finishing()` it only asks, so that a step may end and be kept;
+             what has not ended after `GRACE` is given up, but for a checkpoint that is being written
     second   raises `Stopped` there too: what is half-written is removed on the way out
     later    ends the process if that way out takes long
 
@@ -17,11 +18,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["Request", "Stopped", "catching", "finishing", "stopped_by"]
+__all__ = ["Request", "Stopped", "catching", "finishing", "keeping", "stopped_by"]
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+GRACE = 5.0
+"""Seconds that a step may take to end after it is asked: half of what a container is given to stop."""
+
 PATIENCE = 2.0
 """Seconds that the way out may take before another signal ends the process as it is."""
 
@@ -53,6 +57,7 @@ class _State:
         self.depth = 0
         self.requests: list[Request] = []
         self.raised: tuple[int, float] | None = None
+        self.keeping = 0
 
     def handle(self, number: int, _: object) -> None:
         """Ask, raise, or end."""
@@ -62,9 +67,18 @@ class _State:
             return
         if self.requests and self.requests[-1].number is None:
             self.requests[-1].number = number
+            if hasattr(signal, "setitimer"):
+                signal.setitimer(signal.ITIMER_REAL, GRACE, GRACE)
             return
         self.raised = (number, time.monotonic())
         raise Stopped(number)
+
+    def expire(self, _: int, __: object) -> None:
+        """Give up what has not ended in time."""
+        number = self.requests[-1].number if self.requests else None
+        if number is not None and self.raised is None and not self.keeping:
+            self.raised = (number, time.monotonic())
+            raise Stopped(number)
 
 
 _state = _State()
@@ -102,14 +116,30 @@ def finishing() -> Iterator[Request]:
     """Have the first signal ask only; the block looks at the request and ends when it can."""
     request = Request()
     with catching():
-        main = threading.current_thread() is threading.main_thread()
-        if main:
-            _state.requests.append(request)
+        if threading.current_thread() is not threading.main_thread():
+            yield request
+            return
+        timed = hasattr(signal, "setitimer")
+        kept = signal.signal(signal.SIGALRM, _state.expire) if timed else None
+        _state.requests.append(request)
         try:
             yield request
         finally:
-            if main:
-                _state.requests.remove(request)
+            _state.requests.remove(request)
+            if timed:
+                if request.number is not None:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, kept or signal.SIG_DFL)
+
+
+@contextmanager
+def keeping() -> Iterator[None]:
+    """Have what is written in the block written to its end, however long that takes after one signal."""
+    _state.keeping += 1
+    try:
+        yield
+    finally:
+        _state.keeping -= 1
 
 
 def stopped_by(error: BaseException) -> int | None:

@@ -21,7 +21,7 @@ from ..checkpoint import Checkpoints
 from ..errors import CheckpointError, NonFinite
 from ..events import Checkpointed, Event, Noticed, Progress, Sampled, Stepped
 from ..interfaces import Observer
-from ..interrupts import Stopped, finishing
+from ..interrupts import Stopped, finishing, keeping
 from . import randomness
 from .averaging import WeightAverage
 from .finite import Look, finite
@@ -197,7 +197,8 @@ class Loop:
     def save(self) -> None:
         """Write a checkpoint; what was logged is read first, so that no broken state is ever kept."""
         self._flush()
-        path = self.checkpoints.save(self.progress.steps, self.state_dict())
+        with keeping():
+            path = self.checkpoints.save(self.progress.steps, self.state_dict())
         self.tell(Checkpointed(self.progress, path))
 
     def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:

@@ -105,11 +105,14 @@ def build(
     def build_part(kind: str, text: str, **supplied: Any) -> nn.Module:
         return cast(nn.Module, registry.build(kind, text, image=shape, **supplied)[0])
 
-    check_affordable(partial(build_part, "generator", r.generator), r.generator)
-    check_step(partial(build_part, "generator", r.generator), r)  # type: ignore[arg-type]
+    def build_generator() -> Generator:
+        return cast(Generator, build_part("generator", r.generator))
+
+    check_affordable(build_generator, r.generator)
+    check_step(build_generator, r)
     # Reseeded per part: which weights a network starts from depends on the seed alone.
     with randomness.lent(device, seed=randomness.derive(r.seed, "generator")):
-        generator = cast(Generator, build_part("generator", r.generator))
+        generator = build_generator()
     generator.to(device).to(memory_format=torch.channels_last)
     others: dict[str, Any] = {}
     for kind, text in (("encoder", r.encoder), ("critic", r.critic)):

@@ -74,7 +74,7 @@ def test_other_data_under_the_same_name_are_refused(small, tmp_path):
     data = f"npz:{tmp_path / 'images.npz'}"
     small(data=data)
     np.savez(tmp_path / "images.npz", images=255 - pixels)
-    with pytest.raises(RunError, match=r"other data .* --out"):
+    with pytest.raises(RunError, match=r"other data .* (--out|out=)"):
         small(data=data, steps=9)
 
 
