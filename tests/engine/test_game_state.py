@@ -145,7 +145,7 @@ def test_state_is_kept_and_resumes_bit_for_bit(registry, tmp_path, loss):
 def test_a_loss_that_is_no_mean_refuses_chunks_by_name(registry, tmp_path):
     """Before anything trains; a chunk of the whole batch is none."""
     settings = {**GAME, "loss": "fisher", "registry": registry, "steps": 1}
-    with pytest.raises(Incompatible, match=r"'fisher'.*(--chunk none|chunk=None)"):
+    with pytest.raises(Incompatible, match=r"'fisher'.*(--chunk none|chunk='none')"):
         gentk.run("quickstart", **settings, chunk=4, out=str(tmp_path / "a"))
     assert not (tmp_path / "a").exists()
     gentk.run("quickstart", **settings, chunk=12, out=str(tmp_path / "b"))

@@ -14,11 +14,11 @@ import soak
 from gentk import journal
 
 SHARE = {
-    "kills": 3,
+    "kills": 2,
     "flips": 6,
     "full disks": 3,
-    "hostile files": 40,
-    "fuzz": 150,
+    "hostile files": 20,
+    "fuzz": 100,
     "commands": 6,
     "owners": 1,
 }
