@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, cast
 
 import torch
@@ -103,25 +102,23 @@ def build(
         space.codec = codec
 
     def build_part(kind: str, text: str, **supplied: Any) -> nn.Module:
-        return cast(nn.Module, registry.build(kind, text, image=shape, **supplied)[0])
+        """Build a network whose first weights depend on the seed alone, if it fits into memory."""
 
-    def build_generator() -> Generator:
-        return cast(Generator, build_part("generator", r.generator))
+        def make() -> nn.Module:
+            return cast(nn.Module, registry.build(kind, text, image=shape, **supplied)[0])
 
-    check_affordable(build_generator, r.generator)
-    check_step(build_generator, r)
-    # Reseeded per part: which weights a network starts from depends on the seed alone.
-    with randomness.lent(device, seed=randomness.derive(r.seed, "generator")):
-        generator = build_generator()
-    generator.to(device).to(memory_format=torch.channels_last)
+        check_affordable(make, text)
+        if kind == "generator":
+            check_step(cast(Callable[[], Generator], make), r)
+        with randomness.lent(device, seed=randomness.derive(r.seed, kind)):
+            network = make()
+        return network.to(device).to(memory_format=torch.channels_last)
+
+    generator = cast(Generator, build_part("generator", r.generator))
     others: dict[str, Any] = {}
     for kind, text in (("encoder", r.encoder), ("critic", r.critic)):
         if kind in uses and text is not None:
-            latent = generator.prior.dimension
-            check_affordable(partial(build_part, kind, text, latent=latent), text)
-            with randomness.lent(device, seed=randomness.derive(r.seed, kind)):
-                network = build_part(kind, text, latent=latent)
-            others[kind] = network.to(device).to(memory_format=torch.channels_last)
+            others[kind] = build_part(kind, text, latent=generator.prior.dimension)
     if space is not None and space.learned:
         space.architecture = architecture(others["critic"])
     finer = None
