@@ -11,6 +11,7 @@ from torch import Tensor
 from ..families import Composition
 from ..interfaces import BOUNDS, Critic, ImageShape
 from .encoder import LATENT
+from .likeness import same
 from .network import COUNT, random_images
 from .partner import GAME, NAME
 from .trainable import TrainableSuite
@@ -66,6 +67,28 @@ class CriticSuite(TrainableSuite):
         for name, score in scores.items():
             assert name in SCORES, f"{name!r} is none of {', '.join(SCORES)}"
             assert score.shape == (COUNT,), f"{name} is {tuple(score.shape)}, not ({COUNT},)"
+
+    def test_features_are_of_the_pass_that_gives_scores(self) -> None:
+        """`judge` returns the scores of a call and what `features` returns, a row a sample."""
+        network = self.ready()
+        inputs = self.inputs(network)
+        latents = inputs[1] if network.pairs else None
+        labels = inputs[-1] if network.classes else None
+        scores = self.found(network, *inputs)
+        with torch.no_grad():
+            torch.manual_seed(0)
+            judged, features = network.judge(inputs[0], latents, labels)
+            torch.manual_seed(0)
+            alone = network.features(inputs[0], latents, labels)
+        for what, mine, other in (("scores", judged, scores), ("features", features, alone)):
+            assert list(mine) == list(other), (
+                f"judge returns the {what} {list(mine)}, not {list(other)}"
+            )
+            for name, value in mine.items():
+                assert len(value) == COUNT, (
+                    f"{what} {name!r} have {len(value)} rows of {COUNT} images"
+                )
+                assert same(value, other[name]), f"judge returns other {what} {name!r} than a call"
 
     def test_gradient_reaches_what_it_judges(self) -> None:
         """The scores have a finite gradient in the images and, for pairs, in the latents."""

@@ -32,6 +32,16 @@ class Tall(Right):
         return {"x": self.linear(images.flatten(1))}
 
 
+class TwoMinded(Right):
+    """Its features are others when it judges."""
+
+    def features(self, images, latents=None, labels=None):
+        return {"pixels": images.flatten(1)}
+
+    def judge(self, images, latents=None, labels=None):
+        return self(images), {"pixels": 2 * images.flatten(1)}
+
+
 class Cut(Right):
     """Its scores do not change with the images."""
 
@@ -42,5 +52,6 @@ class Cut(Right):
 WRONG = {
     "test_it_declares_what_it_judges": Undeclared,
     "test_scores_are_one_a_sample": Tall,
+    "test_features_are_of_the_pass_that_gives_scores": TwoMinded,
     "test_gradient_reaches_what_it_judges": Cut,
 }
