@@ -107,9 +107,16 @@ def _beside(run: Run, registry: Registry) -> list[str]:
         if own.name == "identity":
             continue
         try:
-            options = {o.name for o in registry.options(registry.find("extractor", own.name))}
+            provided = registry.find("extractor", own.name)
+            options = {o.name for o in registry.options(provided)}
+            sees = getattr(registry.target(provided), "sees", None)
         except GentkError:
             continue
+        if sees == "critic":
+            # There is no critic outside of the run's training.
+            continue
+        # Options of an extractor in training (its weight) are none of a judge's.
+        own = replace(own, options={k: v for k, v in own.options.items() if k in options})
         if "last" in options:
             own = replace(own, options={**own.options, "last": "1"})
         extractors.append(str(own))

@@ -29,6 +29,8 @@ class LossPart:
         loss: The loss.
         options: How it counts among the others.
         estimator: Its own, not yet started; None where the family uses none.
+        extractor: Whose features it is of; None for those of all.
+        weight: That of this extractor.
     """
 
     name: str
@@ -36,6 +38,13 @@ class LossPart:
     loss: Loss
     options: LossOptions
     estimator: Estimator | None = None
+    extractor: str | None = None
+    weight: float = 1.0
+
+    @property
+    def factor(self) -> float:
+        """What the loss is multiplied by."""
+        return self.options.factor * self.weight
 
 
 @dataclass(frozen=True, repr=False)

@@ -18,7 +18,7 @@ from ..summary import Samples
 from .base import Advance, Family, Program, samples
 from .composition import Composition, LossPart
 from .estimators import check_estimator
-from .sides import data_sides, prepare
+from .sides import data_sides, floor, prepare
 
 __all__ = ["MatchingFamily"]
 
@@ -73,9 +73,10 @@ class MatchingFamily(Family):
         sides: list[DataSide] = []
         for part in c.losses:
             assert isinstance(part.loss, MatchingLoss)
-            self.fit(r.alone(len(sides)), part.loss, c.generator, None, None)
+            self.fit(r.model_copy(update={"loss": part.text}), part.loss, c.generator, None, None)
             _check_classes(c, part)
-            sides.append(DataSide(part.loss, c.space, classes=c.generator.prior.classes))
+            classes = c.generator.prior.classes
+            sides.append(DataSide(part.loss, c.space, part.extractor, classes))
         for side in sides:
             prepare(c, side)
         discrepancies = []
@@ -92,7 +93,7 @@ class MatchingFamily(Family):
                     part.estimator,
                     drawn.first,
                     name=part.name if several else "",
-                    factor=part.options.factor,
+                    factor=part.factor / (floor(c, side) if part.options.balance == "floor" else 1),
                     extractor=side.extractor,
                     fresh=drawn.fresh,
                 )

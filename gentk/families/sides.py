@@ -17,16 +17,21 @@ from ..data.permutation import permutation
 from ..data.sampler import Sampler
 from ..engine import randomness
 from ..engine.loop import Stateful
+from ..errors import Incompatible
 from ..feature_space import FeatureSpace
+from ..interfaces import total
 from ..statistics import CHUNK, DataSide, summarise_all
 from ..summary import Samples, Summary
 from .base import Advance
 from .composition import Composition
 
-__all__ = ["Drawn", "data_sides", "prepare"]
+__all__ = ["Drawn", "data_sides", "floor", "prepare"]
 
 PREPARE = 3
 """The key of the permutation that chooses images for `MatchingLoss.prepare`."""
+
+HALVES, HALF = 4, 2500
+"""The key of the permutation that halves the data for `floor`, and the most images of a half."""
 
 HELD, KEPT = 2**30, 2**26
 """Features of all data are held in memory up to so many bytes, and cached on disk up to so many."""
@@ -59,6 +64,47 @@ def prepare(c: Composition, side: DataSide) -> None:
     ]
     features = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     loss.prepare(features if side.extractor is None else space.part(features, side.extractor))
+
+
+@torch.no_grad()
+def floor(c: Composition, side: DataSide) -> float:
+    """Return the value of a loss between two halves of the data, of at most `HALF` images each.
+
+    Raises:
+        Incompatible: It is not above 0, so that nothing can be divided by it.
+    """
+    loss, classes = side.loss, c.generator.prior.classes
+    half = min(HALF, len(c.images) // 2)
+    order = torch.from_numpy(permutation(len(c.images), HALVES)[: 2 * half].copy())
+    summaries: list[Summary] = []
+    for part in order.split(half)[:2] if half else ():
+        whole: Summary | None = None
+        for rows in part.split(CHUNK):
+            features = side.space.of_images(to_unit(c.images.batch(rows).to(c.device)))
+            if side.extractor is not None:
+                features = side.space.part(features, side.extractor)
+            own = () if "labels" not in loss.needs else (_classes(c, rows, classes),)
+            like = summaries[0] if summaries else whole
+            like = like if isinstance(like, loss.summary) else whole
+            make = loss.summarise if summaries else loss.summarise_data
+            chunk = make(features, like, *own)
+            whole = chunk if whole is None else whole + chunk
+        summaries.append(cast(Summary, whole))
+    value = float("nan")
+    if len(summaries) == 2:
+        data, model = summaries
+        value = float(total(loss(loss.reference(data), loss.statistics(model))))
+    if not value > 0:
+        raise Incompatible(
+            f"two halves of the data are {value:g} apart in {side.extractor}, which nothing can be "
+            "divided by; write balance=equal"
+        )
+    return value
+
+
+def _classes(c: Composition, rows: Tensor, classes: int) -> Tensor:
+    """Return a row with a 1 at the class of each image."""
+    return one_hot(cast(Tensor, c.images.labels)[rows], classes).float().to(c.device)
 
 
 def data_sides(c: Composition, sides: Sequence[DataSide], advance: Advance | None) -> list[Drawn]:

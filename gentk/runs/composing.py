@@ -22,12 +22,13 @@ from ..engine.device import check_device, set_threads
 from ..engine.world import join
 from ..errors import Incompatible
 from ..events import OBSERVED
+from ..families.balance import balanced, check_balance
 from ..families.base import KEYS, Advance, Family, labels_of, loss_of
 from ..families.composition import Composition, LossPart
 from ..families.learned import architecture, check_learned, family_for
 from ..families.needs import check_needs, needs_of
 from ..families.shared import SHARED, LossOptions, shared_options
-from ..interfaces import Encoder, Estimator, Generator, ImageShape, Loss
+from ..interfaces import Encoder, Generator, ImageShape, Loss
 from ..recipe import Change, Decay, Recipe, Resolved
 from ..registry import Registry
 from ..selection import Selection, distinct
@@ -96,7 +97,13 @@ def build(
     if "extractor" in uses:
         texts = tuple(map(folder.locate, r.extractor))
         space = extractor_space(
-            texts, registry, images.shape, device, notice, learned=bool(family.learned)
+            texts,
+            registry,
+            images.shape,
+            device,
+            notice,
+            learned=bool(family.learned),
+            weighed=True,
         )
         space.dtype = getattr(torch, r.dtype)
         space.codec = codec
@@ -125,6 +132,8 @@ def build(
     encoder = others.get("encoder")
     if encoder is not None and encoder.image != shape:
         finer = _finer(encoder, shape, r, family, registry, notice)
+    if "estimator" in uses:
+        losses = tuple(balanced(r, losses, registry))
     for part in losses:
         if part.loss.watch:
             own = f"{part.name}/" if len(losses) > 1 else ""
@@ -132,11 +141,6 @@ def build(
                 f"loss {part.text!r} is the same by construction, however near the data the samples "
                 f"are; watch {OBSERVED}{own}{part.loss.watch}"
             )
-    if "estimator" in uses:
-        losses = tuple(
-            replace(part, estimator=cast(Estimator, registry.build("estimator", text)[0]))
-            for part, text in zip(losses, r.estimators, strict=True)
-        )
     return Composition(
         resolved,
         registry,
@@ -193,6 +197,7 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
         if resolved.origins.get(key) == f"--{key}" and getattr(r, key) is not None:
             raise Incompatible(f"loss {main.text!r} has no use for --{key}; leave it away")
     check_learned(family, r, registry)
+    check_balance(r, losses, registry)
     _check_estimators(r)
     _check_phases(r, family, registry)
     _check_apart(r, family, main, registry)

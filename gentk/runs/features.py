@@ -9,6 +9,7 @@ import torch
 
 from ..engine import randomness
 from ..errors import Incompatible
+from ..families.shared import shared_options
 from ..feature_space import FeatureSpace, unlearned
 from ..interfaces import Extractor, ImageShape
 from ..registry import Registry
@@ -27,6 +28,7 @@ def extractor_space(
     notice: Notice = lambda message: None,
     *,
     learned: bool = False,
+    weighed: bool = False,
 ) -> FeatureSpace:
     """Build extractors and put them side by side, on `device`.
 
@@ -36,13 +38,15 @@ def extractor_space(
         image: The shape of the images to come.
         device: Where they go.
         notice: Called with sentences people should read.
+        weighed: Whether they may have the options of extractors in training, a weight.
         learned: Whether there is a critic in training, whose features an extractor may be of.
     """
     extractors: dict[str, Extractor] = {}
     for name, text in zip(distinct(texts), texts, strict=True):
         # Random weights (weights=none) are the same in every run, so that runs can be compared.
         with randomness.lent(torch.device("cpu"), seed=0):
-            extractor = registry.build("extractor", text)[0]
+            shared = shared_options("extractor") if weighed else []
+            extractor = registry.build("extractor", text, shared=shared)[0]
         extractors[name] = cast(Extractor, extractor)
         if extractors[name].sees == "critic" and not learned:
             raise Incompatible(unlearned(name))

@@ -231,7 +231,10 @@ class _Rehearsal:
         options = self.registry.options(self.registry.find("extractor", own.name))
         if any(option.name == "weights" for option in options):
             own = replace(own, options={**own.options, "weights": "none"})
-        return cast(Extractor, self.registry.build("extractor", str(own))[0])
+        return cast(
+            Extractor,
+            self.registry.build("extractor", str(own), shared=shared_options("extractor"))[0],
+        )
 
     def _is_stage(self, text: str) -> bool:
         """Say whether an extractor is a stage, which has no weights yet."""

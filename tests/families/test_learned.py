@@ -7,12 +7,14 @@ import torch
 
 import gentk
 from gentk.errors import BadOption, Incompatible, UnknownName
+from gentk.evaluation.judges import _beside
 from gentk.families.learned import architecture
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import ImageShape
 from gentk.registry import Registry
 from gentk.runs.rehearsal import rehearse
 from gentk.runs.resolving import resolve_recipe
+from gentk.runs.trained import load
 
 from .test_several import tensors
 
@@ -96,9 +98,12 @@ def test_what_cannot_be_is_refused_before_anything_trains(tmp_path, changes, err
 
 def test_features_of_a_critic_are_nothing_to_judge_by(tmp_path):
     """There is no critic outside of its run's training."""
-    done = run(out=str(tmp_path / "a"))
+    own = {"loss": "mmd,balance=equal", "extractor": ["critic", "pixels,weight=2"]}
+    done = run(out=str(tmp_path / "a"), **own)
     with pytest.raises(Incompatible, match="critic"):
         done.evaluate(extractors="critic", count=8)
+    beside = _beside(load(tmp_path / "a", registry=NAMES), NAMES)
+    assert beside == ["pixels"]
 
 
 def test_another_architecture_or_layer_is_another_fingerprint():

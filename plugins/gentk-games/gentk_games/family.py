@@ -179,12 +179,26 @@ def _contests(c: Composition, *, raised: bool) -> dict[Turn, Contest]:
             continue
         assert part.estimator is not None
         name = part.name if len(c.losses) > 1 else ""
-        factor = part.options.factor
-        discrepancies.append(Discrepancy(part.loss, part.estimator, None, name=name, factor=factor))
+        if part.options.balance == "floor":
+            raise Incompatible(
+                f"loss {part.text!r} divides by a value of the data's features, and those of a critic "
+                "move; write balance=equal"
+            )
+        discrepancies.append(
+            Discrepancy(
+                part.loss,
+                part.estimator,
+                None,
+                name=name,
+                factor=part.factor,
+                extractor=part.extractor,
+            )
+        )
     contests: dict[Turn, Contest] = {"generator": Contest(c.space, discrepancies)}
     if raised:
         _check_raised(c)
-        contests["critic"] = Contest(c.space, discrepancies, raised=True)
+        moving = [one for one in discrepancies if set(one.names(c.space)) & set(c.space.learned)]
+        contests["critic"] = Contest(c.space, moving, raised=True)
     return contests
 
 
