@@ -10,12 +10,17 @@ import inspect
 import json
 import os
 import re
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+
+sys.path.insert(0, str(Path(__file__).parent))
+import quotes
+from formulas import is_formula, tex
 
 FOLDER = Path(__file__).parent / "reference"
 HEAD = "<!-- Written by docs/reference.py: type `make docs-reference`, do not edit. -->\n\n"
@@ -35,6 +40,7 @@ def main() -> None:
     for name, text in texts.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
         print(f"wrote {FOLDER / name}")
+    quotes.main()
 
 
 def pages() -> dict[str, str]:
@@ -213,7 +219,12 @@ def _paragraphs(blocks: Iterable[str]) -> str:
     for block in blocks:
         for formula, lines in _runs(block.splitlines()):
             text = "\n".join(lines)
-            paragraphs.append(f"```text\n{textwrap.dedent(text)}\n```" if formula else _prose(text))
+            if formula and is_formula(lines):
+                paragraphs.append(f"$$\n{tex(lines)}\n$$")
+            else:
+                paragraphs.append(
+                    f"```text\n{textwrap.dedent(text)}\n```" if formula else _prose(text)
+                )
     return "".join(f"{part}\n\n" for part in paragraphs)
 
 

@@ -176,13 +176,13 @@ def test_sweeps_that_are_shown_have_no_refusals(gentk):
 
 
 def test_the_features_of_the_gfmn_recipe_are_as_many_as_it_says():
-    """Timm's ResNet18 has fewer than the published one; the recipe and README say how many."""
+    """Timm's ResNet18 has fewer than the published one; the recipe and a page say how many."""
     recipe = (ROOT / "gentk/recipes/gfmn-cifar10.toml").read_text(encoding="utf-8")
     texts = tuple(f"{text},weights=none" for text in tomllib.loads(recipe)["extractor"])
     space = extractor_space(texts, Registry(), ImageShape(3, 32, 32), torch.device("cpu"))
     count = sum(v.numel() for v in space(torch.zeros(1, 3, 32, 32), "unit").values())
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"{count:,}" in recipe and f"{count:,}" in readme and "timm:vgg19_bn" in readme
+    page = (ROOT / "docs" / "composing.md").read_text(encoding="utf-8")
+    assert f"{count:,}" in recipe and f"{count:,}" in page and "timm:vgg19_bn" in page
 
 
 def test_the_old_name_works_and_says_so(gentk):

@@ -1,0 +1,158 @@
+"""README and tutorials: their commands are run as they stand, offline, with tiny budgets."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from gentk.cli.group import cli
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+TINY = {"--steps": "2", "--minutes": "0.02", "-n": "8", "--batch": "20", "--seeds": "1"}
+"""What stands in the place of a budget."""
+PIXELS = ("--extractor", "pixels", "--data", "digits,size=32,limit=60", "--generator", "mlp")
+TOOLS = ("pip", "make", "export")
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """The code blocks of a page: (language, text)."""
+    return BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+
+
+def commands(page: str) -> list[tuple[str, str]]:
+    """The command lines of a page, each with what is said of it."""
+    lines = [line for form, text in blocks(page) if form == "sh" for line in text.splitlines()]
+    parts = [line.partition(" #") for line in lines if line.strip()]
+    return [(command.strip(), comment.strip()) for command, _, comment in parts]
+
+
+def tiny(words: list[str], run: str) -> list[str]:
+    """A command with a tiny budget; RUN is a run that is there."""
+    words = [run if word == "RUN" else word for word in words]
+    for place, word in enumerate(words[:-1]):
+        if word in TINY and not (word == "--batch" and int(words[place + 1]) > 100):
+            words[place + 1] = TINY[word]
+    if words[1:2] and words[1].endswith(".toml"):
+        return [*words, "--print"]  # What it runs is run by the tests of sweeps.
+    if words[0] in ("run", "sweep") and "--dry-run" not in words:
+        words += [] if {"--steps", "--minutes"} & set(words) else ["--steps", "2"]
+    if words[0] == "run" and "--data" not in words and len(words) < 5:
+        words += PIXELS
+    if words[0] in ("sweep", "evaluate"):
+        words += [] if "--extractor" in words else ["--extractor", "pixels"]
+        words += [] if "-n" in words else ["-n", "8"]
+    return words
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, own_cache, one_thread) -> Path:
+    """A folder with photos, and the checkout's examples."""
+    (tmp_path / "photos").mkdir()
+    draw = np.random.default_rng(0)
+    for number in range(24):
+        pixels = draw.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{number}.png")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENTK_OFFLINE", "1")
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "run"),
+    [
+        ("README.md", "runs/photos"),
+        ("docs/own-photos.md", "runs/first"),
+        ("docs/conditional.md", "runs/classes"),
+        ("docs/evaluation.md", ""),
+    ],
+)
+def test_a_page_works_from_top_to_bottom(place, page, run):
+    """Every command that does not say what it needs succeeds, in the order of the page."""
+    ran = 0
+    for command, comment in commands(page):
+        if command.startswith(TOOLS) or "needs" in comment:
+            continue
+        first, *words = shlex.split(command)
+        assert first == "gentk", command
+        done = CliRunner().invoke(cli, tiny(words, run), prog_name="gentk")
+        assert done.exit_code == 0, f"{command}\n{shlex.join(tiny(words, run))}\n{done.output}"
+        assert "refused" not in done.output, f"{command}\n{done.output}"
+        ran += 1
+    assert ran >= 1
+    for form, text in blocks(page):
+        if form == "python" and page != "README.md":
+            exec(compile(text, page, "exec"), {})
+
+
+def test_what_readme_does_not_run_says_what_it_needs():
+    """And names parts that exist: as a dry run it succeeds, without data or weights."""
+    needing = [c for c, comment in commands("README.md") if "needs" in comment]
+    assert needing
+    for command in needing:
+        words = [*shlex.split(command)[1:], "--dry-run"]
+        done = CliRunner().invoke(cli, words, prog_name="gentk")
+        assert done.exit_code == 0, f"{command}\n{done.output}"
+
+
+def expectations() -> list[str]:
+    """The commands in the last column of the table of expectations."""
+    text = (ROOT / "docs/expectations.md").read_text(encoding="utf-8")
+    return [row.split(" | ")[-1].strip(" |`") for row in text.splitlines() if "`gentk " in row]
+
+
+@pytest.mark.parametrize("command", expectations())
+def test_what_is_expected_of_other_tools_is_shown(place, command):
+    """Each command succeeds; those on a run are those of README, which are run there."""
+    if " RUN" in command:
+        known = [" ".join(c.split()[:2]) for c, _ in commands("README.md")]
+        assert " ".join(command.split()[:2]) in known
+        return
+    done = CliRunner().invoke(cli, shlex.split(command)[1:], prog_name="gentk")
+    assert done.exit_code == 0, done.output
+
+
+def test_what_is_quoted_is_what_the_rows_say():
+    """README and pages hold what docs/quotes.py would write into them."""
+    spec = importlib.util.spec_from_file_location("quotes", ROOT / "docs" / "quotes.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    texts = module.texts()
+
+    assert {path.name for path in texts} >= {"README.md", "choosing.md", "citing.md"}
+    wrong = [path.name for path, text in texts.items() if text != path.read_text(encoding="utf-8")]
+    assert not wrong, f"{wrong} quote what the rows do not say; type: make docs-reference"
+
+
+def test_a_quotation_that_was_changed_by_hand_shows():
+    """One digit is enough."""
+    spec = importlib.util.spec_from_file_location("quotes", ROOT / "docs" / "quotes.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    page = ROOT / "docs" / "choosing.md"
+    text = page.read_text(encoding="utf-8")
+    changed = re.sub(r"\*\* \((\d)", lambda m: f"** ({(int(m[1]) + 1) % 10}", text, count=1)
+
+    assert changed != text
+    assert module.quoted(changed, page.parent) == text
+
+
+def test_methods_are_recipes_that_exist():
+    """Whatever README's table of methods calls a recipe is one."""
+    from gentk.library import Library
+    from gentk.registry import Registry
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.split("<!-- quote methods -->")[1].split("<!-- end -->")[0]
+    named = set(re.findall(r"\| `([\w-]+)` \|", table))
+    assert len(named) >= 6
+    assert named <= {row.name for row in Library(Registry().modules).rows()}
