@@ -58,7 +58,7 @@ def place(tmp_path, monkeypatch, own_cache, one_thread) -> Path:
     (tmp_path / "photos").mkdir()
     draw = np.random.default_rng(0)
     for number in range(24):
-        pixels = draw.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+        pixels = draw.integers(0, 255, (32, 32, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "photos" / f"{number}.png")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
