@@ -26,6 +26,7 @@ exclude_patterns = ["Thumbs.db", ".DS_Store"]
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
 autodoc_class_signature = "mixed"
 napoleon_use_ivar = True
 

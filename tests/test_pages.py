@@ -29,7 +29,8 @@ def blocks(page: str) -> list[tuple[str, str]]:
 
 def commands(page: str) -> list[tuple[str, str]]:
     """The command lines of a page, each with what is said of it."""
-    lines = [line for form, text in blocks(page) if form == "sh" for line in text.splitlines()]
+    shown = [text.replace("\\\n", " ") for form, text in blocks(page) if form == "sh"]
+    lines = [line for text in shown for line in text.splitlines()]
     parts = [line.partition(" #") for line in lines if line.strip()]
     return [(command.strip(), comment.strip()) for command, _, comment in parts]
 
