@@ -62,12 +62,12 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "gentk-games": {
         "loss": ("hinge", "logistic", "wasserstein", "latent-regressor"),
-        "penalty": ("gradient", "activations", "autoencoder"),
+        "penalty": ("gradient", "activations", "autoencoder", "weight-gradient"),
         "family": ("adversarial",),
     },
     "gentk-gans": {
         "generator": ("sngan-cnn", "sngan-resnet"),
-        "critic": ("sngan-cnn", "sngan-resnet", "mmdgan-autoencoder", "mmdgan-dcgan"),
+        "critic": ("sngan-cnn", "sngan-resnet", "mmdgan-autoencoder", "mmdgan-dcgan", "molm"),
     },
     "gentk-bigan": {
         "critic": ("bigan", "ali"),

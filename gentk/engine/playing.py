@@ -99,6 +99,7 @@ class Players:
             noise,
             share=len(part.latents) / part.batch,
             pairs=self.critic.pairs,
+            weights=[p for p in self.critic.parameters() if turn == "critic" and p.requires_grad],
         )
 
     def again(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from torch import Tensor
@@ -126,6 +126,8 @@ class Play:
         share: The part of the batch that this play is, 1 without chunks.
         witness: Calls the witness function of the matching losses that the turn plays for, as the critic
             is called; refused with `Incompatible` where there are none.
+        weights: The critic's weights that the turn trains, for penalties on gradients in them; none in
+            the generator's turn.
         pairs: Whether the critic looks at latents: in the generator's turn the data's scores then have a
             gradient, the encoder's.
     """
@@ -140,12 +142,14 @@ class Play:
         share: float = 1.0,
         pairs: bool = False,
         witness: Callable[..., Tensor] | None = None,
+        weights: Sequence[Tensor] = (),
     ) -> None:
         self.data = data
         self.model = model
         self.critic: Callable[..., Scores] = critic
         self.noise: Noise = noise
         self.witness: Callable[..., Tensor] = witness or _unwitnessed
+        self.weights = tuple(weights)
         self.share = share
         self.pairs = pairs
 

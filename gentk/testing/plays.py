@@ -90,7 +90,13 @@ class Toy:
 
         share = (self.rows[1] - self.rows[0]) / COUNT
         return Play(
-            sides["data"], sides["model"], self.critic, noise, share=share, pairs=self.pairs
+            sides["data"],
+            sides["model"],
+            self.critic,
+            noise,
+            share=share,
+            pairs=self.pairs,
+            weights=list(self.weights.values()),
         )
 
     @cached_property

@@ -11,7 +11,7 @@ from gentk.registry import Registry
 from gentk.runs.rehearsal import rehearse
 from gentk.runs.resolving import resolve_recipe
 
-PUBLISHED = ("mmd-gan", "repulsive-mmd-gan")
+PUBLISHED = ("mmd-gan", "mmd-rq-gan", "molm", "repulsive-mmd-gan")
 SMALL = tuple(f"{name}-cpu" for name in PUBLISHED)
 
 pytestmark = pytest.mark.usefixtures("one_thread", "own_cache")

@@ -43,6 +43,12 @@ def gentk_components() -> list[gentk.Component]:
         ),
         gentk.Component(
             kind="penalty",
+            name="weight-gradient",
+            target="gentk_games.weight_gradient:WeightGradientPenalty",
+            summary="the size of the scores' gradient in the critic's weights (learned moments)",
+        ),
+        gentk.Component(
+            kind="penalty",
             name="autoencoder",
             target="gentk_games.activations:AutoencoderPenalty",
             summary="how well an auto-encoding critic makes images again (MMD GAN)",

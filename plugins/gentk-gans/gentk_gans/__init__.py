@@ -47,4 +47,10 @@ def gentk_components() -> list[gentk.Component]:
             target="gentk_gans.mmdgan:StridedCritic",
             summary="four strided convolutions and a code, no norms (MMD GANs of rq*); 16 to 64 px",
         ),
+        gentk.Component(
+            kind="critic",
+            name="molm",
+            target="gentk_gans.molm:MomentNetwork",
+            summary="a network whose gradient in its weights is matched (learned moments); 16 to 64 px",
+        ),
     ]
