@@ -106,7 +106,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     'momnts'; did you mean 'moments'? type: gentk list loss`.
     """
     # Two letters that have changed places are half alike, and all there is of a name such as fd.
-    close = get_close_matches(name, list(known), n=3, cutoff=0.6 if len(name) > 2 else 0.5)
+    # Capitals are no difference: CIFAR10 is cifar10.
+    lowered, name = {each.lower(): each for each in known}, name.lower()
+    close = get_close_matches(name, list(lowered), n=3, cutoff=0.6 if len(name) > 2 else 0.5)
     alike = {each: SequenceMatcher(a=each, b=name).ratio() for each in close}
-    near = [repr(each) for each in close if alike[each] > max(alike.values()) - TIE]
+    near = [repr(lowered[each]) for each in close if alike[each] > max(alike.values()) - TIE]
     return f"did you mean {' or '.join(near)}? " if near else ""

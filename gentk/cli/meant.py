@@ -25,6 +25,8 @@ OPTION = {
     **dict.fromkeys(("epochs", "iterations", "iters", "max-steps", "num-steps"), "--steps"),
     **dict.fromkeys(("dataset", "data-dir", "data-path", "train-dir"), "--data"),
     **dict.fromkeys(("output", "output-dir", "outdir", "save-dir", "logdir", "name"), "--out"),
+    # A run goes on in its folder.
+    **dict.fromkeys(("resume", "resume-from", "checkpoint", "ckpt"), "--out"),
     **dict.fromkeys(("workers", "num-workers", "num-threads", "jobs"), "--threads"),
     **dict.fromkeys(("bs", "batch-size"), "--batch"),
     **dict.fromkeys(("model", "network", "architecture", "arch"), "--generator"),

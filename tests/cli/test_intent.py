@@ -87,6 +87,17 @@ SLIPS = {
     ),
     "a form of samples": (("sample", "x", "--as", "png"), "'folder'"),
     "a data set with a dash": (("run", "--data", "cifar-10"), "'cifar10'"),
+    "a data set in capitals": (("run", "--data", "CIFAR10"), "'cifar10'"),
+    "a run to resume": (("run", "--resume", "runs/x"), "'--out'"),
+    "thousands": (("run", "--steps", "10k"), "--steps 1000"),
+    "a power of ten": (("run", "--steps", "1e3"), "--steps 1000"),
+    "a kernel by its other name": (("run", "--loss", "mmd,kernel=rbf"), "kernel=gaussian"),
+    "a metric as a loss": (("run", "--loss", "fid", "--dry-run"), "'fd'"),
+    "half precision": (("run", "--dtype", "fp16"), "--dtype float32"),
+    "an average beyond one": (("run", "--ema", "1.5"), "--ema 0.999"),
+    "seeds as a factor": (("sweep", "--over", "seed=0", "--over", "seed=1"), "--seeds 3"),
+    "a network of others": (("run", "--generator", "unet", "--dry-run"), "'resnet'"),
+    "chance as a seed": (("run", "--seed", "random"), "--seed 0"),
     "a name in capitals": (("run", "--optimizer", "Adam", "--dry-run"), "'adam'"),
 }
 """Slips that nobody's list names, and what the answer must hold."""
