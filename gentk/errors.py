@@ -21,6 +21,7 @@ __all__ = [
     "Incompatible",
     "NoSplit",
     "NonFinite",
+    "PeerLost",
     "RunError",
     "UnknownName",
     "UsageError",
@@ -93,6 +94,10 @@ class Busy(RunError):
 
 class CheckpointError(RunError):
     """A checkpoint that is missing, damaged or of another run."""
+
+
+class PeerLost(RunError):
+    """Another of the processes that train a run has ended, or does not answer."""
 
 
 class NonFinite(RunError):

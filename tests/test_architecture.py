@@ -18,7 +18,7 @@ CORE = ROOT / "gentk"
 # Layer -> modules (or packages) of the core. A module may import its own layer and those in ALLOWED.
 LAYERS: dict[str, set[str]] = {
     "contract": {"errors", "printable", "seed", "spec", "version"},
-    "files": {"files", "interrupts", "journal", "toml"},
+    "files": {"files", "interrupts", "journal", "launch", "toml"},
     "names": {
         "installed",
         "plugins",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..launch import threads
 from .flags import HELP
 from .sections import Command
 
@@ -30,6 +31,8 @@ VARIABLES = (
     "HF_HOME",
     "HF_HUB_OFFLINE",
     "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "WORLD_SIZE",
 )
 SLOW = 0.5
 """Seconds that loading a plugin may take before it is named."""
@@ -197,7 +200,9 @@ def _devices(broken: list[Broken]) -> dict[str, Any] | None:
         mend = "pip install --force-reinstall torch"
         broken.append(Broken("torch", "torch", "import", reason_of(error), mend))
         return None
-    return dict(describe_devices())
+    chosen = threads()
+    waiting = f", waiting {chosen.waiting}" if chosen.waiting else ""
+    return {**describe_devices(), "threads": f"{chosen.count or 'as torch'}{waiting}: {chosen.why}"}
 
 
 def _cache() -> dict[str, Any]:

@@ -11,13 +11,15 @@ import traceback
 import warnings
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import click
 
 from .. import __version__
-from ..errors import FileWarning, GentkError, did_you_mean
+from ..errors import FileWarning, GentkError, UsageError, did_you_mean
 from ..interrupts import catching, stopped_by
+from ..launch import launched, settle
 from ..printable import printable
 from .meant import COMMAND, option_meant
 
@@ -37,6 +39,9 @@ COMMANDS = (
     "completion",
 )
 """The commands, each the attribute `command` of the module of its name."""
+
+TOGETHER = ("run", "doctor")
+"""The commands that several processes carry out together."""
 
 RENAMED = {"grid": "sweep"}
 """Names that commands had, which still work, and the names they have."""
@@ -101,8 +106,13 @@ class Commands(click.Group):
         failures = Failures()
         extra |= {"standalone_mode": False, "obj": failures}
         _tell_notes()
+        settle()
         with catching():
             try:
+                _refuse_crowd(sys.argv[1:])
+                if launched().rank:
+                    # What all processes have to say is said by the first of them.
+                    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - to the end
                 code = super().main(*args, **extra)
                 sys.stdout.flush()
             except (Exception, KeyboardInterrupt) as error:
@@ -110,6 +120,25 @@ class Commands(click.Group):
             _close(sys.stdout)
             _close(sys.stderr)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse_crowd(words: list[str]) -> None:
+    """Refuse commands that would be given once and done N times."""
+    commands = [word for word in words if not word.startswith("-")]
+    if launched().size > 1 and commands and commands[0] not in TOGETHER:
+        raise UsageError(
+            f"{launched().size} processes were started, and gentk {commands[0]} is one process's work; "
+            f"type: gentk {commands[0]}"
+        )
+
+
+def _speaks() -> bool:
+    """Whether this process tells of its error: the first one of several that fails does."""
+    if launched().size == 1 or "gentk.engine.processes" not in sys.modules:
+        return launched().rank == 0
+    from ..engine.processes import speaks
+
+    return speaks()
 
 
 def _tell_notes() -> None:
@@ -153,6 +182,8 @@ class Failures:
         if self.debug:
             traceback.print_exception(error)
         number = stopped_by(error)
+        if not _speaks():
+            return 128 + number if number else getattr(error, "exit_code", 1)
         if number is not None or isinstance(error, click.Abort):
             by = (
                 "" if number in (None, signal.SIGINT) else f" by {signal.Signals(number or 0).name}"
@@ -179,7 +210,10 @@ class Failures:
         else:
             reason = f"{type(error).__name__}: {error}"
             text, code = f"{reason} (this is a bug); type the same command with --debug", 1
-        click.echo(f"Error: {printable(' '.join(text.split()))}", err=True)
+        text = printable(" ".join(text.split()))
+        if launched().rank:
+            text = f"process {launched().rank}: {text}"
+        click.echo(f"Error: {text}", file=sys.__stderr__ if launched().rank else sys.stderr)
         return code
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..launch import launched
 from ..printable import printable
 from .completion import complete_recipes
 from .flags import HELP, key_options
@@ -111,7 +112,7 @@ def _finished(resolved: Resolved, result: Mapping[str, Any]) -> str:
 
 def _settle(folder: RunFolder, device: str, every: int | None, quiet: bool) -> None:
     """Judge the end of a run that was finished before anybody asked for figures."""
-    if every is not None:
+    if every is not None and launched().rank == 0:
         from ..evaluation.observer import Evaluator
 
         Evaluator(every=every, quiet=quiet).settle(folder.path, device)

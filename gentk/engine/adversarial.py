@@ -13,7 +13,7 @@ twice (`gentk.engine.totals`), the second time under the same random states and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,6 +30,7 @@ from .contest import Contest, summarises
 from .penalty import penalise
 from .playing import Part, Players, Turn
 from .randomness import Draws
+from .ranks import Chunk, Ranks
 from .replay import Replay
 from .totals import Slopes
 from .world import World
@@ -65,7 +66,7 @@ class Adversarial:
         batch: Samples a side and step.
         chunk: The largest number of samples a side and graph; None for the whole batch.
         dtype: What the networks compute in.
-        world: Where latents are drawn.
+        world: The processes that share the chunks.
         penalties: What the steps of a turn minimise besides, by the name it is shown under.
         contests: What the steps of a turn match, or drive apart.
         apart: Whether the game is the critic's alone: the generator does not play it.
@@ -99,10 +100,10 @@ class Adversarial:
         self.loss = loss
         self.minibatches = minibatches
         self.encoder = encoder
-        self.sizes = chunk_sizes(batch, chunk or batch)
         self.dtype = dtype
         self.world = world or World()
         self.device = self.world.device
+        self.ranks = Ranks(self.world, chunk_sizes(batch, chunk or batch), self._through)
         self.penalties = dict(penalties or {})
         self.contests = dict(contests or {})
         self.apart = apart
@@ -138,37 +139,58 @@ class Adversarial:
         graphs = {side for penalty in penalties.values() for side in penalty.graphs}
         players, contest, parts = self._players(), self.contests.get(turn), list(self._parts())
         shown: dict[str, Tensor] = {}
+        compared: dict[str, Tensor] = {}
         totals = None
-        if contest is not None and len(parts) > 1:
-            plays = (players.play(turn, part, graphs) for part in parts)
-            totals = self._totals(contest, turn, plays, head, shown)
-        for part in parts:
+        if contest is not None and self.ranks.count > 1:
+            plays = ((chunk, players.play(turn, part, graphs)) for chunk, part in parts)
+            totals = self._totals(contest, turn, plays, head, compared)
+        for place, (chunk, part) in enumerate(parts):
             if totals is not None:
-                totals.moments[part.index].restore(self.networks)
-            play = players.play(turn, part, graphs)
-            summaries: list[Summary] = []
-            if contest is not None:
-                whole = None if totals is None else totals.slopes.totals
-                summaries = contest.summarise(play, self.critic, whole, constant=turn == "critic")
-                if totals is None:
-                    play.witness = partial(
-                        self._witness, contest, summaries, players, turn, part.index
+                totals.moments[place].restore(self.networks)
+            with self.ranks.passing(chunk) if totals is None else nullcontext():
+                play = players.play(turn, part, graphs)
+                summaries: list[Summary] = []
+                if contest is not None:
+                    whole = None if totals is None else totals.slopes.totals
+                    summaries = contest.summarise(
+                        play, self.critic, whole, constant=turn == "critic"
                     )
-            roots, logged = self._means(turn, play, game, head)
-            slopes: list[Tensor | None] = [None] * len(roots)
-            if contest is not None:
-                if totals is None:
-                    value, compared = contest.compare(summaries, head)
-                    _add(shown, compared)
-                    roots, slopes = [*roots, value], [*slopes, None]
-                else:
-                    own = totals.slopes.shares(summaries, part.rows.start, part.rows.stop)
-                    roots, slopes = [*roots, *own[0]], [*slopes, *own[1]]
-            torch.autograd.backward(roots, slopes, inputs=self._accumulating(turn))
-            _add(shown, logged | _scores_of(play), play.share)
+                    if totals is None:
+                        play.witness = partial(
+                            self._witness, contest, summaries, players, turn, part.index
+                        )
+                roots, logged = self._means(turn, play, game, head)
+                slopes: list[Tensor | None] = [None] * len(roots)
+                if contest is not None:
+                    if totals is None:
+                        value, compared = contest.compare(summaries, head)
+                        roots, slopes = [*roots, value], [*slopes, None]
+                    else:
+                        own = totals.slopes.shares(summaries, part.rows.start, part.rows.stop)
+                        roots, slopes = [*roots, *own[0]], [*slopes, *own[1]]
+                torch.autograd.backward(roots, slopes, inputs=self._accumulating(turn))
+                _add(shown, logged | _scores_of(play), play.share)
         if totals is not None:
             totals.moments[-1].restore(self.networks)
-        return shown
+        summed = self.ranks.sum(self._learners(turn), shown)
+        _add(summed, compared)
+        return summed
+
+    def _through(self) -> dict[str, nn.Module | None]:
+        """Return all that samples go through."""
+        own = {} if self.loss is None else self.loss.networks()
+        return {
+            "generator": self.generator,
+            "critic": self.critic,
+            "encoder": self.encoder,
+            **{f"loss-{phase}": network for phase, network in own.items()},
+        }
+
+    def _learners(self, turn: Turn) -> list[nn.Module]:
+        """Return what a turn's gradient is of."""
+        own = None if self.loss is None else self.loss.networks().get(turn)
+        players = [self.critic] if turn == "critic" else [self.generator, self.encoder]
+        return [module for module in (*players, own) if module is not None]
 
     def _means(
         self, turn: Turn, play: Play, game: Rules | None, head: str
@@ -226,21 +248,21 @@ class Adversarial:
         self,
         contest: Contest,
         turn: Turn,
-        plays: Iterable[Play],
+        plays: Iterable[tuple[Chunk, Play]],
         head: str,
         shown: dict[str, Tensor],
     ) -> _Totals:
         """Go through the chunks without a graph, and take the gradient of a contest in their totals."""
         moments: list[Replay] = [Replay.capture(self.networks, self.device)]
-        whole: list[Summary] | None = None
-        for play in plays:
+        totals, first = self.ranks.totals(turn), None
+        for chunk, play in plays:
             # A critic that summarises by gradients of its weights needs gradients for it.
-            with torch.set_grad_enabled(summarises(self.critic)):
-                own = contest.summarise(play, self.critic, whole, constant=True)
-            own = [one.detach() for one in own]
-            whole = own if whole is None else [a + b for a, b in zip(whole, own, strict=True)]
+            with self.ranks.passing(chunk), torch.set_grad_enabled(summarises(self.critic)):
+                own = contest.summarise(play, self.critic, first, constant=True)
+            totals.take(chunk, own)
+            first = first or [one.detach() for one in own]
             moments.append(Replay.capture(self.networks, self.device))
-        assert whole is not None
+        whole = totals.whole()
         # In the generator's turn the data are constants, but for an encoder's pairs.
         data = turn == "critic" or self.critic.pairs
         slopes = Slopes(whole, [data, True] * len(contest.discrepancies))
@@ -285,18 +307,16 @@ class Adversarial:
             dtype=self.dtype,
         )
 
-    def _parts(self) -> Iterator[Part]:
-        """Draw a batch and yield its chunks."""
+    def _parts(self) -> Iterator[tuple[Chunk, Part]]:
+        """Draw a batch and yield the chunks of this process."""
         self.draws.advance()
         x, labels = self.minibatches.labelled()
         with self.draws.of("latents"):
             latents = self.generator.prior.draw(len(x), self.device)
-        start = 0
-        for index, size in enumerate(self.sizes):
-            rows = slice(start, start + size)
+        for chunk in self.ranks.chunks:
+            rows = chunk.rows
             y = None if labels is None else labels[rows]
-            yield Part(x[rows], y, latents[rows], rows, len(x), index)
-            start += size
+            yield chunk, Part(x[rows], y, latents[rows], rows, len(x), chunk.index)
 
     @contextmanager
     def _constant(self, phase: Turn) -> Iterator[None]:

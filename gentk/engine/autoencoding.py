@@ -2,12 +2,14 @@
 
     x ~ data -> h = E(x) -> G(h) -> loss(x, G(h)), and backward.
 
-Reconstruction losses are means over samples, so a chunked batch is plain gradient accumulation.
+Reconstruction losses are means over samples, so a chunked batch is plain gradient accumulation, and the
+gradients of several processes add up to the batch's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -16,7 +18,11 @@ from ..data.minibatches import Minibatches
 from ..feature_space import autocast
 from ..interfaces import Encoder, Generator, ReconstructionLoss, total
 from ..ranges import to_range
+from .chunks import chunk_sizes
 from .penalty import penalise
+from .randomness import Draws
+from .ranks import Chunk, Ranks
+from .world import World
 
 __all__ = ["Autoencoding"]
 
@@ -32,6 +38,11 @@ class Autoencoding:
         minibatches: Draws x.
         chunk: Samples per graph; None for the whole batch.
         dtype: What the networks compute in.
+        world: The processes that share the chunks.
+        seed: Of what is random in the passes of chunks.
+
+    Attributes:
+        draws: The random states of chunks, which a checkpoint keeps.
     """
 
     def __init__(
@@ -43,13 +54,22 @@ class Autoencoding:
         *,
         chunk: int | None = None,
         dtype: torch.dtype = torch.float32,
+        world: World | None = None,
+        seed: int = 0,
     ) -> None:
         self.encoder = encoder
         self.generator = generator
         self.losses = losses
         self.minibatches = minibatches
-        self.chunk = chunk
+        self.batch = minibatches.sampler.batch
         self.dtype = dtype
+        self.sizes = chunk_sizes(self.batch, chunk or self.batch)
+        self.ranks = Ranks(
+            world or World(),
+            self.sizes,
+            lambda: {"encoder": encoder, "generator": generator},
+        )
+        self.draws = Draws(seed, self.ranks.world.device)
 
     def __call__(self) -> dict[str, Tensor]:
         """Add the step's gradient to both networks' parameters and return what to log.
@@ -58,17 +78,25 @@ class Autoencoding:
             `loss` and `loss/TERM`, with several losses `loss/NAME` and `loss/NAME/TERM`: means over the
             batch, times the factors; detached scalars on the device.
         """
-        batch = next(self.minibatches)
+        self.draws.advance()
+        indices = next(self.minibatches.sampler)
         shown: dict[str, Tensor] = {}
-        for part in batch.split(self.chunk or len(batch)):
-            share = len(part) / len(batch)
-            terms = self._terms(part)
+        for chunk in self.ranks.chunks:
+            part = self.minibatches.at(indices[chunk.rows])
+            share = len(part) / self.batch
+            with self.ranks.passing(chunk), self._random(chunk):
+                terms = self._terms(part)
             objective = total(terms) * share
             objective.backward()
             rows = {"loss": objective / share, **self._sums(terms), **terms}
             for name, term in rows.items():
                 shown[name] = shown.get(name, 0) + term.detach() * share
+        shown = self.ranks.sum([self.encoder, self.generator], shown)
         return shown | penalise(encoder=self.encoder, generator=self.generator)
+
+    def _random(self, chunk: Chunk) -> AbstractContextManager[None]:
+        """Return a context with the random state of a chunk; a whole batch has the run's own."""
+        return nullcontext() if len(self.sizes) == 1 else self.draws.of("chunk", chunk.index)
 
     def _terms(self, part: Tensor) -> dict[str, Tensor]:
         """Return the terms of all losses, by the names they are logged by."""

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from ..budget import Budget
 from ..checkpoint import Checkpoints
-from ..errors import CheckpointError, NonFinite
+from ..errors import CheckpointError, NonFinite, PeerLost
 from ..events import Checkpointed, Event, Noticed, Progress, Sampled, Stepped
 from ..interfaces import Observer
-from ..interrupts import Stopped, finishing, keeping
+from ..interrupts import Request, Stopped, finishing, keeping
 from . import randomness
 from .averaging import WeightAverage
 from .finite import Look, finite
@@ -124,11 +124,25 @@ class Loop:
         self._pending: list[_Step] = []
 
     def run(self) -> Progress:
-        """Train until the budget is used up; raise `Stopped` after a signal and its checkpoint."""
+        """Train until the budget is used up.
+
+        Raises:
+            Stopped: After a signal, to any of the processes, and its checkpoint.
+            PeerLost: Another process has ended.
+        """
+        try:
+            return self._run()
+        except PeerLost as error:
+            kept = _kept(self.checkpoints.steps())
+            raise PeerLost(
+                f"{error}; {kept}: type the same command to go on, with any number of processes"
+            ) from error
+
+    def _run(self) -> Progress:
         saved_at = time.perf_counter()
         grids = self._grids_done()
         with finishing() as asked:
-            while self.progress.fraction < 1 and asked.number is None:
+            while self._goes_on(asked):
                 self._turn()
                 if self.progress.steps % self.log_every == 0:
                     self._flush()
@@ -144,6 +158,16 @@ class Loop:
         if asked.number is not None:
             raise Stopped(asked.number)
         return self.progress
+
+    def _goes_on(self, asked: Request) -> bool:
+        """Whether another turn is taken: rank 0 has the clock, a signal to any process counts."""
+        if self.world.size > 1:
+            words = self.world.count([float(asked.number or 0), self.progress.seconds])
+            seconds = words[0][1]
+            fraction = self.budget.fraction(self.progress.steps, seconds)
+            self.progress = replace(self.progress, seconds=seconds, fraction=fraction)
+            asked.number = next((int(number) for number, _ in words if number), None)
+        return self.progress.fraction < 1 and asked.number is None
 
     def _turn(self) -> None:
         """Take one turn: `repeat` steps of every phase."""
@@ -195,8 +219,13 @@ class Loop:
                     raise NonFinite(_diverged(fault, step.number, self.checkpoints.steps()))
 
     def save(self) -> None:
-        """Write a checkpoint; what was logged is read first, so that no broken state is ever kept."""
+        """Write a checkpoint; what was logged is read first, so that no broken state is ever kept.
+
+        All processes have the same state, which the first one writes.
+        """
         self._flush()
+        if not self.world.leads:
+            return
         with keeping():
             path = self.checkpoints.save(self.progress.steps, self.state_dict())
         self.tell(Checkpointed(self.progress, path))
@@ -289,7 +318,7 @@ class Loop:
         return int(min(self.progress.fraction, 1.0) / self.sample_every + 1e-9)
 
     def _sample(self) -> None:
-        if self.draw is not None:
+        if self.draw is not None and self.world.leads:
             with randomness.lent(self.device):
                 images = self.draw()
             self.tell(Sampled(self.progress, images))
@@ -307,9 +336,12 @@ def _lay_out(optimizer: torch.optim.Optimizer) -> None:
                 state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
+def _kept(steps: list[int]) -> str:
+    return f"the checkpoint of step {steps[-1]} is kept" if steps else "no checkpoint was written"
+
+
 def _diverged(what: str, step: int, steps: list[int]) -> str:
-    kept = f"the checkpoint of step {steps[-1]} is kept" if steps else "no checkpoint was written"
     return (
-        f"{what} at step {step}; {kept}: "
+        f"{what} at step {step}; {_kept(steps)}: "
         "type the command again with a smaller learning rate, such as --optimizer adam,lr=1e-4"
     )

@@ -3,12 +3,15 @@
 One graph:   z -> x = G(z) -> phi(x) -> Summary -> statistics -> estimator -> loss, and backward; with
 several losses, each goes from phi(x) on by itself (`Discrepancy`), and their sum goes backward.
 
-Virtual batch (`chunk` < `batch`), with the memory of one chunk: the first pass adds up the chunks'
-summaries without a graph; the losses are differentiated with respect to totals; the second pass goes
-through each chunk again, exactly alike (same latents, same random state, same buffers), and backward
-through its summaries with their share of that gradient. Since summaries are additive, this is the
-gradient of one graph over the same chunks. The second pass ends with the buffers and the random state
+Virtual batch (`chunk` < `batch`), with the memory of one chunk: latents are drawn for the whole batch;
+the first pass adds up the chunks' summaries without a graph; the losses are differentiated with respect
+to totals; the second pass goes through each chunk again, exactly alike (same latents, same random state,
+same buffers), and backward through its summaries with their share of that gradient. Since summaries are
+additive, this is the gradient of one graph over the same chunks. The second pass ends with the buffers
 that the first ended with: each has gone through the last chunk from the same moment.
+
+Several processes add up the summaries of their chunks before the losses see them, and then the
+gradients. A process with one chunk keeps the graph of its first pass in place of a second one.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from .chunks import chunk_sizes
 from .discrepancy import Discrepancy, logged, sum_of
 from .finite import Look, look_at_features, look_at_samples
 from .penalty import penalise
+from .randomness import Draws
+from .ranks import Ranks
 from .replay import Replay
 from .totals import Slopes
 from .world import World
@@ -41,7 +46,11 @@ class Matching:
         discrepancies: The losses, each with its estimator and its data side.
         batch: Generated samples per step.
         chunk: Generated samples per graph; None for the whole batch.
-        world: Where latents are drawn.
+        world: The processes that share the chunks.
+        seed: Of what is random in the passes of chunks.
+
+    Attributes:
+        draws: The random states of chunks, which a checkpoint keeps.
     """
 
     def __init__(
@@ -53,6 +62,7 @@ class Matching:
         batch: int,
         chunk: int | None = None,
         world: World | None = None,
+        seed: int = 0,
     ) -> None:
         self.generator = generator
         self.space = space
@@ -61,6 +71,8 @@ class Matching:
         self.sizes = chunk_sizes(batch, chunk or batch)
         self.world = world or World()
         self.device = self.world.device
+        self.ranks = Ranks(self.world, self.sizes, lambda: {"generator": self.generator})
+        self.draws = Draws(seed, self.device)
         self.looks: list[Look] = []
         """What tells later whether the last step's samples and features were finite."""
 
@@ -74,35 +86,52 @@ class Matching:
             scalars on the device: nothing waits for them.
         """
         self.looks = []
+        self.draws.advance()
         for discrepancy in self.discrepancies:
             discrepancy.refresh()
         labels = self._labels(self.batch)
+        latents = self.generator.prior.draw(self.batch, self.device, labels)
         if len(self.sizes) == 1:
-            objective, shown = self._compare(self._summarise(self.batch, labels))
+            objective, shown = self._compare(self._summarise(latents, labelled=labels is not None))
             objective.backward()
         else:
-            shown = self._in_chunks(labels)
+            shown = self._in_chunks(latents, labelled=labels is not None)
         return shown | penalise(generator=self.generator)
 
-    def _in_chunks(self, labels: Tensor | None) -> dict[str, Tensor]:
+    def _in_chunks(self, latents: Tensor, *, labelled: bool) -> dict[str, Tensor]:
         """Go through the chunks twice, see the module."""
+        keep = not self.ranks.alone and len(self.ranks.chunks) == 1 and self._pivoted
         moments = []
-        parts = _split(labels, self.sizes)
-        whole: list[Summary] | None = None
-        for size, part in zip(self.sizes, parts, strict=True):
-            moments.append(Replay.capture(self.generator, self.device))
-            with torch.no_grad():
-                whole = self._summarise(size, part, whole, add=True)
-        assert whole is not None
+        once: list[list[Summary] | None] = []
+        totals = self.ranks.totals("model")
+        first: Sequence[Summary] | None = None
+        for chunk in self.ranks.chunks:
+            with self.ranks.passing(chunk), self.draws.of("chunk", chunk.index):
+                moments.append(Replay.capture(self.generator, self.device))
+                with torch.set_grad_enabled(keep):
+                    own = self._summarise(latents[chunk.rows], first, labelled=labelled, look=True)
+            first = first or own
+            totals.take(chunk, own)
+            once.append(own if keep else None)
+        whole = totals.whole()
         slopes = Slopes(whole)
         shown = slopes.descend(self._compare)
-        start = 0
-        for moment, size, part in zip(moments, self.sizes, parts, strict=True):
-            moment.restore(self.generator)
-            summaries = self._summarise(size, part, whole)
-            torch.autograd.backward(*slopes.shares(summaries, start, start + size))
-            start += size
+        for chunk, moment, kept in zip(self.ranks.chunks, moments, once, strict=True):
+            if kept is None:
+                with self.draws.of("chunk", chunk.index):
+                    moment.restore(self.generator)
+                    summaries = self._summarise(latents[chunk.rows], whole, labelled=labelled)
+            else:
+                summaries = kept
+            shares = slopes.shares(summaries, chunk.rows.start, chunk.rows.stop)
+            torch.autograd.backward(*shares)
+        self.ranks.sum([self.generator], {})
         return shown
+
+    @property
+    def _pivoted(self) -> bool:
+        """Whether a chunk's summaries are about the pivot of the totals whatever chunk they are of."""
+        return all(isinstance(d.data, d.loss.summary) for d in self.discrepancies)
 
     def start(self, discrepancy: Discrepancy) -> None:
         """Start an estimator, from statistics of the generator as it is if it asks for them."""
@@ -123,7 +152,9 @@ class Matching:
         sizes = chunk_sizes(count, chunk)
         whole: list[Summary] | None = None
         for size, part in zip(sizes, _split(self._labels(count), sizes), strict=True):
-            whole = self._summarise(size, part, whole, add=True)
+            latents = self.generator.prior.draw(size, self.device, part)
+            own = self._summarise(latents, whole, labelled=part is not None, look=True)
+            whole = own if whole is None else [a + b for a, b in zip(whole, own, strict=True)]
         assert whole is not None
         before.restore(self.generator)
         return discrepancy.loss.statistics(whole[self.discrepancies.index(discrepancy)])
@@ -141,35 +172,31 @@ class Matching:
 
     def _summarise(
         self,
-        count: int,
-        labels: Tensor | None,
-        whole: Sequence[Summary] | None = None,
+        latents: Tensor,
+        earlier: Sequence[Summary] | None = None,
         *,
-        add: bool = False,
+        labelled: bool,
+        look: bool = False,
     ) -> list[Summary]:
-        """Draw, generate, extract, and summarise for each loss.
+        """Generate, extract, and summarise for each loss.
 
         Args:
-            count: How many samples.
-            labels: Their classes; drawn too without them.
-            whole: The summaries of earlier chunks.
-            add: Return the sums with those.
+            latents: Of the samples.
+            earlier: Summaries whose pivots to take where the data's are of another class.
+            labelled: Whether a loss goes by the classes in the latents.
+            look: Whether to look at the samples, as at those of one graph.
         """
-        latents = self.generator.prior.draw(count, self.device, labels)
-        rows = None if labels is None else latents[:, self.generator.prior.dimension :]
+        rows = latents[:, self.generator.prior.dimension :] if labelled else None
         with autocast(self.device, self.space.dtype):
             images = self.generator(latents)
-        if not torch.is_grad_enabled() or len(self.sizes) == 1:
+        if look or len(self.sizes) == 1:
             self.looks += look_at_samples("generator", images)
         features = self.space(images, self.generator.range)
-        earlier: Sequence[Summary | None] = whole or [None] * len(self.discrepancies)
-        summaries = [
-            discrepancy.summarise(features, self.space, rows, before)
-            for discrepancy, before in zip(self.discrepancies, earlier, strict=True)
+        likes: Sequence[Summary | None] = earlier or [None] * len(self.discrepancies)
+        return [
+            discrepancy.summarise(features, self.space, rows, like)
+            for discrepancy, like in zip(self.discrepancies, likes, strict=True)
         ]
-        if not add or whole is None:
-            return summaries
-        return [before + part for before, part in zip(whole, summaries, strict=True)]
 
     def _compare(self, summaries: Sequence[Summary]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the objective, and what to log of it."""

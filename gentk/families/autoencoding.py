@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..engine import Autoencoding, Phase
+from ..engine.loop import Stateful
+from ..engine.randomness import derive
 from ..errors import Incompatible
 from ..interfaces import Critic, Encoder, Generator, Loss, ReconstructionLoss
 from ..ranges import to_range
@@ -46,11 +48,6 @@ class AutoencodingFamily(Family):
                 "classes away"
             )
 
-    def smallest(self, r: Recipe) -> int:
-        """Return how many samples the last chunk has: the others are full."""
-        chunk = min(r.chunk or r.batch, r.batch)
-        return r.batch % chunk or chunk
-
     def program(self, c: Composition, advance: Advance | None) -> Program:
         """Draw minibatches and put the step together; grids show images and reconstructions."""
         r = c.recipe
@@ -63,7 +60,16 @@ class AutoencodingFamily(Family):
         ]
         batches = minibatches(c)
         dtype = getattr(torch, r.dtype)
-        step = Autoencoding(c.encoder, c.generator, losses, batches, chunk=r.chunk, dtype=dtype)
+        step = Autoencoding(
+            c.encoder,
+            c.generator,
+            losses,
+            batches,
+            chunk=r.chunk,
+            dtype=dtype,
+            world=c.world,
+            seed=derive(r.seed, "chunks"),
+        )
         shown = batches.at(torch.arange(min(PAIRS, len(c.images))))
 
         @torch.no_grad()
@@ -77,4 +83,5 @@ class AutoencodingFamily(Family):
             return images.clamp(0, 1).float().cpu()
 
         modules: dict[str, nn.Module] = {"encoder": c.encoder, "generator": c.generator}
-        return Program([Phase("autoencoder", modules, step, r.batch)], draw, {"data": batches})
+        state: dict[str, Stateful] = {"data": batches, "draws": step.draws}
+        return Program([Phase("autoencoder", modules, step, r.batch)], draw, state)

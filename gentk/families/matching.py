@@ -99,8 +99,15 @@ class MatchingFamily(Family):
                 )
             )
         objective = Matching(
-            c.generator, c.space, discrepancies, batch=r.batch, chunk=r.chunk, world=c.world
+            c.generator,
+            c.space,
+            discrepancies,
+            batch=r.batch,
+            chunk=r.chunk,
+            world=c.world,
+            seed=randomness.derive(r.seed, "chunks"),
         )
+        state["draws"] = objective.draws
         _check_finite(discrepancies)
         with randomness.lent(c.device, seed=randomness.derive(r.seed, "estimator")):
             for discrepancy in discrepancies:

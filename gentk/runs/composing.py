@@ -19,7 +19,7 @@ from ..data.view import View
 from ..engine import randomness
 from ..engine.caller import undisturbed
 from ..engine.device import check_device, set_threads
-from ..engine.world import join
+from ..engine.world import check_chunks, join
 from ..errors import Incompatible
 from ..events import OBSERVED
 from ..families.balance import balanced, check_balance
@@ -79,6 +79,7 @@ def build(
     uses = family.looks_at_all(part.loss for part in losses)
     set_threads(r.threads)
     world = join(r.device)
+    check_chunks(world, r.batch, r.chunk)
     device = world.device
     images = open_data(r.data, registry, notice, advance)
     told = judged_against(r.data, len(images), registry)

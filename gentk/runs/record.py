@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
+import sys
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
@@ -18,6 +21,7 @@ from ..version import DISTRIBUTION, __version__
 
 __all__ = [
     "describe",
+    "facts_of",
     "overtaken",
     "recorded_versions",
     "result_of",
@@ -53,13 +57,44 @@ def describe(c: Composition) -> dict[str, Any]:
     }
 
 
-def result_of(progress: Progress, last: dict[str, float]) -> dict[str, Any]:
+def facts_of(c: Composition) -> dict[str, str]:
+    """Return what all processes of a run must have alike: what a sentence calls it -> a digest."""
+    r = c.recipe
+    facts = {
+        "recipe": _digest(f"{r.identity()} {r.steps} {r.minutes} {r.dtype}"),
+        "data": c.images.fingerprint(),
+        "code of gentk and its plugins": _code(c.registry),
+    }
+    facts |= {f"version of {name}": version for name, version in _versions(c.registry).items()}
+    for name, part in (("extractor", c.space), ("codec", c.codec)):
+        if part is not None:
+            facts[name] = part.fingerprint()
+    return facts
+
+
+def _code(registry: Registry) -> str:
+    """Return a digest of the sources of gentk and of the plugins whose components are there."""
+    roots = {Path(__file__).parent.parent}
+    for _, module in registry.modules:
+        place = getattr(sys.modules.get(module), "__file__", None)
+        if place is not None:
+            roots.add(Path(place).parent)
+    files = sorted({path for root in roots for path in root.rglob("*.py")})
+    return _digest("".join(f"{path.name} {path.read_text(errors='replace')}" for path in files))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def result_of(progress: Progress, last: dict[str, float], processes: int = 1) -> dict[str, Any]:
     """Return what run.json says of a finished run: counts, and the last step's terms."""
     terms = {name: value for name, value in last.items() if name.startswith("loss")}
     return {
         "steps": progress.steps,
         "images": progress.images,
         "seconds": round(progress.seconds, 3),
+        **({"processes": processes} if processes > 1 else {}),
         **terms,
     }
 

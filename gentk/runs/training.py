@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from ..engine import Budget, Loop, Phase, Schedule, WeightAverage, randomness
 from ..engine.caller import undisturbed
 from ..engine.device import keep_memory, set_threads
+from ..engine.world import World, join
 from ..errors import RunError
 from ..events import Noticed, RunEnded, RunFailed, RunStarted
 from ..families.base import Advance, Program, fit_penalties
@@ -27,7 +29,7 @@ from .cost import step_cost
 from .earlier import warm_start
 from .folder import RunFolder
 from .optimizers import build_optimizer
-from .record import describe, overtaken, result_of, same_inputs, stretched
+from .record import describe, facts_of, overtaken, result_of, same_inputs, stretched
 from .rehearsal import rehearse
 from .resolving import resolve_recipe
 from .stages import budgets, plan
@@ -87,16 +89,17 @@ def make(
 
     What is `told` is said at the start of the first run that is trained.
     """
-    done = finished_run(resolved, registry)
-    if done is not None:
-        return done
+    world = join(resolved.recipe.device)
+    done = finished_run(resolved, registry) if world.leads else None
+    if world.share(done is not None):
+        return done or load(resolved.folder(), registry=registry, device=resolved.recipe.device)
     stages = plan(resolved, registry)
     family, _ = family_for(resolved.recipe, check(resolved, registry), registry)
     if stages or family.smallest(resolved.recipe) == 1:
         # A mistake in the last stage shows before the first one trains, and a batch norm of one sample
         # before the data are summarised; without these what is built next shows the same.
         rehearse(resolved, registry)
-    with RunFolder(resolved.folder()).owned():
+    with _owned(RunFolder(resolved.folder()), world):
         for _, stage in stages:
             more = [*told, *budgets(resolved, stages)]
             make(stage, registry, observers, advance, more, warn, wording)
@@ -143,9 +146,10 @@ def train(
     """
     set_threads(composition.recipe.threads)
     folder = RunFolder(composition.folder())
-    with folder.owned():
-        for place in (folder.path, folder.samples, folder.checkpoints.folder):
-            clear(place)
+    with _owned(folder, composition.world):
+        if composition.world.leads:
+            for place in (folder.path, folder.samples, folder.checkpoints.folder):
+                clear(place)
         return _train(composition, folder, observers, notices or [], advance, wording)
 
 
@@ -158,26 +162,31 @@ def _train(
     wording: Wording,
 ) -> Run:
     """Train in a folder that is owned."""
-    r = c.recipe
-    record = folder.claim(r.identity())
-    watching = _observers(c) if observers is None else observers
+    r, world = c.recipe, c.world
+    record = world.share(folder.claim(r.identity()) if world.leads else None)
+    world.same(facts_of(c))
+    watching: list[Observer] = []
+    if world.leads:
+        watching = _observers(c) if observers is None else observers
     state = None
-    if folder.checkpoints.steps():
+    if world.share(bool(folder.checkpoints.steps())):
         same_inputs(record or {}, c)
-        _, state = folder.checkpoints.latest(owner=True)
+        state = _resumed(folder, world)
     else:
         warm_start(c)
     keep_memory(c.device)
     family = family_for(r, c.losses, c.registry)[0]
     fit_penalties(family, r, c.critic, c.registry)
     program = family.program(c, advance)
-    folder.write({**describe(c), "result": None})
+    if world.leads:
+        folder.write({**describe(c), "result": None})
     loop = _loop(c, program, folder, watching)
     torch.manual_seed(randomness.derive(r.seed, "training"))
     if state is not None:
         loop.load_state_dict(state)
     late = [stretched(r, record, loop.progress), overtaken(c.resolved)]
-    told = [c.images.summary(), *c.images.notes(), *notices, *filter(None, late)]
+    processes = [f"on {world.size} processes"] if world.size > 1 else []
+    told = [c.images.summary(), *c.images.notes(), *processes, *notices, *filter(None, late)]
     told = list(map(wording, dict.fromkeys(told)))
     _start(loop, c, folder, told)
     try:
@@ -191,11 +200,28 @@ def _train(
     except BaseException as error:
         loop.tell(RunFailed(loop.progress, error))
         raise
-    result = result_of(progress, loop.last)
+    result = result_of(progress, loop.last, world.size)
     # Before the result is kept: killed while observers judge the end, the run goes on with that.
     loop.tell(RunEnded(progress, result))
-    folder.write({**describe(c), "result": result})
+    if world.leads:
+        folder.write({**describe(c), "result": result})
+    # What rank 0 writes is there before anybody reads it.
+    world.share(None)
     return load(folder.path, registry=c.registry, device=r.device)
+
+
+def _owned(folder: RunFolder, world: World) -> AbstractContextManager[None]:
+    """Return a context in which the first of the processes owns a folder."""
+    return folder.owned() if world.leads else nullcontext()
+
+
+def _resumed(folder: RunFolder, world: World) -> dict[str, Any]:
+    """Return the state of the newest checkpoint that is not damaged: rank 0 says which one that is."""
+    if world.leads:
+        step, state = folder.checkpoints.latest(owner=True)
+        world.share(step)
+        return state
+    return folder.checkpoints.load(world.share(0))
 
 
 def _loop(c: Composition, program: Program, folder: RunFolder, observers: list[Observer]) -> Loop:

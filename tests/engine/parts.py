@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
+from gentk.engine.randomness import Draws
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import Extractor, Features, Generator, ImageShape
 from gentk.prior import Prior
@@ -63,3 +66,13 @@ def parts(**options: object):
     images = torch.rand(40, *IMAGE, dtype=torch.float64)
     data = summarise_stream(iter(images.split(10)), phi, loss)
     return TinyGenerator(**options), phi, loss, AdamMovingAverage(lr=1e-2), data
+
+
+def passes(generator: Generator, sizes: list[int], step: int = 1) -> Iterator[Tensor]:
+    """What a step generates in chunks: latents are drawn whole, each pass has its random state."""
+    draws = Draws(0, torch.device("cpu"))
+    draws.steps = step
+    for index, latents in enumerate(generator.prior.draw(sum(sizes)).split(sizes)):
+        with draws.of("chunk", index):
+            images = generator(latents)
+        yield images

@@ -56,7 +56,7 @@ def make(folder: Path, steps: int, observers=(), **options) -> Loop:
     return Loop(
         [phase],
         Budget(steps=steps),
-        {"generator": generator, "estimator": estimator},
+        {"generator": generator, "estimator": estimator, "draws": objective.draws},
         Checkpoints(folder),
         observers=observers,
         average=WeightAverage(generator, 0.9),

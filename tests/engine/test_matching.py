@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from parts import parts
+from parts import parts, passes
 
 from gentk.engine import Discrepancy, Matching
 from gentk.engine.replay import Replay
@@ -20,9 +20,8 @@ def one_graph(generator, space, loss, estimator, data):
     reference = loss.reference(data)
     estimator.start({name: reference[name] for name in loss.kinds()})
     whole = None
-    for size in (8, 7, 7):
-        latents = generator.prior.draw(size)
-        part = loss.summarise(space(generator(latents), "signed"), data)
+    for images in passes(generator, [8, 7, 7]):
+        part = loss.summarise(space(images, "signed"), data)
         whole = part if whole is None else whole + part
     total(loss(reference, estimator(loss.statistics(whole), reference))).backward()
 

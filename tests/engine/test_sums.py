@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from parts import IMAGE, TinyGenerator, space
+from parts import IMAGE, TinyGenerator, passes, space
 
 from gentk.engine import Autoencoding, Discrepancy, Matching
 from gentk.interfaces import MatchingLoss, ReconstructionLoss, total
@@ -111,11 +111,11 @@ def test_chunks_of_a_sum_equal_one_graph_over_the_same_chunks():
     for each in other:
         objective.start(each)
     torch.manual_seed(5)
-    for mine, _ in found:
+    for step, (mine, _) in enumerate(found, start=1):
         plain.zero_grad()
         parts = []
-        for size in (8, 7, 7):
-            features = phi(plain(plain.prior.draw(size)), "signed")
+        for images in passes(plain, [8, 7, 7], step):
+            features = phi(images, "signed")
             whole = parts or [None] * 3
             own = [
                 d.loss.summarise(features, d.data if i == 0 else None) for i, d in enumerate(other)

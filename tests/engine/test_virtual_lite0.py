@@ -38,8 +38,8 @@ def test_lite0_in_chunks_equals_one_graph_over_the_chunks():
             objective()
         else:
             whole = None
-            for _ in range(3):
-                part = loss.summarise(space(generator(generator.prior.draw(8)), "signed"), data)
+            for latents in generator.prior.draw(24).split(8):
+                part = loss.summarise(space(generator(latents), "signed"), data)
                 whole = part if whole is None else whole + part
             total(loss(reference, estimator(loss.statistics(whole), reference))).backward()
         results.append(generator)
