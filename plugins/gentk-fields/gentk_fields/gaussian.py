@@ -43,7 +43,7 @@ class GaussianKL(FieldLoss):
         covariance: `full` is of all features together, `layers` of each layer by itself, `diagonal`
             keeps
             variances only.
-        ridge: What is added to eigenvalues, as a quantile of the data's, in [0, 1].
+        ridge: What is added to eigenvalues, as a quantile of the data's that are not 0, in [0, 1].
         eta: How far along the field a target lies.
         pool: `mean` averages features over positions; `none` takes every position as features of its
             own.
@@ -223,9 +223,13 @@ def _precision(cov: Tensor, ridge: Tensor) -> Tensor:
 
 
 def _ridge(cov: Tensor, quantile: float) -> Tensor:
-    """Return a quantile of the eigenvalues, between the two that are next to it; never quite 0."""
+    """Return a quantile of the eigenvalues, between the two that are next to it.
+
+    Those that are 0 do not count: of fewer images than features most are. Decided on the device.
+    """
     values = cov.sort().values if cov.dim() == 1 else torch.linalg.eigvalsh(cov)
-    place = quantile * (len(values) - 1)
-    low = min(int(place), max(len(values) - 2, 0))
-    upper = values[min(low + 1, len(values) - 1)]
-    return torch.lerp(values[low], upper, place - low).maximum(SMALLEST * values[-1])
+    nothing = (values <= SMALLEST**2 * values[-1]).sum().clamp(max=len(values) - 1)
+    place = nothing + quantile * (len(values) - 1 - nothing).to(values)
+    low = place.floor().long()
+    below, above = values[low], values[(low + 1).clamp(max=len(values) - 1)]
+    return torch.lerp(below, above, (place - low).to(below)).maximum(SMALLEST * values[-1])

@@ -105,6 +105,15 @@ def test_the_ridge_is_a_quantile_of_the_eigenvalues():
         assert ridge.item() == pytest.approx(values.quantile(quantile).item(), rel=1e-9)
 
 
+def test_directions_that_the_data_do_not_have_are_no_part_of_the_quantile():
+    """Of fewer images than features, and of constant ones: the ridge is one of what there is."""
+    few = torch.cat([draw(6, 9), torch.ones(6, 3).double()], dim=1)
+    values = torch.linalg.eigvalsh(torch.cov(few.T))[-5:]
+    loss = GaussianKL(ridge=0.6)
+    ridge = loss.reference(loss.summarise_data({"a": few}))["ridge of covariance"]
+    assert ridge.item() == pytest.approx(values.quantile(0.6).item(), rel=1e-6)
+
+
 def test_constant_features_are_no_trouble():
     """A ridge that would be 0 is not: fields stay finite."""
     features = {"a": torch.cat([draw(20, 2), torch.ones(20, 5).double()], dim=1)}
