@@ -27,10 +27,21 @@ SYSTEMS = {
             "estimator": "batch",
             "phase": {"critic": {"repeat": 2, "clamp": 0.1}},
         },
-        400,
+        500,
+    ),
+    "mmd-rq-gan": System(
+        {
+            "loss": "mmd,kernel=rational-quadratic-dot,unbiased=true",
+            "extractor": ["critic,layers=layer3"],
+            "critic": "mlp,widths=128+128+16",
+            "estimator": "batch",
+            "penalty": "gradient,of=witness,weight=1",
+            "phase": {"critic": {"repeat": 2}},
+        },
+        350,
     ),
     "repulsive-mmd-gan": System(
-        {"loss": "repulsive,layers=layer3", "critic": "mlp,widths=128+128+16"}
+        {"loss": "repulsive,layers=layer3", "critic": "mlp,widths=128+128+16"}, 600
     ),
     "wgan-gp": System(
         {
