@@ -36,10 +36,18 @@ WORDS = (
 )
 
 
-def gentk_run(folder, out, steps, processes, *more):
+def gentk_run(folder, out, steps, processes, chunk=5):
     """Run it; return the process."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    words = [*(launcher if processes > 1 else []), "-m", "gentk", "run", *WORDS, *more]
+    words = [
+        *(launcher if processes > 1 else []),
+        "-m",
+        "gentk",
+        "run",
+        *WORDS,
+        "--chunk",
+        str(chunk),
+    ]
     return subprocess.run(
         [sys.executable, *words, "--steps", str(steps), "--out", out],
         cwd=folder,
@@ -74,7 +82,7 @@ def test_two_processes_train_what_one_does_and_hand_over_to_one(tmp_path):
 @pytest.mark.slow
 def test_a_batch_of_too_few_chunks_is_one_sentence(tmp_path):
     """It names a chunk that fits, once, and nothing is written."""
-    done = gentk_run(tmp_path, "run", 5, 2, "--chunk", "16")
+    done = gentk_run(tmp_path, "run", 5, 2, chunk=16)
     assert done.returncode != 0
     told = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
     assert len(told) == 1 and "--chunk 8" in told[0]
