@@ -24,8 +24,6 @@ WORDS = (
     *(
         "--extractor",
         "pixels",
-        "--chunk",
-        "5",
         "--decay",
         "none",
         "--threads",
