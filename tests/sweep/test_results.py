@@ -44,6 +44,15 @@ def test_every_trial_has_its_row(path):
     assert [t.name for t in sweep.trials if t.refused or t not in sweep.settled()] == []
 
 
+def test_the_readme_says_what_each_page_says_and_what_it_cannot():
+    """Every page has its row, with both columns filled, and no row names a page that is not there."""
+    lines = RESULTS.joinpath("README.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("|").split("|") for line in lines if line.startswith("| [")]
+    assert all(len(cells) == 3 and all(cell.strip() for cell in cells) for cells in rows)
+    named = [name for cells in rows for name in re.findall(r"\(([\w-]+\.md)\)", cells[0])]
+    assert sorted(named) == sorted(p.name for p in RESULTS.glob("*.md") if p.stem != "README")
+
+
 def test_one_digit_that_was_changed_shows(tmp_path):
     """In a row: its checksum no longer fits, so it counts for nothing, and the page is another."""
     for ending in (".toml", ".jsonl"):
