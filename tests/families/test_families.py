@@ -282,14 +282,14 @@ def test_none_takes_back_what_a_recipe_says(ae):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"encoder": None}, Incompatible, "no encoder; type --encoder ali or bigan or dcgan"),
-        ({"estimator": "ma"}, Incompatible, "has no use for --estimator; leave it away"),
-        ({"extractor": ["pixels"]}, Incompatible, "has no use for --extractor"),
-        ({"reference": 10}, Incompatible, "has no use for --reference"),
+        ({"encoder": None}, Incompatible, "no encoder; write encoder='ali' or bigan or dcgan"),
+        ({"estimator": "ma"}, Incompatible, "has no use for estimator="),
+        ({"extractor": ["pixels"]}, Incompatible, "has no use for extractor="),
+        ({"reference": 10}, Incompatible, "has no use for reference="),
         (
             {"init": "elsewhere"},
             UsageError,
-            "init 'elsewhere' is not a run; write --init run:FOLDER",
+            "init 'elsewhere' is not a run; write init='run:FOLDER'",
         ),
         ({"init": "stage:x"}, UsageError, "this recipe has no stages"),
         ({"codec": "run:nowhere"}, RunError, "nowhere is not the folder of a run"),

@@ -239,13 +239,13 @@ def test_what_no_run_of_its_family_has_is_refused(registry, target, words):
 @pytest.mark.parametrize(
     ("loss", "flags", "wanted"),
     [
-        ("reconstruction", {}, "--encoder"),
-        (GAME, {}, "--critic"),
-        ("latent-regressor", {"critic": "bigan,injected=false"}, "--encoder"),
+        ("reconstruction", {}, "encoder="),
+        (GAME, {}, "critic="),
+        ("latent-regressor", {"critic": "bigan,injected=false"}, "encoder="),
     ],
 )
 def test_what_a_loss_needs_is_asked_for(loss, flags, wanted, tmp_path):
-    """An encoder or a critic that is needed and not there is a flag to type, before data are read."""
+    """An encoder or a critic that is needed and not there is a keyword to write, before data are read."""
     data = f"npz:{tmp_path / 'absent.npz'}"
     with pytest.raises(Incompatible, match=wanted):
         composed(with_partners(Registry()), loss, **flags, data=data)

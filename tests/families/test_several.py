@@ -116,7 +116,7 @@ def test_reconstruction_losses_train_together(tmp_path):
             "ReconstructionLoss",
         ),
         ({"loss": ["logistic", "hinge"], "critic": "biggan"}, Incompatible, "AdversarialLoss"),
-        ({"estimator": ["ama", "batch", "batch"]}, Incompatible, "--estimator"),
+        ({"estimator": ["ama", "batch", "batch"]}, Incompatible, "estimator="),
         ({"estimator": ["queue", "queue"]}, Incompatible, "moments"),
         ({"loss": ["moments", "mmd,factor=0"]}, BadOption, "factor"),
         ({"loss": ["moments", "mmd,factor=nan"]}, BadOption, "factor"),

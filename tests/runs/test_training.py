@@ -86,7 +86,7 @@ def test_a_budget_in_minutes_counts_training_time_and_is_kept(small):
 def test_the_folder_of_another_recipe_is_refused(small):
     """--out of a run with other parts names that run and what to do."""
     small()
-    with pytest.raises(RunError, match=r"run.*--out"):
+    with pytest.raises(RunError, match=r"run.*out="):
         small(estimator="batch")
 
 
@@ -209,7 +209,7 @@ def test_warm_start_of_another_network_is_refused(small, tmp_path):
         ({"generator": "dcgan", "data": "digits,size=30"}, Incompatible, "size=32"),
         ({"data": "folder:/nowhere"}, DataError, "/nowhere"),
         ({"data": "digits,size=none,split=validation"}, DataError, "validation="),
-        ({"device": "quantum"}, UsageError, "--device cpu"),
+        ({"device": "quantum"}, UsageError, "device= cpu"),
         ({"batch": 1}, UsageError, "batch"),
         ({"extractor": []}, UsageError, "extractor"),
         ({"init": "somewhere"}, UsageError, "run:FOLDER"),
@@ -238,7 +238,7 @@ def test_a_loss_and_an_estimator_that_do_not_fit_are_refused_before_weights(smal
     monkeypatch.setattr(
         "gentk.runs.composing.extractor_space", lambda *_, **__: pytest.fail("weights loaded")
     )
-    with pytest.raises(Incompatible, match=r"'cloud' \(samples\).*--estimator batch"):
+    with pytest.raises(Incompatible, match=r"'cloud' \(samples\).*estimator='batch'"):
         small()
 
 
@@ -249,7 +249,7 @@ def test_a_step_that_does_not_fit_memory_names_the_chunk(small, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr("gentk.engine.loop.Loop.run", full)
-    with pytest.raises(RunError, match=r"smaller --chunk than 16"):
+    with pytest.raises(RunError, match=r"smaller chunk= than 16"):
         small()
 
 
@@ -258,7 +258,7 @@ def test_ama_refuses_statistics_that_live_in_a_cone(small, monkeypatch):
     from gentk_moments.loss import MomentsLoss
 
     monkeypatch.setattr(MomentsLoss, "kinds", lambda self: {"covariance": "psd"})
-    with pytest.raises(Incompatible, match="--estimator batch or ma"):
+    with pytest.raises(Incompatible, match="estimator='batch' or denoiser or ema or ma"):
         small()
 
 

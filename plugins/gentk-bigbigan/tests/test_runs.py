@@ -213,7 +213,7 @@ def test_labels_may_be_anybodys(tmp_path, joint):
         run(tmp_path / "more", **parts)
     with pytest.raises(Incompatible, match="write classes=10 in both"):
         run(tmp_path / "other", **{**parts, "generator": PARTS["generator"]})
-    with pytest.raises(UsageError, match="knows no classes; leave --label away"):
+    with pytest.raises(UsageError, match="knows no classes; leave label= away"):
         joint.sample(2, label=1)
 
 
@@ -226,4 +226,4 @@ def test_recipes_can_be_composed(name):
     done = command("run", name, "--dry-run")
     assert done.exit_code == 0, done.output
     _, recipe = Library(Registry().modules).read(name)
-    assert recipe["loss"] in ("hinge", "logistic", "logistic,weight=0.5")
+    assert recipe["loss"].split(",")[0] in ("hinge", "logistic")

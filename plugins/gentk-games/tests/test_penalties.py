@@ -243,7 +243,7 @@ def test_identities_stay_and_penalties_make_another_run(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ({"loss": "moments", "critic": None, "penalty": ["gradient"]}, "--penalty"),
+        ({"loss": "moments", "critic": None, "penalty": ["gradient"]}, "penalty="),
         (
             {"loss": "moments", "critic": None, "phase": {"generator": {"penalty": "gradient"}}},
             "no penalty",

@@ -122,7 +122,7 @@ def test_samples_are_of_their_class(tmp_path, monkeypatch):
         ({"generator": "mlp,latent=4,widths=16"}, "classes"),
         ({"generator": "mlp,latent=4,widths=16,classes=5"}, "classes=10"),
         ({"generator": "mlp,latent=4,widths=16,classes=11"}, "two images"),
-        ({"batch": 19}, "--batch 20"),
+        ({"batch": 19}, "batch=20"),
         ({"estimator": "ama,seeding=12"}, "seeding=20"),
         ({"loss": "moments,per-class=true,covariance=full"}, "full"),
     ],

@@ -190,7 +190,8 @@ def test_hooks_name_networks_whose_options_resolve() -> None:
     """Each component's target is of its kind, and its annotations resolve at run time."""
     targets = {(c.kind, c.name): c.target for c in gentk_nets.gentk_components()}
     generators = {("generator", name) for name in ("mlp", "dcgan", "resnet")}
-    assert set(targets) == generators | {("encoder", name) for name in ("mlp", "dcgan", "vgg")}
+    encoders = {("encoder", name) for name in ("mlp", "dcgan", "vgg")}
+    assert set(targets) == generators | encoders | {("critic", "mlp")}
     for (kind, _), target in targets.items():
         module, _, attribute = target.partition(":")
         found = getattr(importlib.import_module(module), attribute)
