@@ -245,7 +245,7 @@ def test_what_no_run_of_its_family_has_is_refused(registry, target, words):
     ],
 )
 def test_what_a_loss_needs_is_asked_for(loss, flags, wanted, tmp_path):
-    """An encoder or a critic that is needed and not there is a keyword to write, before data are read."""
+    """An encoder or a critic that is needed and missing is a keyword to write, before data are read."""
     data = f"npz:{tmp_path / 'absent.npz'}"
     with pytest.raises(Incompatible, match=wanted):
         composed(with_partners(Registry()), loss, **flags, data=data)
