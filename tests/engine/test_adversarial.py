@@ -293,5 +293,5 @@ def test_missing_parts_are_one_sentence(registry, tmp_path):
     settings = {**GAME, "steps": 2, "out": str(tmp_path / "run"), "phase": {}}
     with pytest.raises(Incompatible, match="critic='ali' or bigan"):
         gentk.run("quickstart", registry=registry, **{**settings, "critic": None})
-    with pytest.raises(Incompatible, match=r"judges pairs.*type --encoder NAME"):
+    with pytest.raises(Incompatible, match=r"judges pairs.*encoder=NAME"):
         gentk.run("quickstart", registry=registry, **{**settings, "encoder": None})
