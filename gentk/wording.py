@@ -32,7 +32,10 @@ VALUE = "|".join(
 """What stands behind an option as its value: a quoted text, a number, a placeholder, or a component."""
 
 NUMBER = re.compile(r"-?[\d.]+(?:e-?\d+)?")
-OPTION = re.compile(rf"(?<![\w-])--([a-z][a-z-]*)(?: ({VALUE}))?")
+OTHERS = r"(?: or [a-z][\w-]*(?=$| or |;|,))+"
+"""Further components that may stand there."""
+
+OPTION = re.compile(rf"(?<![\w-])--([a-z][a-z-]*)(?: ({VALUE})({OTHERS})?)?")
 COUNT = re.compile(r"(?<![\w-])-n (?=\d)")
 AGAIN = re.compile(r"\btype (?:the|its|the same) command(?: again)?\b")
 SHELL = re.compile(r"\btype:? (?=gentk |pip |ls )")
@@ -58,7 +61,9 @@ def spoken(text: str, **renamed: str) -> str:
                 f"{key}=gentk.own({', '.join(['...', *(f'{k}={v}' for k, v in options.items())])})"
             )
         plain = value[0] in "'\"" or value.isupper() or NUMBER.fullmatch(value)
-        return f"{key}={value}" if plain else f"{key}={value!r}"
+        others = (match[3] or "").split(" or ")[1:]
+        values = [value if plain else repr(value), *map(repr, others)]
+        return f"{key}={' or '.join(values)}"
 
     text = SHELL.sub("type in a shell: ", AGAIN.sub("call it again", text))
     text = OPTION.sub(keyword, COUNT.sub("count=", text))

@@ -291,7 +291,7 @@ def test_a_checkpoint_from_before_there_were_draws_goes_on(registry, tmp_path):
 def test_missing_parts_are_one_sentence(registry, tmp_path):
     """No critic; pairs without an encoder."""
     settings = {**GAME, "steps": 2, "out": str(tmp_path / "run"), "phase": {}}
-    with pytest.raises(Incompatible, match="critic='ali' or bigan"):
+    with pytest.raises(Incompatible, match="critic='ali' or 'bigan'"):
         gentk.run("quickstart", registry=registry, **{**settings, "critic": None})
     with pytest.raises(Incompatible, match=r"judges pairs.*encoder=NAME"):
         gentk.run("quickstart", registry=registry, **{**settings, "encoder": None})

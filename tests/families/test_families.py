@@ -282,7 +282,7 @@ def test_none_takes_back_what_a_recipe_says(ae):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"encoder": None}, Incompatible, "no encoder; write encoder='ali' or bigan or dcgan"),
+        ({"encoder": None}, Incompatible, "no encoder; write encoder='ali' or 'bigan' or 'dcgan'"),
         ({"estimator": "ma"}, Incompatible, "has no use for estimator="),
         ({"extractor": ["pixels"]}, Incompatible, "has no use for extractor="),
         ({"reference": 10}, Incompatible, "has no use for reference="),

@@ -258,7 +258,7 @@ def test_ama_refuses_statistics_that_live_in_a_cone(small, monkeypatch):
     from gentk_moments.loss import MomentsLoss
 
     monkeypatch.setattr(MomentsLoss, "kinds", lambda self: {"covariance": "psd"})
-    with pytest.raises(Incompatible, match="estimator='batch' or denoiser or ema or ma"):
+    with pytest.raises(Incompatible, match="estimator='batch' or 'denoiser' or 'ema' or 'ma'"):
         small()
 
 

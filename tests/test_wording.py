@@ -1,0 +1,34 @@
+"""Sentences of the command line, as Python says them."""
+
+from __future__ import annotations
+
+import pytest
+
+from gentk.wording import spoken
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [
+        ("type --batch 64", "write batch=64"),
+        ("type --data folder:photos", "write data='folder:photos'"),
+        ("add --lr 1e-3, or less", "add lr=1e-3, or less"),
+        ("has no use for --estimator; leave it away", "has no use for estimator=; leave it away"),
+        ("type --encoder NAME", "write encoder=NAME"),
+        ("type --critic ali or bigan or fhj", "write critic='ali' or 'bigan' or 'fhj'"),
+        ("type --estimator batch or ma; or wait", "write estimator='batch' or 'ma'; or wait"),
+        ("type --out FOLDER, or leave --out away", "write out=FOLDER, or leave out= away"),
+        ("type the same command again", "call it again"),
+        ("type: gentk doctor", "type in a shell: gentk doctor"),
+        ("type -n 4", "write count=4"),
+        ("a well-kept double--dash is left alone", "a well-kept double--dash is left alone"),
+    ],
+)
+def test_a_sentence_of_the_command_line_in_python(typed, written):
+    """Options are keyword arguments, components texts, numbers numbers, placeholders themselves."""
+    assert spoken(typed) == written
+
+
+def test_a_keyword_of_another_name_is_called_by_it():
+    """`--against` of a command may be `data` of its verb."""
+    assert spoken("type --against cifar10", against="data") == "write data='cifar10'"
