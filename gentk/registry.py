@@ -54,14 +54,14 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "gentk-nets": {
         "generator": ("mlp", "dcgan", "resnet"),
         "encoder": ("mlp", "dcgan", "vgg"),
-        "critic": ("mlp",),
+        "critic": ("mlp", "dcgan"),
     },
     "gentk-metrics": {
         "metric": ("prdc", "mind", "is", "memorised"),
         "extractor": ("inception",),
     },
     "gentk-games": {
-        "loss": ("hinge", "logistic", "wasserstein", "latent-regressor"),
+        "loss": ("hinge", "logistic", "wasserstein", "fisher", "denoising", "latent-regressor"),
         "penalty": ("gradient", "activations", "autoencoder", "weight-gradient"),
         "family": ("adversarial",),
     },

@@ -7,7 +7,9 @@ import torch
 from ring import COUNT, MODES, System, recovered, ring, trained
 
 SYSTEMS = {
+    "fisher-gan": System({"loss": "fisher,rho=1e-2", "phase": {"critic": {"repeat": 2}}}, 600),
     "gan": System({"loss": "logistic"}, 800),
+    "gan-dfm": System({"loss": "denoising,adversarial=1,noise=0.3,widths=64+64"}, 800),
     "sn-gan": System(
         {
             "loss": "logistic",

@@ -30,6 +30,18 @@ def gentk_components() -> list[gentk.Component]:
             summary="the difference of mean scores, for a critic that is kept from being steep (WGAN)",
         ),
         gentk.Component(
+            kind="loss",
+            name="fisher",
+            target="gentk_games.fisher:FisherLoss",
+            summary="the difference of mean scores whose second moment is held at one (Fisher GAN)",
+        ),
+        gentk.Component(
+            kind="loss",
+            name="denoising",
+            target="gentk_games.denoising:DenoisingLoss",
+            summary="a GAN, and samples drawn to denoised features of the critic (GAN-DFM)",
+        ),
+        gentk.Component(
             kind="penalty",
             name="gradient",
             target="gentk_games.gradient:GradientPenalty",

@@ -1,4 +1,4 @@
-"""gentk-nets: generators, encoders and a critic that need nothing but torch."""
+"""gentk-nets: generators, encoders and critics that need nothing but torch."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ def gentk_components() -> list[gentk.Component]:
             name="vgg",
             target="gentk_nets.vgg_encoder:VGGEncoder",
             summary="VGG13 with batch norm; multiples of 32 px",
+        ),
+        gentk.Component(
+            kind="critic",
+            name="dcgan",
+            target="gentk_nets.dcgan_critic:DCGANCritic",
+            summary="DCGAN's strided convolutions, with batch norm or without; 32, 48, 64 or 128 px",
         ),
         gentk.Component(
             kind="critic",
