@@ -33,7 +33,7 @@ class System:
         keys: The keys of a recipe that make it what it is, over those that all share.
         steps: Budget.
         modes: How many of the eight it must recover.
-        why: If these are below seven: why it does not.
+        why: If these are below seven, or most samples lie near none: why that is so.
     """
 
     keys: dict[str, Any]
