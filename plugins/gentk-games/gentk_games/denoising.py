@@ -10,7 +10,7 @@ from torch.nn.functional import softplus
 
 from gentk.errors import BadOption
 from gentk.interfaces import AdversarialLoss, Features, Play
-from gentk.limits import at_least
+from gentk.limits import at_least, positive
 
 from .terms import terms
 
@@ -35,7 +35,7 @@ class DenoisingLoss(AdversarialLoss, nn.Module):
     Args:
         weight: Factor of the distance to what the denoiser makes.
         adversarial: Factor of the generator's ordinary term; 0 for none.
-        noise: Deviation of the noise that is taken away.
+        noise: Standard deviation of the noise that is taken away.
         layer: Which of the critic's features; by default its last ones.
         widths: Units of the hidden layers of r.
         norm: Whether r has batch norms.
@@ -62,9 +62,7 @@ class DenoisingLoss(AdversarialLoss, nn.Module):
         through: bool = False,
     ) -> None:
         nn.Module.__init__(self)
-        for name, value in {"weight": weight, "noise": noise}.items():
-            if not value > 0:
-                raise BadOption(f"{OWNER}: {name}={value} is not above 0; write {name}=1")
+        positive(OWNER, {"weight": weight, "noise": noise})
         if not adversarial >= 0:
             raise BadOption(
                 f"{OWNER}: adversarial={adversarial} is below 0; write adversarial=0.03"

@@ -90,3 +90,12 @@ def test_other_features_are_refused_by_name():
     """The layers there are stand in the sentence."""
     with pytest.raises(BadOption, match=r"layer=.*top"):
         ready(layer="middle")
+
+
+@pytest.mark.parametrize(
+    "options", [{"weight": 0.0}, {"noise": -1.0}, {"adversarial": -0.1}, {"widths": (8, 0)}]
+)
+def test_factors_and_sizes_out_of_range_are_refused_by_name(options):
+    """One sentence that names the option."""
+    with pytest.raises(BadOption, match=next(iter(options))):
+        DenoisingLoss(**options)
