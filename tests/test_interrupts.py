@@ -27,8 +27,12 @@ SLOW = "import gentk.{0} as m, time; m.{1} = lambda *a, **k: (print('here', flus
 
 
 def start(place: Path, words: list[str], before: str = "") -> subprocess.Popen[str]:
-    """Start a command in a place; `before` is run in its process first."""
-    code = f"{before}\nimport sys\nfrom gentk.cli import main\nsys.argv = ['gentk', *{words!r}]\nmain()"
+    """Start a command in a place; `before` is run in its process first.
+
+    Signals are as a terminal's process has them, also where the tests run under `nohup`.
+    """
+    usual = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+    code = f"{usual}\n{before}\nimport sys\nfrom gentk.cli import main\nsys.argv = ['gentk', *{words!r}]\nmain()"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GENTK_CACHE": str(place / "cache")}
     return subprocess.Popen(
         [sys.executable, "-c", code],
