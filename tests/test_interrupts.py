@@ -32,7 +32,8 @@ def start(place: Path, words: list[str], before: str = "") -> subprocess.Popen[s
     Signals are as a terminal's process has them, also where the tests run under `nohup`.
     """
     usual = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
-    code = f"{usual}\n{before}\nimport sys\nfrom gentk.cli import main\nsys.argv = ['gentk', *{words!r}]\nmain()"
+    called = f"import sys\nfrom gentk.cli import main\nsys.argv = ['gentk', *{words!r}]\nmain()"
+    code = "\n".join((usual, before, called))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GENTK_CACHE": str(place / "cache")}
     return subprocess.Popen(
         [sys.executable, "-c", code],

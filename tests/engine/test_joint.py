@@ -23,12 +23,17 @@ COUNT, BATCH = 20_000, 256
 SIGMA, RADIUS, WIDTH = 0.3, 0.6, 0.05
 
 GAMES = {
-    "bigan": ("bigan,widths=64+64", "logistic,weight=0.5", 1800),
+    "bigan": (
+        "bigan,widths=64+64,bias=true,eps=1e-5,input_range=signed",
+        "logistic,weight=0.5",
+        1800,
+    ),
     "bigbigan": ("fhj,trunk=mlp,hidden=64,blocks=1", "hinge", 1000),
 }
 """Composition -> critic, loss, and steps until it is there."""
-GENERATOR = "bigan,latent=2,prior=normal,widths=64+64,output=tanh"
-ENCODER = "bigan,widths=64+64,output=linear"
+# Points of a plane want biases, which images do not: BiGAN's published networks have none.
+GENERATOR = "bigan,latent=2,prior=normal,widths=64+64,bias=true,eps=1e-5,output=tanh"
+ENCODER = "bigan,widths=64+64,bias=true,eps=1e-5,input_range=signed,output=linear"
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]

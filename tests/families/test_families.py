@@ -312,7 +312,7 @@ def test_runs_that_cannot_serve_say_why(ae, tmp_path, small):
         gentk.compose("quickstart", **settings, codec=f"run:{plain.folder.path}")
     with pytest.raises(Incompatible, match=r"has no encoder, so it extracts nothing"):
         gentk.compose("quickstart", **{**settings, "extractor": [f"run:{plain.folder.path}"]})
-    with pytest.raises(UnknownName, match=r"no layer 'x'; type layers=layer1\+code"):
+    with pytest.raises(UnknownName, match=r"no layer 'x'; write layers=layer1\+code"):
         gentk.compose("quickstart", **{**settings, "extractor": [f"{place},layers=x"]})
     large = {**settings, "data": "digits,limit=50,size=16"}
     with pytest.raises(Incompatible, match=r"encodes images of \(1, 8, 8\).*add size=8,channels=1"):
@@ -324,7 +324,7 @@ def test_runs_that_cannot_serve_say_why(ae, tmp_path, small):
         training.warm_start(composed)
     with pytest.raises(KeyboardInterrupt):
         ae(out=str(tmp_path / "half"), observers=[Stop(10)])
-    with pytest.raises(RunError, match="is not finished; type its command again"):
+    with pytest.raises(RunError, match="is not finished; call it again"):
         gentk.compose("quickstart", **settings, codec=f"run:{tmp_path / 'half'}")
 
 

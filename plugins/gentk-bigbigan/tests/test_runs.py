@@ -184,7 +184,7 @@ def test_classes_are_those_of_the_data(tmp_path):
     ships = done.sample(2, label=3)
     assert not torch.equal(ships, done.sample(2, label=4))
     assert torch.equal(ships, done.sample(2, label="3"))
-    with pytest.raises(UsageError, match="there is no class 'ship'; type --label with one of 0, 1"):
+    with pytest.raises(UsageError, match=r"there is no class 'ship'.* 0, 1"):
         done.sample(2, label="ship")
     sheet = command("sample", tmp_path / "run", "--label", 3, "-n", 2, "--out", tmp_path / "a.png")
     assert sheet.exit_code == 0, sheet.output
