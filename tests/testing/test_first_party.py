@@ -89,7 +89,7 @@ COMPONENTS = [
     ("family", "matching", {}),
     ("family", "matching", {"loss": "gentk-partner-samples"}),
     ("family", "autoencoding", {}),
-    ("family", "adversarial", {}),
+    ("family", "adversarial", {"loss": "hinge"}),
     ("family", "adversarial", {"loss": "latent-regressor"}),
     ("data", "digits", {}),
     ("metric", "fd", {}),
