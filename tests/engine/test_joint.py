@@ -24,7 +24,7 @@ SIGMA, RADIUS, WIDTH = 0.3, 0.6, 0.05
 
 GAMES = {
     "bigan": (
-        "bigan,widths=64+64,bias=true,eps=1e-5,input_range=signed",
+        "bigan,widths=64+64,bias=true,eps=1e-5,range=signed",
         "logistic,weight=0.5",
         1800,
     ),
@@ -33,7 +33,7 @@ GAMES = {
 """Composition -> critic, loss, and steps until it is there."""
 # Points of a plane want biases, which images do not: BiGAN's published networks have none.
 GENERATOR = "bigan,latent=2,prior=normal,widths=64+64,bias=true,eps=1e-5,output=tanh"
-ENCODER = "bigan,widths=64+64,bias=true,eps=1e-5,input_range=signed,output=linear"
+ENCODER = "bigan,widths=64+64,bias=true,eps=1e-5,range=signed,output=linear"
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]

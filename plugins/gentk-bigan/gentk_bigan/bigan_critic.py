@@ -64,7 +64,7 @@ class BiGANCritic(Critic):
         norm: Whether there are batch norms.
         bias: Whether fully connected layers without a batch norm have a bias.
         eps: What batch norms add to the variance.
-        input_range: The range of the image values it is given; the released code gives [0, 1], `unit`.
+        range: The range of the image values it is given; the released code gives [0, 1], `unit`.
         injected: Whether z enters; without it, the score is `x`, and the critic an ordinary GAN's.
 
     Raises:
@@ -86,7 +86,7 @@ class BiGANCritic(Critic):
         norm: bool = True,
         bias: bool = False,
         eps: float = EPS,
-        input_range: Range = "unit",
+        range: Range = "unit",
         injected: bool = True,
     ) -> None:
         super().__init__()
@@ -99,14 +99,14 @@ class BiGANCritic(Critic):
                 "or injected=false"
             )
         self.image = image
-        self.range = input_range
+        self.range = range
         self.pairs = injected
         given = latent if injected else 0
         size = image.channels * image.height * image.width
         self.halvings = nn.ModuleList()
         if network == "conv":
             side = square_of(owner, image, SIDES, "--critic bigan,network=mlp")
-            sizes = [image.channels, *(width * 2**k for k in range(side.bit_length() - 3))]
+            sizes = [image.channels, *_widths(width, side)]
             self.halvings.extend(
                 Halving(before, after, latent=given if k else 0, norm=norm and k > 0, eps=eps)
                 for k, (before, after) in enumerate(pairwise(sizes))
@@ -149,3 +149,8 @@ class BiGANCritic(Critic):
         layers = [hidden.flatten(1), *self.layers.outputs(hidden.flatten(1), latents)]
         name = "xz" if self.pairs else "x"
         return {name: layers[-1][:, 0]}, {name: layers[-2]}
+
+
+def _widths(first: int, side: int) -> list[int]:
+    """Return the channels behind each halving of a side down to 4 px, twice as many each time."""
+    return [first * 2**k for k in range(side.bit_length() - 3)]

@@ -29,7 +29,7 @@ class BiGANEncoder(Encoder):
         norm: Whether there are batch norms.
         bias: Whether hidden maps without a batch norm have a bias; t never has one.
         eps: What batch norms add to the variance.
-        input_range: The range of the image values it is given; the released code gives [0, 1], `unit`.
+        range: The range of the image values it is given; the released code gives [0, 1], `unit`.
         output: `tanh`, or `linear`: z = t, unbounded, for a normal prior.
 
     Raises:
@@ -49,14 +49,14 @@ class BiGANEncoder(Encoder):
         norm: bool = True,
         bias: bool = False,
         eps: float = EPS,
-        input_range: Range = "unit",
+        range: Range = "unit",
         output: Literal["tanh", "linear"] = "tanh",
     ) -> None:
         super().__init__()
         at_least(1, "encoder 'bigan'", {"widths": min(widths, default=1)})
         self.image = image
         self.latent = latent
-        self.range = input_range
+        self.range = range
         self.code_range = "signed" if output == "tanh" else None
         size = image.channels * image.height * image.width
         self.layers = Layers(

@@ -137,7 +137,7 @@ def test_images_in_the_range_that_an_option_names():
     """[0, 1], as released, unless told otherwise; the generator makes what its output says."""
     for kind in (BiGANEncoder, BiGANCritic):
         assert kind(image=TINY, latent=3, widths=(8, 8)).range == "unit"
-        assert kind(image=TINY, latent=3, widths=(8, 8), input_range="signed").range == "signed"
+        assert kind(image=TINY, latent=3, widths=(8, 8), range="signed").range == "signed"
 
 
 def test_without_norms_there_are_biases_only_where_they_are_asked_for():

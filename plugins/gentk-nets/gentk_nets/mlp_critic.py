@@ -34,7 +34,7 @@ class MLPCritic(Critic):
         pieces: Linear maps that a unit of maxout takes the largest of.
         dropout: Share of each layer's inputs that is dropped in training, first layer first; those kept
             are scaled up. Empty for none.
-        input_range: The range of the image values it is given.
+        range: The range of the image values it is given.
         bound: If given, weights start as U(-bound, bound) instead.
         spectral: Whether all weights are divided by their largest singular value.
 
@@ -55,7 +55,7 @@ class MLPCritic(Critic):
         activation: Literal["leaky", "maxout"] = "leaky",
         pieces: int = 5,
         dropout: tuple[float, ...] = (),
-        input_range: Range = "signed",
+        range: Range = "signed",
         bound: float | None = None,
         spectral: bool = False,
     ) -> None:
@@ -66,7 +66,7 @@ class MLPCritic(Critic):
             positive("critic 'mlp'", {"bound": bound})
         *shares, share = shares_of("critic 'mlp'", dropout, len(widths) + 1)
         self.image = image
-        self.range = input_range
+        self.range = range
         sizes = (image.channels * image.height * image.width, *widths)
         times = pieces if activation == "maxout" else 1
         self.hidden = nn.ModuleList(

@@ -42,7 +42,7 @@ def test_the_first_gans_networks_have_the_published_sizes():
     """240 units of five pieces, twice, against 1200 rectifiers, twice; first weights within bounds."""
     mnist = ImageShape(1, 28, 28)
     options = {"widths": (240, 240), "activation": "maxout", "pieces": 5, "bound": 0.005}
-    judge = MLPCritic(image=mnist, latent=100, input_range="unit", **options)
+    judge = MLPCritic(image=mnist, latent=100, range="unit", **options)
     assert sum(p.numel() for p in judge.parameters()) == (785 + 241) * 1200 + 241
     assert judge.range == "unit" and MLPCritic(image=mnist, latent=1).range == "signed"
     generator = MLPGenerator(image=mnist, widths=(1200, 1200), bound=0.05)
