@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .families.composition import Composition as Composition
     from .grid import tile as tile
     from .keywords import RecipeKeys as RecipeKeys
+    from .onward import export as export
+    from .onward import from_pretrained as from_pretrained
     from .sweep.comparison import Comparison as Comparison
     from .verbs import Run as Run
     from .verbs import compare as compare
@@ -39,6 +41,8 @@ __all__ = [
     "compare",
     "compose",
     "evaluate",
+    "export",
+    "from_pretrained",
     "load",
     "own",
     "register",
@@ -55,6 +59,8 @@ if not TYPE_CHECKING:
         "Evaluation": "evaluation.evaluate",
         "GentkError": "errors",
         "RecipeKeys": "keywords",
+        "export": "onward",
+        "from_pretrained": "onward",
         "tile": "grid",
     }
 

@@ -33,6 +33,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "sweep",
+    "export",
     "doctor",
     "plugin",
     "weights",

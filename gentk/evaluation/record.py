@@ -86,7 +86,8 @@ def append_to_run(subject: str, measurements: Sequence[Measurement], steps: int 
     Raises:
         RunError: They cannot be written.
     """
-    if steps is None:
+    if steps is None or not Path(subject).is_dir():
+        # What is no folder of the user's, such as a model of a distribution, is not written to.
         return
     try:
         append(Path(subject), measurements, steps)

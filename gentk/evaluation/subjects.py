@@ -18,6 +18,7 @@ from ..interfaces import ImageShape
 from ..registry import Registry
 from ..runs.folder import near
 from ..runs.images import data_name, open_data
+from ..runs.model import is_run
 from ..runs.trained import Run, load
 from ..statistics import CHUNK
 
@@ -70,8 +71,8 @@ def open_subject(
         DataError: There is nothing of that name.
     """
     path = Path(text)
-    if (path / "run.json").exists():
-        run = load(path, registry=registry, device=device)
+    if is_run(text):
+        run = load(text, registry=registry, device=device)
 
         def rounded() -> Iterator[Tensor]:
             for images in run.stream(count, seed=seed):

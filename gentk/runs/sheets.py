@@ -24,6 +24,7 @@ from ..files import cause, replacing, replacing_folder
 from ..grid import tile
 from .features import extractor_space
 from .images import open_data, open_held_out
+from .model import ModelFolder
 from .trained import Run
 
 __all__ = ["FORMS", "default_path", "export"]
@@ -46,6 +47,8 @@ class Draw(NamedTuple):
 def default_path(run: Run, form: str) -> Path:
     """Return where a sheet goes if nobody says."""
     name = {"folder": "folder", "npz": "samples.npz"}.get(form, f"{form}.png")
+    if isinstance(run.folder, ModelFolder):  # others' files, which may be an installed package's
+        return Path(f"{run.name}-{name}")
     return run.folder.samples / name
 
 

@@ -25,6 +25,7 @@ from ..seed import check_seed
 from ..selection import unquoted
 from . import history
 from .folder import RunFolder
+from .model import folder_of
 from .record import recorded_versions
 
 __all__ = ["Run", "load"]
@@ -78,13 +79,18 @@ class Run:
 
     @cached_property
     @undisturbed()
-    def codec(self) -> Codec | None:
-        """What makes images of the codes that its generator makes, if it does not make images."""
+    def inner(self) -> Run | None:
+        """The run in whose code space it generates, if it does not make images."""
         if self.recipe.codec is None:
             return None
         place = unquoted(self.folder.locate(self.recipe.codec).removeprefix("run:"))
-        other = load(Path(place).expanduser(), registry=self.registry, device=str(self.device))
-        return other.as_codec().to(self.device)
+        return load(Path(place).expanduser(), registry=self.registry, device=str(self.device))
+
+    @cached_property
+    @undisturbed()
+    def codec(self) -> Codec | None:
+        """What makes images of the codes that its generator makes, if it does not make images."""
+        return None if self.inner is None else self.inner.as_codec().to(self.device)
 
     @property
     def shape(self) -> ImageShape:
@@ -264,8 +270,14 @@ class Run:
 
 @undisturbed()
 def load(folder: str | Path, *, registry: Registry | None = None, device: str = "auto") -> Run:
-    """Open the folder of a run; raise `RunError` if it is none, or has no checkpoint yet."""
-    run = Run(RunFolder(Path(folder)), registry, device)
+    """Open the folder of a run or a model, or `model:NAME`.
+
+    Raises:
+        RunError: It is none of these, or has no checkpoint yet.
+        UnknownName: No distribution ships a model of that name.
+    """
+    registry = registry or Registry()
+    run = Run(folder_of(folder, registry), registry, device)
     if not run.folder.checkpoints.steps():
         raise RunError(
             f"the run {folder} has no checkpoint yet; type its command again to train it"

@@ -75,4 +75,5 @@ class MLPGenerator(Generator):
     def forward(self, latents: Tensor) -> Tensor:
         """Return images (N, C, H, W) for `latents` (N, latent + classes)."""
         values: Tensor = self.net(latents)
-        return values.reshape(len(latents), *self.image)
+        # Not len(), which is a number and would fix the batch of an exported graph.
+        return values.reshape(latents.shape[0], *self.image)

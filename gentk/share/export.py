@@ -1,0 +1,115 @@
+"""Export: a run becomes a folder that others open, or a graph that other programs run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from torch import Tensor
+
+from ..engine.caller import undisturbed
+from ..errors import RunError, UsageError
+from ..evaluation.record import read
+from ..files import cause, replacing, replacing_folder
+from ..grid import tile
+from ..runs.model import CODEC, WEIGHTS, ModelFolder
+from ..runs.trained import Run
+from ..tensors import save_tensors
+from .card import card
+from .graph import ONNX, TORCH, save_onnx, save_torch
+
+__all__ = ["FORMS", "export"]
+
+FORMS: Final = ("folder", "onnx", "torch")
+SHOWN: Final = 64
+"""Samples of the grid."""
+
+UNSHARED: Final = ("machine", "format")
+"""Keys of a record that are nobody else's."""
+
+
+@undisturbed()
+def export(run: Run, to: Path, form: str = "folder") -> Path:
+    """Write what of a run others need, whole or not at all.
+
+    Args:
+        run: The run.
+        to: A folder that does not exist yet, or is empty; a graph goes into a folder that may exist.
+        form: `folder` (weights, record, model card, pictures: what `gentk.from_pretrained` opens),
+            `onnx` (model.onnx) or `torch` (model.pt2, a program of torch.export).
+
+    Returns:
+        What was written: the folder, or the graph's file.
+
+    Raises:
+        UsageError: An unknown form.
+        RunError: It cannot be written, or the folder holds something.
+        Incompatible: The graph cannot be made, or computes something else.
+    """
+    if form not in FORMS:
+        raise UsageError(f"no form {form!r}; type --form {' or '.join(FORMS)}")
+    try:
+        if form == "folder":
+            return _folder(run, to)
+        to.mkdir(parents=True, exist_ok=True)
+        save, name = (save_onnx, ONNX) if form == "onnx" else (save_torch, TORCH)
+        with replacing(to / name) as part:
+            save(run, part)
+        return to / name
+    except OSError as error:
+        reason, remedy = cause(error)
+        raise RunError(
+            f"{to} cannot be written ({reason}); {remedy}, or type another --to"
+        ) from error
+
+
+def _folder(run: Run, to: Path) -> Path:
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise RunError(f"{to} exists and is not an empty folder; type another --to")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_folder(to) as part:
+        _write(run, part, to.name)
+    return to
+
+
+def _write(run: Run, to: Path, name: str) -> None:
+    """Write a model into a folder, after that in whose codes it generates."""
+    record: dict[str, Any] = {k: v for k, v in run.record.items() if k not in UNSHARED}
+    # Where it was trained, and how often it was looked at meanwhile, is nobody's business.
+    own: dict[str, Any] = {
+        "out": None,
+        "device": "auto",
+        "threads": None,
+        "observer": [],
+        "init": None,
+        "stage": {},
+    }
+    record["recipe"] = {**record["recipe"], **own}
+    if run.inner is not None:
+        record["recipe"]["codec"] = f"stage:{CODEC}"
+        (to / "stages").mkdir()
+        inner = to / "stages" / CODEC
+        inner.mkdir()
+        _write(run.inner, inner, f"{name}/stages/{CODEC}")
+    folder = ModelFolder(to)
+    folder.write({**record, "steps": run.steps})
+    save_tensors(to / WEIGHTS, _weights(run))
+    (to / WEIGHTS).chmod(folder.record.stat().st_mode)  # safetensors writes for its owner only
+    folder.samples.mkdir()
+    grid = folder.samples / f"{run.steps:08d}.png"
+    tile(run.sample(SHOWN)).save(grid)
+    values = [row.measurement for row in read(run.folder.path, run.steps)]
+    text = card(run, name, values, str(grid.relative_to(to)))
+    (to / "README.md").write_text(text, encoding="utf-8")
+
+
+def _weights(run: Run) -> Mapping[str, Tensor]:
+    """Return the weights of the networks that a model has, by network and name."""
+    networks = {"generator": run.generator, "encoder": run.encoder}
+    return {
+        f"{network}.{name}": value.detach().cpu().contiguous().clone()
+        for network, module in networks.items()
+        if module is not None
+        for name, value in module.state_dict().items()
+    }

@@ -1,0 +1,224 @@
+"""Sharing: exported folders open elsewhere with the same samples, graphs compute the run's images."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import gentk
+from gentk.errors import CheckpointError, Incompatible, RunError, UnknownName, UsageError
+from gentk.share import graph
+
+COMMON = {
+    "data": "digits,limit=64",
+    "batch": 8,
+    "steps": 3,
+    "device": "cpu",
+    "observer": ["metrics"],
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with three runs: of images, of classes, and of codes."""
+    folder = tmp_path_factory.mktemp("share")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENTK_CACHE", str(folder / "cache"))
+        plain = gentk.run(
+            extractor="pixels",
+            generator="resnet,width=8,latent=4",
+            out=folder / "plain",
+            **COMMON,
+        )
+        plain.evaluate(extractors="pixels", count=32)
+        gentk.run(
+            loss="reconstruction",
+            generator="mlp,latent=4,widths=8,output=sigmoid",
+            encoder="mlp,widths=8,output=sigmoid",
+            out=folder / "ae",
+            **COMMON,
+        )
+        gentk.run(
+            extractor="identity",
+            codec=f"run:{folder / 'ae'}",
+            generator="mlp,latent=3,widths=8,output=sigmoid",
+            out=folder / "codes",
+            **COMMON,
+        )
+        gentk.run(
+            extractor="pixels",
+            generator="resnet,width=8,latent=4,classes=10",
+            out=folder / "classes",
+            **COMMON,
+        )
+        yield folder
+
+
+def test_a_folder_opens_elsewhere_with_the_same_samples(place, tmp_path, monkeypatch):
+    """Bit for bit, whatever becomes of the run; by the verb, by `load` and by the command."""
+    run = gentk.load(place / "plain")
+    written = gentk.export(run, tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    model = gentk.from_pretrained("model")
+
+    assert written == tmp_path / "model"
+    assert torch.equal(model.sample(5, seed=3), run.sample(5, seed=3))
+    assert model.fingerprint() == run.fingerprint()
+    assert model.steps == 3
+    assert model._repr_png_() == next((tmp_path / "model/samples").glob("*.png")).read_bytes()
+    weights = load_file(tmp_path / "model/model.safetensors")
+    assert weights.keys() == {f"generator.{name}" for name in run.generator.state_dict()}
+    config = json.loads((tmp_path / "model/config.json").read_text())
+    assert config["recipe"]["generator"] == run.recipe.generator
+    assert str(place) not in json.dumps(config)
+    assert model.evaluate(extractors="pixels", count=16)["fd"].value == pytest.approx(
+        run.evaluate(extractors="pixels", count=16)["fd"].value, rel=1e-6
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "gentk", "sample", "model", "-n", "4"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (tmp_path / done.stdout.strip()).is_file()
+
+
+def test_a_model_card_says_what_was_measured_and_how(place, tmp_path):
+    """Front matter, data, values with their protocol, recipe, picture."""
+    run = gentk.load(place / "plain")
+    gentk.export(run, tmp_path / "m")
+    text = (tmp_path / "m/README.md").read_text()
+
+    assert text.startswith("---\nlibrary_name: gentk\n")
+    value = run.evaluate(extractors="pixels", count=32)["fd"]
+    assert value.written() in text
+    assert value.protocol.sentence() in text
+    assert run.record["data"]["fingerprint"] in text
+    assert f'generator = "{run.recipe.generator}"' in text
+    picture = text.split("](")[1].split(")")[0]
+    assert (tmp_path / "m" / picture).is_file()
+
+
+def test_a_generator_of_codes_takes_its_decoder_along(place, tmp_path):
+    """The model of the codec lies in the folder, and the run's own folder is not needed."""
+    run = gentk.load(place / "codes")
+    expected = run.sample(4)
+    gentk.export(run, tmp_path / "m")
+    moved = tmp_path / "moved"
+    (tmp_path / "m").rename(moved)
+
+    config = json.loads((moved / "config.json").read_text())
+    assert config["recipe"]["codec"] == "stage:codec"
+    assert torch.equal(gentk.from_pretrained(moved).sample(4), expected)
+    assert gentk.from_pretrained(moved / "stages" / "codec").encoder is not None
+
+
+@pytest.mark.parametrize("name", ["plain", "classes", "codes"])
+@pytest.mark.parametrize("form", ["onnx", "torch"])
+def test_a_graph_computes_the_runs_images(place, tmp_path, name, form):
+    """In [0, 1], for any batch, with classes and truncation, without gentk."""
+    run = gentk.load(place / name, device="cpu")
+    path = gentk.export(run, tmp_path / "graph", form=form)
+    sampler = graph.Sampler(run).eval()
+
+    def computed(inputs):
+        if form == "torch":
+            return torch.export.load(path).module()(*inputs).detach().numpy()
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        named = zip(sampler.names, inputs, strict=True)
+        return session.run(["images"], {key: value.numpy() for key, value in named})[0]
+
+    assert sampler.names == ["latents", *["labels"] * (name == "classes"), "truncation"]
+    for count in (1, 2, 5):
+        inputs = sampler.inputs(count, np.inf)
+        latents = torch.cat(
+            [inputs[0], *(torch.eye(10)[inputs[1]] for _ in range(name == "classes"))], dim=1
+        )
+        expected = torch.cat(list(run.images(latents)))
+        images = computed(inputs)
+        assert images.shape == (count, *run.image)
+        np.testing.assert_allclose(images, expected, atol=2e-4)
+
+
+def test_truncated_latents_have_the_truncated_distribution():
+    """The graph's quantiles against scipy's: z' is where z was in its own distribution."""
+    from scipy.stats import norm, truncnorm
+
+    x = torch.linspace(-0.999999, 0.999999, 10001)
+    torch.testing.assert_close(graph.erfinv(x), torch.erfinv(x), rtol=3e-5, atol=1e-6)
+    z = np.linspace(-3.5, 3.5, 57)
+    bound = 0.7
+    expected = truncnorm.ppf(norm.cdf(z), -bound, bound)
+    root = 2**0.5
+    inside = torch.erf(torch.tensor(z, dtype=torch.float32) / root) * torch.erf(
+        torch.tensor(bound / root)
+    )
+    np.testing.assert_allclose(graph.erfinv(inside) * root, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_graph_that_computes_something_else_is_not_written(place, tmp_path, monkeypatch):
+    """The comparison sees a wrong value, and nothing is left."""
+    monkeypatch.setattr(graph, "TOLERANCE", -1.0)
+    with pytest.raises(Incompatible, match="apart"):
+        gentk.export(place / "plain", tmp_path / "graph", form="torch")
+    assert not any((tmp_path / "graph").iterdir())
+
+
+def test_what_cannot_be_exported_or_opened_is_a_sentence(place, tmp_path):
+    """Taken folders, unknown forms and models, damaged weights, ids that are none."""
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/file").touch()
+    with pytest.raises(RunError, match=r"taken.*to="):
+        gentk.export(place / "plain", tmp_path / "taken")
+    with pytest.raises(UsageError, match="form="):
+        gentk.export(place / "plain", tmp_path / "x", form="gguf")
+    with pytest.raises(UnknownName, match="'none-such'"):
+        gentk.from_pretrained("model:none-such")
+    with pytest.raises(UsageError, match="no-such-folder"):
+        gentk.from_pretrained("no-such-folder")
+    gentk.export(place / "plain", tmp_path / "m")
+    # Copied: a file that is mapped into memory and then cut short ends the process.
+    weights = {k: v.clone() for k, v in load_file(tmp_path / "m/model.safetensors").items()}
+    os.truncate(tmp_path / "m/model.safetensors", 100)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        gentk.from_pretrained(tmp_path / "m").sample(1)
+    # Weights of another network fit no better.
+    save_file({key: value.flatten()[:1].clone() for key, value in weights.items()}, tmp_path / "w")
+    (tmp_path / "w").replace(tmp_path / "m/model.safetensors")
+    with pytest.raises(CheckpointError, match="generator"):
+        gentk.from_pretrained(tmp_path / "m").sample(1)
+
+
+def test_a_hub_is_asked_for_what_is_no_folder(place, tmp_path, monkeypatch):
+    """An id is fetched, a folder is uploaded; what goes wrong there is one sentence."""
+    from types import SimpleNamespace
+
+    from gentk.share import hub
+
+    gentk.export(place / "plain", tmp_path / "m")
+    calls = []
+    fake = SimpleNamespace(
+        snapshot_download=lambda name: calls.append(name) or str(tmp_path / "m"),
+        create_repo=lambda name, exist_ok: calls.append(name),
+        upload_folder=lambda repo_id, folder_path: calls.append((repo_id, folder_path)),
+    )
+    monkeypatch.setattr(hub, "_hub", lambda: fake)
+    assert gentk.from_pretrained("user/digits").steps == 3
+    gentk.export(place / "plain", tmp_path / "sent", push="user/digits")
+    assert calls == ["user/digits", "user/digits", ("user/digits", str(tmp_path / "sent"))]
+
+    def refuse(name):
+        raise OSError("no network")
+
+    fake.snapshot_download = refuse
+    with pytest.raises(RunError, match="no network"):
+        gentk.from_pretrained("user/digits")
