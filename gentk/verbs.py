@@ -34,17 +34,7 @@ from .wording import in_python, spoken
 if TYPE_CHECKING:
     from .runs.plot import Plot
 
-__all__ = [
-    "Run",
-    "compare",
-    "compose",
-    "evaluate",
-    "load",
-    "own",
-    "register",
-    "run",
-    "sample",
-]
+__all__ = ["Run", "compare", "compose", "evaluate", "load", "own", "register", "run", "sample"]
 
 
 class Run(trained.Run):

@@ -19,11 +19,10 @@ from typing import Any, Final
 
 from safetensors import SafetensorError
 
-from ..engine import Checkpoints
+from ..checkpoint import Checkpoints
 from ..errors import CheckpointError, UnknownName, did_you_mean
-from ..files import Damaged
+from ..files import Damaged, is_sealed
 from ..registry import Registry
-from ..tensors import read_tensors
 from .folder import RunFolder
 
 __all__ = ["CODEC", "PREFIX", "WEIGHTS", "ModelFolder", "folder_of", "is_run", "models"]
@@ -65,11 +64,15 @@ class _Weights(Checkpoints):
 
     def latest(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, Any]]:
         """Return the steps and the weights of each network; raise `CheckpointError` if damaged."""
+        from safetensors.torch import load_file
+
+        path = self.folder / WEIGHTS
         try:
-            tensors, _ = read_tensors(self.folder / WEIGHTS)
+            is_sealed(path)  # raises where the seal does not fit; files of others have none
+            tensors = load_file(path)
         except (Damaged, OSError, SafetensorError) as error:
             raise CheckpointError(
-                f"{self.folder / WEIGHTS} cannot be read ({error}); get the model again"
+                f"{path} cannot be read ({error}); get the model again"
             ) from error
         state: dict[str, dict[str, Any]] = {}
         for name, tensor in tensors.items():
