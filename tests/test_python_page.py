@@ -28,7 +28,7 @@ def test_the_examples_run_from_top_to_bottom(tmp_path, monkeypatch, own_cache, o
         assert len(source.splitlines()) <= 20, heading
         exec(compile(source, heading, "exec"), names)
 
-    assert len(BLOCKS) == 11
+    assert len(BLOCKS) == 12
     assert names["value"].ndim == 0
     assert (tmp_path / "loss.png").stat().st_size > 0
     assert names["run"].result["steps"] == 20

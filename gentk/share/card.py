@@ -15,11 +15,12 @@ __all__ = ["card", "recipe_lines"]
 LEFT_OUT = frozenset({"out", "device", "threads", "observer", "summary"})
 
 
-def card(run: Run, name: str, values: Sequence[Measurement], picture: str) -> str:
+def card(run: Run, recipe: Recipe, name: str, values: Sequence[Measurement], picture: str) -> str:
     """Return a model card in Markdown with the front matter that hubs read.
 
     Args:
         run: The run.
+        recipe: Its recipe as others may read it, without places on the machine it was trained on.
         name: What the model is called.
         values: What was measured of its weights.
         picture: Where its sample grid is, from the card.
@@ -52,7 +53,7 @@ def card(run: Run, name: str, values: Sequence[Measurement], picture: str) -> st
         "## Metric values",
         values_table(values) if values else "None were measured.",
         "## Recipe",
-        "\n".join(["```toml", *recipe_lines(run.recipe), "```"]),
+        "\n".join(["```toml", *recipe_lines(recipe), "```"]),
         "## Environment",
         f"{versions}.",
     ]

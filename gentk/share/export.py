@@ -13,6 +13,7 @@ from ..errors import RunError, UsageError
 from ..evaluation.record import read
 from ..files import cause, replacing, replacing_folder
 from ..grid import tile
+from ..recipe import Recipe
 from ..runs.model import CODEC, WEIGHTS, ModelFolder
 from ..runs.trained import Run
 from ..tensors import save_tensors
@@ -100,7 +101,8 @@ def _write(run: Run, to: Path, name: str) -> None:
     grid = folder.samples / f"{run.steps:08d}.png"
     tile(run.sample(SHOWN)).save(grid)
     values = [row.measurement for row in read(run.folder.path, run.steps)]
-    text = card(run, name, values, str(grid.relative_to(to)))
+    shared = Recipe.model_validate(record["recipe"])
+    text = card(run, shared, name, values, str(grid.relative_to(to)))
     (to / "README.md").write_text(text, encoding="utf-8")
 
 

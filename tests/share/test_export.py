@@ -25,6 +25,12 @@ COMMON = {
 }
 
 
+def needs_onnx():
+    """Skip where ONNX cannot be written, and say how it can."""
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name, reason="pip install 'gentk-core[export]'")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with three runs: of images, of classes, and of codes."""
@@ -116,6 +122,8 @@ def test_a_generator_of_codes_takes_its_decoder_along(place, tmp_path):
 
     config = json.loads((moved / "config.json").read_text())
     assert config["recipe"]["codec"] == "stage:codec"
+    for text in (moved / "README.md", moved / "config.json"):
+        assert str(place) not in text.read_text(), f"{text.name} tells where the codec was trained"
     assert torch.equal(gentk.from_pretrained(moved).sample(4), expected)
     assert gentk.from_pretrained(moved / "stages" / "codec").encoder is not None
 
@@ -124,6 +132,8 @@ def test_a_generator_of_codes_takes_its_decoder_along(place, tmp_path):
 @pytest.mark.parametrize("form", ["onnx", "torch"])
 def test_a_graph_computes_the_runs_images(place, tmp_path, name, form):
     """In [0, 1], for any batch, with classes and truncation, without gentk."""
+    if form == "onnx":
+        needs_onnx()
     run = gentk.load(place / name, device="cpu")
     path = gentk.export(run, tmp_path / "graph", form=form)
     sampler = graph.Sampler(run).eval()
@@ -170,6 +180,15 @@ def test_a_graph_that_computes_something_else_is_not_written(place, tmp_path, mo
     monkeypatch.setattr(graph, "TOLERANCE", -1.0)
     with pytest.raises(Incompatible, match="apart"):
         gentk.export(place / "plain", tmp_path / "graph", form="torch")
+    assert not any((tmp_path / "graph").iterdir())
+
+
+@pytest.mark.parametrize("name", ["onnx", "onnxscript", "onnxruntime"])
+def test_onnx_without_its_packages_names_the_extra(place, tmp_path, monkeypatch, name):
+    """One sentence with what to type, and no file."""
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(RunError, match=rf"{name}.*gentk-core\[export\]"):
+        gentk.export(place / "plain", tmp_path / "graph", form="onnx")
     assert not any((tmp_path / "graph").iterdir())
 
 
