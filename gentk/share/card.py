@@ -27,7 +27,7 @@ def card(run: Run, recipe: Recipe, name: str, values: Sequence[Measurement], pic
     """
     data, image = run.record["data"], run.image
     classes = data.get("classes") or {}
-    kind = "class-conditional" if run.generator.prior.classes else "unconditional"
+    kind = "A class-conditional" if run.generator.prior.classes else "An unconditional"
     task = "unconditional-image-generation"
     head = ["---", "library_name: gentk", f"pipeline_tag: {task}", "tags:", "- gentk", "---"]
     facts = [
@@ -42,7 +42,7 @@ def card(run: Run, recipe: Recipe, name: str, values: Sequence[Measurement], pic
     parts = [
         "\n".join(head),
         f"# {name}",
-        f"A {kind} generator of images, trained with gentk by the recipe "
+        f"{kind} generator of images, trained with gentk by the recipe "
         f"`{run.record['recipe_name']}`: {run.steps:,} steps{seen}, "
         f"{run.record.get('parameters', 0):,} parameters in training.",
         f"![{SAMPLES}]({picture})",
