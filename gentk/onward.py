@@ -26,7 +26,7 @@ def from_pretrained(
     """Open a model that `gentk export` has written, here, in a distribution or on a hub.
 
     Args:
-        model: A folder, `model:NAME` of an installed distribution such as gentk-models, or the id of a
+        model: A folder, `model:NAME` of an installed distribution, or the id of a
             repository of huggingface.co, which is fetched into its cache.
         registry: Where names are looked up; by default everything installed.
         device: Where to compute, as in recipes.

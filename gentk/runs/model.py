@@ -100,7 +100,9 @@ def folder_of(text: str | Path, registry: Registry) -> RunFolder:
     if str(text).startswith(PREFIX):
         name, known = str(text).removeprefix(PREFIX), models(registry)
         if name not in known:
-            there = f"there are {', '.join(known)}" if known else "type: pip install gentk-models"
+            there = (
+                f"there are {', '.join(known)}" if known else "no installed distribution brings one"
+            )
             raise UnknownName(f"no model {name!r}; {did_you_mean(name, known)}{there}")
         return ModelFolder(known[name])
     path = Path(text)
