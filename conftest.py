@@ -43,8 +43,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is recorded as long, before `-m` selects, and start it first."""
+    """Mark what is recorded as long, before `-m` selects, and start it first, the longest at once.
+
+    Workers take from the end of each other's lists, so whatever stands there starts late: two tests of
+    four minutes kept one of two workers busy after the other had gone home.
+    """
     known = recorded()
+    longest: dict[str, float] = {}
+    for name, seconds in known.items():
+        file = name.partition("::")[0]
+        longest[file] = max(seconds, longest.get(file, 0.0))
     for item in items:
         seconds = known.get(item.nodeid, 0.0)
         if item.get_closest_marker("slow"):
@@ -52,8 +60,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, limit in LIMITS.items():
             if seconds >= limit:
                 item.add_marker(marker)
-    # A stable sort: tests that share a module's fixtures stay together.
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+    def place(item: pytest.Item) -> tuple[bool, float]:
+        if item.get_closest_marker("slow") is None:
+            return True, 0.0
+        return False, -longest.get(item.nodeid.partition("::")[0], 0.0)
+
+    # A stable sort by file: tests that share a module's fixtures stay together.
+    items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,6 +22,20 @@ def test_what_is_recorded_as_long_is_marked(request):
     assert slow == sorted(slow, reverse=True)
 
 
+def test_the_longest_start_first(request):
+    """Files of slow tests stand in the order of their longest test, each in one piece."""
+    slow = [item for item in request.session.items if item.get_closest_marker("slow")]
+    files = [item.nodeid.partition("::")[0] for item in slow]
+    longest = {
+        file: max((s for name, s in RECORDED.items() if name.startswith(f"{file}::")), default=0)
+        for file in files
+    }
+    order = list(dict.fromkeys(files))
+
+    assert [longest[file] for file in order] == sorted(longest.values(), reverse=True)
+    assert [file for file in order for _ in range(files.count(file))] == files
+
+
 def test_the_record_names_tests_that_there_are():
     """A file that was moved or deleted takes its entries along: `make durations`."""
     names = {name.partition("::")[0] for name in RECORDED}
