@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .keywords import RecipeKeys as RecipeKeys
     from .onward import export as export
     from .onward import from_pretrained as from_pretrained
-    from .sweep.comparison import Comparison as Comparison
+    from .sweeps.comparison import Comparison as Comparison
     from .verbs import Run as Run
     from .verbs import compare as compare
     from .verbs import compose as compose
@@ -54,7 +54,7 @@ __all__ = [
 # Hidden from type checkers, which would take every misspelt name for one that is there.
 if not TYPE_CHECKING:
     PLACES = {
-        "Comparison": "sweep.comparison",
+        "Comparison": "sweeps.comparison",
         "Composition": "families.composition",
         "Evaluation": "evaluation.evaluate",
         "GentkError": "errors",

@@ -27,8 +27,8 @@ from .runs import trained
 from .runs.composing import compose as _compose
 from .runs.objects import Given, own, register
 from .runs.training import run as _run
-from .sweep.compare import compare as _compare
-from .sweep.comparison import Comparison
+from .sweeps.compare import compare as _compare
+from .sweeps.comparison import Comparison
 from .wording import in_python, spoken
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from gentk.cli.compare import draw
 from gentk.evaluation.measurement import Measurement, Preparation, Protocol, Reference
 from gentk.runs.history import History
 from gentk.runs.plot import plot
-from gentk.sweep.comparison import Entry, tabulate
+from gentk.sweeps.comparison import Entry, tabulate
 
 LONG = (
     "loss/moments/timm:tf_efficientnet_lite0.in1k,layers=stages,first=15/covariance of the blocks"

@@ -30,8 +30,8 @@ from gentk.grid import tile
 from gentk.interfaces import Observer
 from gentk.observers.metrics import MetricsFile
 from gentk.observers.progress import ProgressBar
-from gentk.sweep.row import commit, latest
-from gentk.sweep.trial import command_of
+from gentk.sweeps.row import commit, latest
+from gentk.sweeps.trial import command_of
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

@@ -17,7 +17,7 @@ from .sections import Command
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..sweep.comparison import Comparison
+    from ..sweeps.comparison import Comparison
 
 __all__ = ["check_form", "command", "draw", "show"]
 
@@ -49,14 +49,14 @@ def command(
     gentk compare runs/a-seed* runs/b-seed*
     gentk compare RUN RUN --markdown > table.md
     """
-    from ..sweep.compare import compare
+    from ..sweeps.compare import compare
 
     if latex and (markdown or as_json):
         raise click.UsageError("--latex, --markdown and --json are forms; drop all but one")
     check_form(markdown=markdown, as_json=as_json, png=png)
     comparison = compare(runs, mixed=mixed)
     if latex:
-        from ..sweep.latex import latex as written
+        from ..sweeps.latex import latex as written
 
         click.echo(written(comparison))
     # Notes and the picture come with any form.

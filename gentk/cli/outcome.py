@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from ..sweep.finish import Making
-    from ..sweep.trial import Sweep, Trial
+    from ..sweeps.finish import Making
+    from ..sweeps.trial import Sweep, Trial
 
 __all__ = ["Form", "command_line", "echo_outcome", "echo_planned", "end", "finish_watched"]
 
@@ -46,7 +46,7 @@ def finish_watched(
     sweep: Sweep, making: Callable[[Making], Making], quiet: bool, label: str = ""
 ) -> None:
     """Finish a sweep and say on stderr which trial is being made and how far it is."""
-    from ..sweep.finish import Making, finish
+    from ..sweeps.finish import Making, finish
     from .meter import Meter
 
     trials = [trial for trial in sweep.trials if trial.refused is None and trial.source is None]
@@ -99,7 +99,7 @@ def _place(trial: Trial) -> str:
 
 def command_line(trial: Trial) -> str:
     """Return what makes and judges one run."""
-    from ..sweep.trial import command_of
+    from ..sweeps.trial import command_of
 
     assert trial.resolved is not None and trial.flags is not None
     r = trial.resolved.recipe
@@ -110,8 +110,8 @@ def command_line(trial: Trial) -> str:
 
 def echo_outcome(sweep: Sweep, form: Form, claims: Sequence[str] = ()) -> None:
     """Print the table, what claims came to, and what failed."""
-    from ..sweep.comparison import Entry, tabulate
-    from ..sweep.row import read_rows
+    from ..sweeps.comparison import Entry, tabulate
+    from ..sweeps.row import read_rows
     from .compare import show
 
     notes: list[str] = []

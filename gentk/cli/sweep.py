@@ -111,8 +111,8 @@ def command(
     """
     from ..evaluation.plan import Plan
     from ..registry import Registry
-    from ..sweep.factorial import budget_note, factorial
-    from ..sweep.file import is_sweep
+    from ..sweeps.factorial import budget_note, factorial
+    from ..sweeps.file import is_sweep
     from .compare import check_form
     from .outcome import Form, command_line, echo_outcome, echo_planned, end, finish_watched
     from .sweep_file import FileRequest

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from ..registry import Registry
     from ..runs.trained import Run
-    from ..sweep.declared import Declared
-    from ..sweep.finish import Making
-    from ..sweep.trial import Sweep, Trial
+    from ..sweeps.declared import Declared
+    from ..sweeps.finish import Making
+    from ..sweeps.trial import Sweep, Trial
 
 __all__ = ["FileRequest"]
 
@@ -55,7 +55,7 @@ class FileRequest:
 
     def run(self) -> None:
         """Make what is missing, or say what that is, and show what there is."""
-        from ..sweep.page import claims
+        from ..sweeps.page import claims
 
         self.check()
         form = self.form
@@ -77,7 +77,7 @@ class FileRequest:
 
     def declared(self, *, checked: bool | None = None) -> Declared:
         """Return the sweep as its rows have it now."""
-        from ..sweep.declared import declare
+        from ..sweeps.declared import declare
 
         return declare(
             self.path,
@@ -90,7 +90,7 @@ class FileRequest:
 
     def check(self) -> None:
         """Refuse what cannot be written or names nothing, before any work."""
-        from ..sweep.factorial import check_rows
+        from ..sweeps.factorial import check_rows
 
         declared = self.declared()
         check_rows(self.rows, declared.sweep.out)
@@ -140,7 +140,7 @@ class FileRequest:
 
     def finish(self) -> None:
         """Make what is missing: first candidate settings, then the rows."""
-        from ..sweep.pictures import draw_missing
+        from ..sweeps.pictures import draw_missing
 
         declared = self.declared()
         tries = self.tries(declared)
@@ -165,7 +165,7 @@ class FileRequest:
         )
 
     def _ended(self, trial: Trial, run: Run | None) -> None:
-        from ..sweep.pictures import draw
+        from ..sweeps.pictures import draw
 
         if self.page is not None and run is not None:
             draw(self.declared(checked=False), trial, run, self.page)
@@ -174,8 +174,8 @@ class FileRequest:
     def write_page(self) -> None:
         """Render the page, if one is asked for."""
         from ..files import write_bytes
-        from ..sweep.page import render
-        from ..sweep.pictures import paths
+        from ..sweeps.page import render
+        from ..sweeps.pictures import paths
 
         if self.page is not None:
             text = render(self.declared(checked=False), paths(self.page))

@@ -17,7 +17,7 @@ from gentk.evaluation.evaluate import evaluate
 from gentk.evaluation.plan import Plan
 from gentk.evaluation.record import append_to_run
 from gentk.runs.training import train
-from gentk.sweep.compare import compare
+from gentk.sweeps.compare import compare
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 
 from gentk.evaluation.measurement import Measurement, Protocol, Reference
 from gentk.registry import Registry
-from gentk.sweep.declared import declare
-from gentk.sweep.page import render
-from gentk.sweep.row import Row, append
+from gentk.sweeps.declared import declare
+from gentk.sweeps.page import render
+from gentk.sweeps.row import Row, append
 
 FILE = """
 title = "T"

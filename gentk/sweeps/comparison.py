@@ -1,6 +1,6 @@
 """Comparison: metrics of several trials side by side, a column a way of measuring.
 
-The best mean is called best if it differs from every other one (`gentk.sweep.cell`), so a false call is
+The best mean is called best if it differs from every other one (`gentk.sweeps.cell`), so a false call is
 no likelier among many trials.
 """
 

@@ -17,10 +17,10 @@ from gentk.evaluation.settled import recorded
 from gentk.registry import Registry
 from gentk.runs.folder import RunFolder
 from gentk.runs.training import make
-from gentk.sweep.comparison import Entry, tabulate
-from gentk.sweep.factorial import factorial
-from gentk.sweep.finish import Making, finish
-from gentk.sweep.row import commit, read_rows
+from gentk.sweeps.comparison import Entry, tabulate
+from gentk.sweeps.factorial import factorial
+from gentk.sweeps.finish import Making, finish
+from gentk.sweeps.row import commit, read_rows
 
 OVER = {"loss": ["moments", "mmd"], "estimator": ["batch", "ama"]}
 MEASURE = Plan(extractors=("pixels",), count=30)

@@ -1,6 +1,6 @@
 """Rows: what came of the trials of a sweep, one a line of its file, each with what decides it.
 
-A row is looked up by its key, a digest of what decides its values (`gentk.sweep.trial`); its name, date
+A row is looked up by its key, a digest of what decides its values (`gentk.sweeps.trial`); its name, date
 and commit say where it comes from. What is not known of an old row is absent.
 """
 

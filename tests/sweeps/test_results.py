@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from gentk.registry import Registry
-from gentk.sweep.declared import Declared, declare
-from gentk.sweep.file import is_sweep
-from gentk.sweep.page import _number, _published, render
-from gentk.sweep.pictures import paths
+from gentk.sweeps.declared import Declared, declare
+from gentk.sweeps.file import is_sweep
+from gentk.sweeps.page import _number, _published, render
+from gentk.sweeps.pictures import paths
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 FILES = [path for path in sorted(RESULTS.glob("*.toml")) if is_sweep(str(path))]

@@ -13,8 +13,8 @@ from gentk.evaluation.evaluate import evaluate
 from gentk.evaluation.measurement import Measurement, Preparation, Protocol, Reference
 from gentk.evaluation.plan import Plan
 from gentk.evaluation.record import append_to_run
-from gentk.sweep.compare import compare
-from gentk.sweep.comparison import Entry, tabulate
+from gentk.sweeps.compare import compare
+from gentk.sweeps.comparison import Entry, tabulate
 
 PROTOCOL = Protocol("", 100, 0, Reference("digits", "test", 50), Preparation("a"))
 

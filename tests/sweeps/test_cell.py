@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gentk.sweep.cell import Cell, verdict_of
+from gentk.sweeps.cell import Cell, verdict_of
 
 
 def cell(*values: float) -> Cell:
