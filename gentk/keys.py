@@ -29,6 +29,7 @@ KEYS: Final[dict[str, str]] = {
     "ema": "Decay of weight averaging, such as 0.999; none for none",
     "steps": "Budget in optimiser steps",
     "minutes": "Budget in minutes of training",
+    "operations": "Budget in floating-point operations, counted in the first step",
     "init": "A run to start from; run:A+run:B are stacked",
     "codec": "A run in whose code space to generate",
     "seed": "Seed of everything random",

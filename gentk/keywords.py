@@ -65,6 +65,7 @@ class RecipeKeys(ObjectKeys, total=False):
     ema: float | Literal["none"] | None
     steps: int | Literal["none"] | None
     minutes: float | Literal["none"] | None
+    operations: float | Literal["none"] | None
     init: str | Path | Run | None
     codec: str | Path | Run | None
     seed: int | None

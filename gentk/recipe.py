@@ -22,6 +22,7 @@ from pydantic import (
     field_validator,
 )
 
+from .budget import UNITS, Budget
 from .errors import BadRecipe, UsageError, did_you_mean
 from .keys import KEYS
 from .overlay import Overlay, laid, listed
@@ -50,7 +51,7 @@ PENALISED = "critic"
 COUNTED = frozenset({"optimizer", "schedule", "decay", "repeat"})
 """Keys of a phase that count for a run's identity also where they are not set, as they always have."""
 
-PASSING = frozenset({"steps", "minutes", "out", "device", "threads", "observer", "summary"})
+PASSING = frozenset({*UNITS, "out", "device", "threads", "observer", "summary"})
 """Keys that do not make a run another run."""
 
 
@@ -126,6 +127,9 @@ class Recipe(BaseModel):
     ema: float | None = Field(None, gt=0, lt=1, description=KEYS["ema"], examples=[0.999])
     steps: int | None = Field(None, ge=1, description=KEYS["steps"], examples=[1000])
     minutes: float | None = Field(None, gt=0, description=KEYS["minutes"], examples=[5])
+    operations: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description=KEYS["operations"], examples=[1e13]
+    )
     init: str | None = Field(None, description=KEYS["init"])
     codec: str | None = Field(None, description=KEYS["codec"])
     seed: int = Field(0, ge=SEEDS.start, lt=SEEDS.stop, description=KEYS["seed"])
@@ -150,6 +154,11 @@ class Recipe(BaseModel):
         if isinstance(self.estimator, str):
             return (self.estimator,) * len(self.losses)
         return self.estimator
+
+    @property
+    def budget(self) -> Budget:
+        """When the run ends."""
+        return Budget(self.steps, self.minutes * 60 if self.minutes else None, self.operations)
 
     def alone(self, index: int) -> Recipe:
         """Return the recipe with one of its losses only, and its estimator."""
@@ -210,9 +219,9 @@ def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Re
     defaults = {key: each.get_default() for key, each in Recipe.model_fields.items()}
     optional = {key for key, default in defaults.items() if default is None}
     overlay = Overlay.of(flags, {**defaults, **from_file}, optional)
-    if "steps" in overlay.values or "minutes" in overlay.values:
+    if any(unit in overlay.values for unit in UNITS):
         # A budget given by hand replaces the recipe's, whichever unit that was in.
-        from_file = {k: v for k, v in from_file.items() if k not in ("steps", "minutes")}
+        from_file = {k: v for k, v in from_file.items() if k not in UNITS}
     _check(overlay.values, "", UsageError)
     if "phase" in from_file:
         from_file["phase"] = {
@@ -223,7 +232,7 @@ def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Re
         own = {key: value for key, value in phases[PENALISED].items() if key != "penalty"}
         from_file["phase"] = {**phases, PENALISED: own}
     recipe = Recipe.model_validate({**from_file, **overlay.values})
-    if recipe.steps is None and recipe.minutes is None:
+    if all(getattr(recipe, unit) is None for unit in UNITS):
         raise UsageError(f"recipe {name!r} has no budget; add --steps 1000 or --minutes 5")
     origins = dict.fromkeys(Recipe.model_fields, "default")
     origins |= dict.fromkeys(from_file, f"recipe {name}")

@@ -32,6 +32,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "How": (
         "--steps N",
         "--minutes M",
+        "--operations N",
         "--batch N",
         "--chunk N",
         "--reference N",

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import operator
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -18,13 +19,14 @@ from torch import Tensor
 
 from ..budget import Budget
 from ..checkpoint import Checkpoints
-from ..errors import CheckpointError, NonFinite, PeerLost
+from ..errors import CheckpointError, NonFinite, PeerLost, UsageError
 from ..events import Checkpointed, Event, Noticed, Progress, Sampled, Stepped
 from ..interfaces import Observer
 from ..interrupts import Request, Stopped, finishing, keeping
 from . import randomness
 from .averaging import WeightAverage
 from .finite import Look, finite
+from .operations import Operations
 from .phase import Phase
 from .world import World
 
@@ -175,10 +177,11 @@ class Loop:
         images = self.progress.images
         shown: dict[str, Tensor] = {}
         looks: list[Look] = []
-        for phase in self.phases:
-            for _ in range(phase.repeat):
-                shown |= phase.step(self.progress, looks)
-                images += phase.images
+        with self._counted():
+            for phase in self.phases:
+                for _ in range(phase.repeat):
+                    shown |= phase.step(self.progress, looks)
+                    images += phase.images
         if self.average is not None:
             self.average.update()
         steps = self.progress.steps + 1
@@ -186,6 +189,24 @@ class Loop:
         fraction = self.budget.fraction(steps, seconds)
         self.progress = Progress(steps, images, seconds, fraction)
         self._pending.append(_Step(steps, images, shown, looks))
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count the operations of the first turn, if the budget is in operations."""
+        if not self.budget.counts:
+            yield
+            return
+        with Operations() as count:
+            yield
+        each = sum(int(own) for (own,) in self.world.count([float(count.total)]))
+        if each == 0:
+            raise UsageError(
+                "a step has no products of matrices, so that its operations cannot be counted; type "
+                "--steps 1000 instead of --operations"
+            )
+        self.budget = replace(self.budget, each=each)
+        message = f"a step takes {each:.4g} operations, so there are {self.budget.afforded:,} steps"
+        self.tell(Noticed(self.progress, message))
 
     def _flush(self) -> None:
         """Read the scalars of the steps since the last time, tell observers, stop if one is bad."""
@@ -246,6 +267,8 @@ class Loop:
         if self.average is not None:
             state["average"] = self.average.state_dict()
         state["progress"] = {"steps": p.steps, "images": p.images, "seconds": p.seconds}
+        if self.budget.each is not None:
+            state["progress"]["operations_per_step"] = self.budget.each
         state["last"] = dict(self.last)
         state["random"] = randomness.get_state(self.device)
         return state
@@ -289,6 +312,11 @@ class Loop:
             raise ValueError(
                 f"{steps} steps, {images} images and {seconds} seconds are no progress"
             )
+        if "operations_per_step" in counts:
+            each = operator.index(counts["operations_per_step"])
+            if each < 1:
+                raise ValueError(f"{each} is no number of operations")
+            self.budget = replace(self.budget, each=each)
         fraction = self.budget.fraction(steps, seconds)
         self.progress = Progress(steps, images, seconds, fraction)
         self.last = {str(name): float(value) for name, value in state["last"].items()}

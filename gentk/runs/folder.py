@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..budget import Budget
 from ..checkpoint import Checkpoints
 from ..errors import GentkError, RunError, did_you_mean
 from ..files import Damaged, cause, hold, read_document, write_document
@@ -141,7 +141,7 @@ class RunFolder:
         result: dict[str, Any] | None = (self.claim(r.identity()) or {}).get("result")
         if not result:
             return None
-        budget = Budget(r.steps, r.minutes * 60 if r.minutes else None)
+        budget = replace(r.budget, each=result.get("operations_per_step"))
         used_up = budget.fraction(result["steps"], result["seconds"]) >= 1
         if not used_up:
             return None

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..budget import UNITS
 from ..errors import RunError
 from ..events import Progress
 from ..families.composition import Composition
@@ -61,7 +62,7 @@ def facts_of(c: Composition) -> dict[str, str]:
     """Return what all processes of a run must have alike: what a sentence calls it -> a digest."""
     r = c.recipe
     facts = {
-        "recipe": _digest(f"{r.identity()} {r.steps} {r.minutes} {r.dtype}"),
+        "recipe": _digest(f"{r.identity()} {r.budget} {r.dtype}"),
         "data": c.images.fingerprint(),
         "code of gentk and its plugins": _code(c.registry),
     }
@@ -87,7 +88,9 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def result_of(progress: Progress, last: dict[str, float], processes: int = 1) -> dict[str, Any]:
+def result_of(
+    progress: Progress, last: dict[str, float], processes: int = 1, each: int | None = None
+) -> dict[str, Any]:
     """Return what run.json says of a finished run: counts, and the last step's terms."""
     terms = {name: value for name, value in last.items() if name.startswith("loss")}
     return {
@@ -95,6 +98,7 @@ def result_of(progress: Progress, last: dict[str, float], processes: int = 1) ->
         "images": progress.images,
         "seconds": round(progress.seconds, 3),
         **({"processes": processes} if processes > 1 else {}),
+        **({"operations_per_step": each} if each is not None else {}),
         **terms,
     }
 
@@ -120,7 +124,7 @@ def stretched(r: Recipe, record: dict[str, Any] | None, progress: Progress) -> s
     if record is None or not progress.steps or not decays:
         return None
     then = record["recipe"]
-    if (then["steps"], then["minutes"]) == (r.steps, r.minutes):
+    if all(then.get(unit) == getattr(r, unit) for unit in UNITS):
         return None
     return (
         "the budget has changed since this run began: the learning rate now follows the new one, so "

@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..budget import UNITS
 from ..errors import BadRecipe
 from ..library import Library
 from ..recipe import Resolved, resolve
@@ -71,9 +72,9 @@ def _stage(
 
 
 def budgets(resolved: Resolved, stages: Sequence[tuple[str, Resolved]]) -> list[str]:
-    """Say what `--steps` or `--minutes` does not shorten: stages, which have budgets of their own."""
+    """Say what `--steps` or another budget does not shorten: stages, which have budgets of their own."""
     r = resolved.recipe
-    typed = [key for key in ("steps", "minutes") if resolved.origins[key].startswith("--")]
+    typed = [key for key in UNITS if resolved.origins[key].startswith("--")]
     waiting = [
         (name, stage)
         for name, stage in stages
@@ -92,7 +93,8 @@ def budgets(resolved: Resolved, stages: Sequence[tuple[str, Resolved]]) -> list[
 
 def _budget(stage: Resolved) -> str:
     r = stage.recipe
-    return f"{r.steps:,} steps" if r.steps else f"{r.minutes:g} minutes"
+    limits = ((r.steps, "steps"), (r.minutes, "minutes"), (r.operations, "operations"))
+    return " or ".join(f"{limit:,.6g} {unit}" for limit, unit in limits if limit is not None)
 
 
 def _located(value: Any, folder: RunFolder) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ..engine import Budget, Loop, Phase, Schedule, WeightAverage, randomness
+from ..engine import Loop, Phase, Schedule, WeightAverage, randomness
 from ..engine.caller import undisturbed
 from ..engine.device import keep_memory, set_threads
 from ..engine.world import World, join
@@ -200,7 +200,7 @@ def _train(
     except BaseException as error:
         loop.tell(RunFailed(loop.progress, error))
         raise
-    result = result_of(progress, loop.last, world.size)
+    result = result_of(progress, loop.last, world.size, loop.budget.each)
     # Before the result is kept: killed while observers judge the end, the run goes on with that.
     loop.tell(RunEnded(progress, result))
     if world.leads:
@@ -242,7 +242,7 @@ def _loop(c: Composition, program: Program, folder: RunFolder, observers: list[O
 
     return Loop(
         [_optimised(phase, r, c.registry) for phase in program.phases],
-        Budget(r.steps, r.minutes * 60 if r.minutes else None),
+        r.budget,
         {**program.modules, **program.state},
         folder.checkpoints,
         observers=observers,

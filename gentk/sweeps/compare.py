@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..budget import UNITS
 from ..errors import RunError
 from ..evaluation.record import read
 from ..runs.folder import RunFolder
@@ -51,7 +52,7 @@ def entries_of(
         if not record.get("result"):
             raise RunError(f"the run {text} is not finished; type its command again")
         recipe = record["recipe"]
-        first = seen.setdefault((record["identity"], recipe["steps"], recipe["minutes"]), text)
+        first = seen.setdefault((record["identity"], *map(recipe.get, UNITS)), text)
         if first != text:
             notice(f"{text} is the run {first} once more (recipe and seed), so it is dropped")
             continue

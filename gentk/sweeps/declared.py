@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from ..budget import UNITS
 from ..errors import GentkError, UsageError
 from ..evaluation.measurement import Direction, Measurement
 from ..evaluation.plan import Plan
@@ -304,8 +305,7 @@ def _trial(
 
 def _over(flags: Flags, more: Flags) -> dict[str, JsonValue]:
     """Lay keys over others; a budget replaces the other's, whichever unit either is in."""
-    budgets = {"steps", "minutes"}
-    kept = {k: v for k, v in flags.items() if k not in budgets or not budgets & more.keys()}
+    kept = {k: v for k, v in flags.items() if k not in UNITS or not more.keys() & set(UNITS)}
     return {**kept, **more}
 
 

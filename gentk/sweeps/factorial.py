@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from ..budget import UNITS
 from ..errors import GentkError, UsageError, did_you_mean
 from ..evaluation.plan import Plan
 from ..overlay import SHORT
@@ -23,8 +24,7 @@ from .trial import Flags, Sweep, Trial, parts_of
 
 __all__ = ["budget_note", "check_rows", "factorial"]
 
-BUDGET = frozenset({"steps", "minutes"})
-OWN = frozenset({"seed", "out", *BUDGET})
+OWN = frozenset({"seed", "out", *UNITS})
 """Keys that a sweep sets itself, or that must be equal in all its runs."""
 
 
@@ -54,7 +54,7 @@ def factorial(
         GentkError: The plan asks for something that there is not.
     """
     for key in over:
-        if key in BUDGET:
+        if key in UNITS:
             raise UsageError(
                 f"--over {key}: a sweep compares at one budget; type --{key} once for all of its runs"
             )

@@ -11,7 +11,7 @@ rows = ["other.toml"]        sweep files whose rows are quoted where they have t
                              percentages. Several judges are written [[judge]]. `run` among the
                              extractors is each run's own encoder.
 [stage.NAME]                 a run made once, before all rows: they write stage:NAME
-[tries]                      data (the validation split of `[run]`'s), steps or minutes, seeds and
+[tries]                      data (the validation split of `[run]`'s), a budget, seeds and
                              `settings`: how candidate settings of rows are judged
 [[row]]                      name, and keys of a recipe; or `subject`, images judged as they are, or
                              the sanity row that `floor` names; `published` values; `seeds`, if not
@@ -28,6 +28,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
+from ..budget import UNITS
 from ..errors import UsageError, did_you_mean
 from ..evaluation.subjects import SANITY
 from ..recipe import Recipe
@@ -95,6 +96,7 @@ class TriesTable(_Table):
     data: str | None = None
     steps: int | None = Field(default=None, ge=1)
     minutes: float | None = Field(default=None, gt=0)
+    operations: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     seeds: Seeds = (0,)
     settings: tuple[Keys, ...] = ()
 
@@ -160,7 +162,7 @@ class SweepFile(_Table):
 
     def budget(self) -> Flags:
         """Return the budget of a try, if it is not the row's."""
-        own = {"steps": self.tries.steps, "minutes": self.tries.minutes}
+        own = {unit: getattr(self.tries, unit) for unit in UNITS}
         return {key: value for key, value in own.items() if value is not None}
 
 

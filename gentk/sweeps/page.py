@@ -63,6 +63,7 @@ def render(declared: Declared, pictures: Sequence[str] = ()) -> str:
     file = declared.file
     parts = [f"# {file.title}", file.text.strip(), _table(page)]
     parts += [
+        *_unfinished(page),
         "\n".join(_claims(page)),
         *_tuned(page),
         *_quoted(page),
@@ -216,7 +217,8 @@ def _tuned(page: _Page) -> list[str]:
         told = []
         for index, (setting, mean) in enumerate(zip(tuning.settings, tuning.means, strict=True)):
             words = " ".join(f"{key}={value}" for key, value in setting.items())
-            value = "no value" if mean is None else f"{mean:.4g}"
+            without = "no value" if tuning.failed or tuning.chosen is not None else "not tried yet"
+            value = without if mean is None else f"{mean:.4g}"
             mark = " (chosen)" if index == tuning.chosen else ""
             told.append(f"`{words}` {value}{mark}")
         lines.append(f"- {name}: {'; '.join(told)}")
@@ -225,6 +227,21 @@ def _tuned(page: _Page) -> list[str]:
     if rest:
         lines.append(f"- not tuned: {'; '.join(rest)}")
     return ["\n".join([lines[0], "", *lines[1:]])]
+
+
+def _unfinished(page: _Page) -> list[str]:
+    """Say how much of a sweep is there, if not all of it."""
+    declared = page.declared
+    file, tries = declared.file, declared.tries()
+    rows = [len(row.seeds or file.seeds) for row in file.row if row.subject is None]
+    runs = [trial for trial in page.settled if trial.images is None]
+    made, wanted = len(runs) + len(tries.settled()), sum(rows) + len(tries.trials)
+    if made >= wanted:
+        return []
+    return [
+        f"This page is on its way: {made} of {wanted} runs are made, tries included; `gentk sweep "
+        f"{declared.path.name}` makes the others."
+    ]
 
 
 def _quoted(page: _Page) -> list[str]:

@@ -154,7 +154,9 @@ def _decisive(r: Recipe, names: Mapping[str, str]) -> tuple[JsonValue, ...]:
     for place, name in names.items():
         text = text.replace(json.dumps(place)[1:-1], name)
     named = r if text == whole else Recipe.model_validate_json(text)
-    return named.identity(), r.steps, r.minutes
+    # A unit that came later counts where it is set, so that the rows there are keep their keys.
+    more = [r.operations] if r.operations is not None else []
+    return named.identity(), r.steps, r.minutes, *more
 
 
 def _words(plan: Plan) -> list[str]:

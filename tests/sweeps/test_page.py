@@ -175,3 +175,18 @@ def test_failed_seeds_are_counted(page, tmp_path):
     text = render(declare(path, Registry(), checked=False))
 
     assert "1 (+1 failed)" in line(text, "| a |") and "| failed |" in line(text, "| b |")
+
+
+def test_a_page_on_its_way_says_how_much_is_there(tmp_path):
+    """Of four runs one has a row; a page with all of them says nothing of that."""
+    path = tmp_path / "two.toml"
+    path.write_text(FILE)
+    one = declare(path, Registry(), checked=False)
+    made = []
+    for trial in one.sweep.trials:
+        before = render(declare(path, Registry(), checked=False))
+        assert f"{len(made)} of 4 runs are made" in before
+        made.append(Row(trial.key, trial.name, trial.seed, "2026-01-01", result={"images": 1}))
+        append(one.sweep.rows, made[-1:])
+    assert len(made) == 4
+    assert "runs are made" not in render(declare(path, Registry(), checked=False))

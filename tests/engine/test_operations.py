@@ -1,0 +1,99 @@
+"""Operations: counted as books count them, of a run's first step, and kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+import gentk
+from gentk.engine.operations import Operations
+from gentk.errors import UsageError
+
+
+def counted(act) -> int:
+    with Operations() as count:
+        act()
+    return count.total
+
+
+def test_a_product_of_matrices_takes_two_a_cell_and_term_forward_and_twice_that_backward():
+    layer = nn.Linear(5, 7, bias=False)
+    x = torch.randn(3, 5, requires_grad=True)
+    assert counted(lambda: layer(x)) == 2 * 3 * 5 * 7
+    assert counted(lambda: layer(x).sum().backward()) == 3 * 2 * 3 * 5 * 7
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_a_convolution_takes_two_a_place_and_weight(groups):
+    layer = nn.Conv2d(4, 8, 3, padding=1, groups=groups)
+    x = torch.randn(2, 4, 6, 6)
+    assert counted(lambda: layer(x)) == 2 * 2 * 36 * 8 * 9 * 4 // groups
+
+
+@pytest.mark.parametrize(
+    ("act", "wanted"),
+    [
+        (lambda a: torch.linalg.cholesky_ex(a), 12**3 / 3),
+        (lambda a: torch.linalg.eigh(a), 9 * 12**3),
+        (lambda a: torch.linalg.eigvalsh(a), 4 / 3 * 12**3),
+        (lambda a: torch.linalg.svdvals(a), 4 * 12**3),
+        (lambda a: torch.linalg.qr(a), 2 * 4 / 3 * 12**3),
+        (lambda a: torch.linalg.solve_triangular(a, a[:, :5], upper=False), 12**2 * 5),
+        (lambda a: torch.cholesky_solve(a[:, :5], a), 2 * 12**2 * 5),
+        (lambda a: torch.cholesky_inverse(a), 2 * 12**3),
+        (lambda a: torch.cdist(a, a[:4]), 3 * 12 * 4 * 12),
+    ],
+)
+def test_decompositions_count(act, wanted):
+    """Golub and Van Loan's leading terms."""
+    a = torch.eye(12, dtype=torch.float64) * 2
+    assert counted(lambda: act(a)) == pytest.approx(wanted, abs=1)
+
+
+def run(tmp_path, **keys):
+    return gentk.run(
+        data="digits,size=8",
+        extractor="pixels",
+        generator="mlp,widths=8",
+        batch=8,
+        seed=1,
+        device="cpu",
+        threads=1,
+        observer="metrics",
+        out=tmp_path,
+        **keys,
+    )
+
+
+def test_a_budget_in_operations_is_that_many_steps(tmp_path):
+    """The same run with its steps typed has the same weights; counting changes no number."""
+    counted = run(tmp_path / "a", operations=3e6).result
+    each = counted["operations_per_step"]
+    assert each > 1000 and counted["steps"] == -(-3_000_000 // each)
+    run(tmp_path / "b", steps=counted["steps"])
+    rows = [(tmp_path / one / "metrics.jsonl").read_text().splitlines() for one in "ab"]
+    losses = [[json.loads(line)["loss"] for line in lines] for lines in rows]
+    assert losses[0] == losses[1] and len(losses[0]) == counted["steps"] > 5
+
+
+def test_more_operations_go_on_by_the_same_count(tmp_path):
+    first = run(tmp_path / "a", operations=3e6).result
+    assert run(tmp_path / "a", operations=3e6).result == first
+    more = run(tmp_path / "a", operations=6e6).result
+    assert more["operations_per_step"] == first["operations_per_step"]
+    assert more["steps"] == -(-6_000_000 // first["operations_per_step"])
+
+
+def test_a_run_of_steps_goes_on_by_operations(tmp_path):
+    run(tmp_path / "a", steps=3)
+    result = run(tmp_path / "a", operations=3e6).result
+    assert result["steps"] == -(-3_000_000 // result["operations_per_step"])
+
+
+@pytest.mark.parametrize("budget", [0, -1, float("inf"), float("nan"), "many"])
+def test_no_budget(budget, tmp_path):
+    with pytest.raises(UsageError, match="operations"):
+        run(tmp_path / "a", operations=budget)
