@@ -17,7 +17,7 @@ CORE = ROOT / "gentk"
 
 # Layer -> modules (or packages) of the core. A module may import its own layer and those in ALLOWED.
 LAYERS: dict[str, set[str]] = {
-    "contract": {"errors", "printable", "seed", "spec", "version"},
+    "contract": {"budget", "errors", "printable", "seed", "spec", "version"},
     "files": {"files", "interrupts", "journal", "launch", "toml"},
     "names": {
         "installed",
@@ -35,7 +35,6 @@ LAYERS: dict[str, set[str]] = {
     },
     "interfaces": {"interfaces", "events", "prior"},
     "mechanism": {
-        "budget",
         "precision",
         "digest",
         "summary",

@@ -28,6 +28,7 @@ CHANGED = {
     "optimizer": "sgd",
     "schedule": ({"at": 10, "set": {"lr": 0.1}},),
     "decay": "cosine",
+    "operations": 1e12,
     "ema": 0.9,
     "steps": 77,
     "minutes": 7.0,
