@@ -48,6 +48,7 @@ LAYERS: dict[str, set[str]] = {
         "cache",
         "checkpoint",
         "tensors",
+        "transfer",
         "statistics",
         "clusters",
         "spectral",

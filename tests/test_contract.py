@@ -42,6 +42,7 @@ PINNED: dict[str, tuple[str, ...]] = {
     "spectral": ("normalised",),
     "summary": (),
     "testing": (),
+    "transfer": (),
 }
 """Modules of gentk that plugins import besides `gentk.spec` -> the names that are pinned; () for all."""
 

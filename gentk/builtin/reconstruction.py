@@ -133,4 +133,7 @@ def _blur(size: int, like: Tensor) -> Tensor:
     offsets = torch.arange(-2, 3, device=like.device)
     near = (torch.arange(size, device=like.device)[:, None] + offsets) % period
     near = torch.minimum(near, period - near)
-    return like.new_zeros(size, size).scatter_add_(1, near, like.new_tensor(TAPS).expand(size, 5))
+    blur = like.new_zeros(size, size)
+    for tap, columns in zip(TAPS, near.split(1, dim=1), strict=True):
+        blur.scatter_add_(1, columns, blur.new_full((size, 1), tap))
+    return blur

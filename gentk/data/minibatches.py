@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..codec import Codec
 from ..interfaces import Range
+from ..transfer import to_device
 from .imageset import ImageSet, to_unit
 from .sampler import Sampler
 
@@ -59,14 +60,14 @@ class Minibatches:
     def labelled(self) -> tuple[Tensor, Tensor | None]:
         """Return the next batch and its class indices, (batch,) int64; None without labels."""
         indices = next(self.sampler)
-        labels = None if self.labels is None else self.labels[indices].to(self.device)
+        labels = None if self.labels is None else to_device(self.labels[indices], self.device)
         return self.at(indices), labels
 
     def at(self, indices: Tensor) -> Tensor:
         """Return the samples at `indices`, (n,) int64."""
         if self.codes is not None:
-            return self.codes[indices.to(self.device)]
-        return to_unit(self.images.batch(indices).to(self.device))
+            return self.codes[to_device(indices, self.device)]
+        return to_unit(to_device(self.images.batch(indices), self.device))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what goes on with the same batches."""

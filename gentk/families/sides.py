@@ -22,6 +22,7 @@ from ..feature_space import FeatureSpace
 from ..interfaces import total
 from ..statistics import CHUNK, DataSide, summarise_all
 from ..summary import Samples, Summary
+from ..transfer import to_device
 from .base import Advance
 from .composition import Composition
 
@@ -102,6 +103,11 @@ def floor(c: Composition, side: DataSide) -> float:
     return value
 
 
+def _labels(c: Composition) -> Tensor:
+    """Return the class of each image, on the device."""
+    return to_device(cast(Tensor, c.images.labels), c.device)
+
+
 def _classes(c: Composition, rows: Tensor, classes: int) -> Tensor:
     """Return a row with a 1 at the class of each image."""
     return one_hot(cast(Tensor, c.images.labels)[rows], classes).float().to(c.device)
@@ -172,13 +178,13 @@ def _drawn(c: Composition, side: DataSide, whole: Summary | None, labels: Tensor
 
         def taken(indices: Tensor) -> Summary:
             features = side.space.of_images(batches.at(indices))
-            own = None if labels is None else labels[indices].to(c.device)
+            own = None if labels is None else to_device(labels[indices], c.device)
             return side.summarise(features, None, own)
 
     else:
         assert isinstance(whole, Samples)
         # Labels are not kept with rows; they are those of the data.
-        rows = whole if labels is None else replace(whole, labels=c.images.labels)
+        rows = whole if labels is None else replace(whole, labels=_labels(c))
 
         def taken(indices: Tensor) -> Summary:
             return rows.take(indices)

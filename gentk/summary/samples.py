@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..interfaces import Features, Summary
+from ..transfer import to_device
 from .checking import alike
 
 __all__ = ["Samples"]
@@ -57,8 +58,10 @@ class Samples(Summary):
 
     def take(self, indices: Tensor) -> Samples:
         """Return the samples at `indices`, (n,) int64."""
-        labels = None if self.labels is None else self.labels[indices.to(self.labels.device)]
-        return replace(self, rows=self.rows[indices.to(self.rows.device)], labels=labels)
+        labels = (
+            None if self.labels is None else self.labels[to_device(indices, self.labels.device)]
+        )
+        return replace(self, rows=self.rows[to_device(indices, self.rows.device)], labels=labels)
 
     def __add__(self, other: Summary) -> Samples:
         if not isinstance(other, Samples):

@@ -110,9 +110,14 @@ def nudged(loss: AdversarialLoss, turn: str, scores: tuple[str, ...]) -> Nudged:
     return value, [zero.detach() for zero in zeros.values()]
 
 
-def game_terms(loss: AdversarialLoss, toy: Toy) -> dict[str, Tensor]:
-    """Return all terms of both turns."""
-    mine, theirs = loss.critic_loss(toy.play()), loss.generator_loss(toy.play())
-    return {f"critic/{k}": v for k, v in mine.items()} | {
-        f"generator/{k}": v for k, v in theirs.items()
-    }
+def game_terms(loss: AdversarialLoss, toy: Toy) -> Callable[[], dict[str, Tensor]]:
+    """Return what computes all terms of both turns."""
+    plays = [toy.play(), toy.play()]
+
+    def terms() -> dict[str, Tensor]:
+        mine, theirs = loss.critic_loss(plays[0]), loss.generator_loss(plays[1])
+        return {f"critic/{k}": v for k, v in mine.items()} | {
+            f"generator/{k}": v for k, v in theirs.items()
+        }
+
+    return terms

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from ..interfaces import Estimator, StatisticKind, Statistics
+from .elsewhere import META, elsewhere, imagined
 from .likeness import difference, same
 from .network import loose_tensors
 from .partner import NAME, SAMPLES
 from .suite import Suite
 from .trial import composed, trained
-from .watch import WAITS, forbidden
+from .watch import waits
 
 __all__ = ["EstimatorSuite"]
 
@@ -173,9 +174,27 @@ class EstimatorSuite(Suite):
     def test_nothing_waits_for_the_device(self) -> None:
         """No `.item()`, `float()` or condition on a tensor: a step never waits for the device."""
         estimator, model, data = self.started(), self.statistics(0), self.statistics(100)
-        with forbidden(WAITS) as calls:
+        with waits() as calls:
             estimator(model, data)
         assert not calls, f"it makes the device wait: {', '.join(calls)}; keep values as tensors"
+
+    def test_tensors_are_made_where_they_are_used(self) -> None:
+        """On another device it makes no tensor on the CPU, and reads no values: tried on `meta`."""
+        model, data, seed = (
+            {name: value.to(META) for name, value in self.statistics(own).items()}
+            for own in (0, 100, 99)
+        )
+        estimator: Estimator = self.make()
+        with imagined():
+            estimator.start(data, seed if estimator.seeding else None)
+        for value in model.values():
+            value.requires_grad_()
+
+        def step() -> None:
+            tracked = [v for v in estimator(model, data).values() if v.requires_grad]
+            torch.autograd.backward([v.sum() for v in tracked])
+
+        elsewhere(step)
 
     def test_a_run_uses_it(self) -> None:
         """A run of a few steps with it ends well."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -15,12 +15,13 @@ from ..families import KEYS, Composition, Family, Program
 from ..families.lookup import family_of
 from ..interfaces import NEEDS, Loss
 from ..plugins import Provided
+from .elsewhere import elsewhere, imagined
 from .likeness import same
 from .network import bits
 from .partner import NAME
 from .suite import Suite, skip
 from .trial import STEPS, composed, trained
-from .watch import WAITS, forbidden
+from .watch import waits
 
 __all__ = ["FamilySuite"]
 
@@ -194,12 +195,20 @@ class FamilySuite(Suite):
             program = self.program(c)
             for phase in program.phases:
                 phase.objective()
-                with forbidden(WAITS) as calls:
+                with waits() as calls:
                     phase.objective()
                 assert not calls, (
                     f"phase {phase.name!r} makes the device wait: {', '.join(calls)}; keep values as "
                     "tensors"
                 )
+
+    def test_tensors_are_made_where_they_are_used(self) -> None:
+        """On another device a step makes no tensor on the CPU, and reads none: tried on `meta`."""
+        with ExitStack() as stack:
+            with imagined():
+                program = self.program(stack.enter_context(self.trial()))
+            for phase in program.phases:
+                elsewhere(phase.objective)
 
     def test_what_is_missing_is_refused_beforehand(self) -> None:
         """Without an encoder or a critic a run trains, or is refused before anything is loaded."""

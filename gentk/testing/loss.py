@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..families import Composition
 from ..interfaces import AdversarialLoss, Loss, MatchingLoss, ReconstructionLoss, total
 from .adversarial import AdversarialChecks, Nudged, game_terms, nudged
+from .elsewhere import META, elsewhere, imagined
 from .likeness import same
 from .matching import MatchingChecks, sides
 from .partner import NAME
@@ -20,7 +21,7 @@ from .reconstruction import ReconstructionChecks, image_pair
 from .slopes import slope_gap
 from .suite import skip
 from .trial import composed, trained
-from .watch import GRADIENTS, WAITS, elsewhere, forbidden
+from .watch import GRADIENTS, forbidden, waits
 
 __all__ = ["LossSuite"]
 
@@ -45,17 +46,28 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
             loss.prepare(Toy(self.scores).play(()))
         return loss
 
-    def terms(self, loss: Any, seed: int = 0, device: str = "cpu") -> dict[str, Tensor]:
+    def terms(self, loss: Any, seed: int = 0) -> dict[str, Tensor]:
         """Return all terms of the loss, of inputs that ask for a gradient."""
+        return self.comparison(loss, seed)()
+
+    def comparison(
+        self, loss: Any, seed: int = 0, device: str = "cpu"
+    ) -> Callable[[], dict[str, Tensor]]:
+        """Return what computes all terms, of inputs that are there already and ask for a gradient."""
         if isinstance(loss, MatchingLoss):
             shown = {k: v.to(device) for k, v in self.features(8, seed=5).items()}
-            reference, like = sides(loss, shown)
             rows = self.features(6, seed, 0.3)
             model = {k: v.to(device).requires_grad_() for k, v in rows.items()}
-            return loss(reference, loss.statistics(loss.summarise(model, like)))
+
+            def matched() -> dict[str, Tensor]:
+                reference, like = sides(loss, shown)
+                return loss(reference, loss.statistics(loss.summarise(model, like)))
+
+            return matched
         if isinstance(loss, ReconstructionLoss):
-            images, reconstruction = image_pair(loss.range, seed)
-            return loss(images.to(device), reconstruction.to(device).requires_grad_())
+            pair = [image.to(device) for image in image_pair(loss.range, seed)]
+            pair[1].requires_grad_()
+            return lambda: loss(*pair)
         if not isinstance(loss, AdversarialLoss):
             skip(f"what a {type(loss).__name__} is given, its family knows")
         return game_terms(loss, Toy(self.scores, seed, device=device))
@@ -129,7 +141,7 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
     def test_nothing_waits_for_the_device(self) -> None:
         """No `.item()`, `float()` or condition on a tensor: a step never waits for the device."""
         loss = self.summariser()
-        with forbidden(WAITS) as calls:
+        with waits() as calls:
             self.terms(loss)
         assert not calls, f"it makes the device wait: {', '.join(calls)}; keep values as tensors"
 
@@ -174,12 +186,19 @@ class LossSuite(MatchingChecks, ReconstructionChecks, AdversarialChecks):
     def test_tensors_are_made_where_they_are_used(self) -> None:
         """On another device it makes no tensor on the CPU, and reads no values: tried on `meta`."""
         loss = self.summariser()
-        if getattr(loss, "preparation", 0):
-            skip("it is prepared with values, which there are none of on meta")
         if isinstance(loss, nn.Module):
             loss.to("meta")
-        with elsewhere():
-            self.terms(loss, device="meta")
+        if getattr(loss, "preparation", 0):
+            with imagined():
+                rows = self.features(loss.preparation, seed=9)
+                loss.prepare({name: value.to(META) for name, value in rows.items()})
+        terms = self.comparison(loss, device="meta")
+
+        def step() -> None:
+            values = [value for value in terms().values() if value.requires_grad]
+            torch.autograd.backward(values, retain_graph=True)
+
+        elsewhere(step)
 
     def test_a_run_uses_it(self) -> None:
         """A run of a few steps with it ends well."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..engine.device import describe_devices
 from ..interfaces import ImageShape, Range
+from .elsewhere import META, elsewhere
 from .likeness import difference, same
 from .suite import Suite
 
@@ -111,6 +112,19 @@ class NetworkSuite(Suite):
             for name in plain.keys() & moved.keys():
                 gap = difference(plain[name], moved[name].cpu())
                 assert gap < 1e-2, f"{name} differs on {device} (relative {gap:.1e})"
+
+    def test_tensors_are_made_where_they_are_used(self) -> None:
+        """On another device it makes no tensor on the CPU, and reads no values: tried on `meta`."""
+        network = self.make()
+        inputs = [x.to(META).requires_grad_() for x in self.inputs(network)]
+        network.to(META)
+
+        def step() -> None:
+            values = [*self.outputs(network, *inputs).values()]
+            values += network.penalty().values() if hasattr(network, "penalty") else ()
+            torch.autograd.backward([value.sum() for value in values if value.requires_grad])
+
+        elsewhere(step)
 
     def test_its_state_dict_is_all_of_it(self) -> None:
         """A second network with the first one's `state_dict` computes the same."""

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from ..families import Composition
 from ..interfaces import Penalty, total
+from .elsewhere import elsewhere
 from .likeness import difference, same
 from .partner import GAME, NAME
 from .plays import COUNT, Toy
 from .suite import Suite, skip
 from .trial import composed, trained
-from .watch import GRADIENTS, WAITS, elsewhere, forbidden
+from .watch import GRADIENTS, forbidden, waits
 
 __all__ = ["PenaltySuite"]
 
@@ -102,7 +103,7 @@ class PenaltySuite(Suite):
     def test_nothing_waits_for_the_device(self) -> None:
         """No `.item()`, `float()` or condition on a tensor: a step never waits for the device."""
         penalty = self.make()
-        with forbidden(WAITS) as calls:
+        with waits() as calls:
             self.terms(penalty)
         assert not calls, f"it makes the device wait: {', '.join(calls)}; keep values as tensors"
 
@@ -125,8 +126,9 @@ class PenaltySuite(Suite):
     def test_tensors_are_made_where_they_are_used(self) -> None:
         """On another device it makes no tensor on the CPU, and reads no values: tried on `meta`."""
         penalty = self.make()
-        with elsewhere():
-            self.terms(penalty, Toy(self.scores, device="meta"))
+        toy = Toy(self.scores, device="meta")
+        play = toy.play()
+        elsewhere(lambda: total(penalty(play)).backward(retain_graph=True))
 
     def test_a_run_uses_it(self) -> None:
         """A run of a few steps with it in the critic's steps ends well."""

@@ -153,6 +153,8 @@ class Toy:
         return self._put(_noise(f"{self.seed} {name}", shape[0], shape[1:], "normal") * 0.7)
 
     def _put(self, value: Tensor) -> Tensor:
+        if self.device == "meta":
+            return torch.empty(value.shape, dtype=self.dtype, device=self.device)
         return value.to(self.dtype).to(self.device)
 
 

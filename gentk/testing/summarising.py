@@ -161,7 +161,8 @@ def _labelled(summarise: Callable[..., Summary]) -> Callable[..., Summary]:
         features: Features, like: Summary | None = None, labels: Tensor | None = None
     ) -> Summary:
         count = len(next(iter(features.values())))
-        turns = torch.eye(2)[torch.arange(count) % 2]
+        device = next(iter(features.values())).device
+        turns = torch.eye(2, device=device)[torch.arange(count, device=device) % 2]
         return summarise(features, like, turns if labels is None else labels)
 
     return with_labels

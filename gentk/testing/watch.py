@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import SkipTest
 
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-__all__ = ["GRADIENTS", "WAITS", "elsewhere", "forbidden"]
+__all__ = ["GRADIENTS", "forbidden", "waits"]
 
 WAITS: tuple[tuple[Any, str, str], ...] = (
     (torch.Tensor, "item", ".item()"),
@@ -18,6 +19,18 @@ WAITS: tuple[tuple[Any, str, str], ...] = (
     (torch.Tensor, "__bool__", "a condition on a tensor"),
 )
 """What waits for the device: class, attribute, what to call it."""
+
+aten = torch.ops.aten
+
+READING: dict[Any, str] = {
+    aten._local_scalar_dense.default: "a value that is read, an index perhaps",
+    aten.equal.default: "torch.equal",
+    aten.nonzero.default: "torch.nonzero",
+    aten.masked_select.default: "torch.masked_select",
+    aten._unique2.default: "torch.unique",
+    aten.bincount.default: "torch.bincount",
+}
+"""Operations whose result, or its size, is read off the device -> what to call them."""
 
 GRADIENTS: tuple[tuple[Any, str, str], ...] = (
     (torch.Tensor, "backward", ".backward()"),
@@ -29,16 +42,25 @@ GRADIENTS: tuple[tuple[Any, str, str], ...] = (
 
 
 @contextmanager
-def forbidden(calls: tuple[tuple[Any, str, str], ...]) -> Iterator[list[str]]:
-    """Note which of these calls are made; they are carried out all the same."""
+def forbidden(
+    calls: tuple[tuple[Any, str, str], ...],
+    counts: Callable[..., bool] = lambda result, *arguments: True,
+) -> Iterator[list[str]]:
+    """Note which of these calls are made; they are carried out all the same.
+
+    Args:
+        calls: Class or module, attribute, what to call it.
+        counts: Whether a call with such a result, of such arguments, is noted.
+    """
     labels: list[str] = []
     kept = [(owner, name, vars(owner).get(name), getattr(owner, name)) for owner, name, _ in calls]
 
     def noted(call: Any, label: str) -> Any:
         def noting(*arguments: Any, **options: Any) -> Any:
-            if label not in labels:
+            result = call(*arguments, **options)
+            if label not in labels and counts(result, *arguments):
                 labels.append(label)
-            return call(*arguments, **options)
+            return result
 
         return noting
 
@@ -55,20 +77,31 @@ def forbidden(calls: tuple[tuple[Any, str, str], ...]) -> Iterator[list[str]]:
 
 
 @contextmanager
-def elsewhere() -> Iterator[None]:
-    """Turn what fails on the `meta` device, where tensors have shapes and no values, into a sentence.
+def waits() -> Iterator[list[str]]:
+    """Note what would make a step wait for a device; the list is complete when the context ends."""
+    with forbidden(WAITS) as calls, _Reading() as reading:
+        yield calls
+    # An operation is told where no call that people write has led to it.
+    calls += [] if calls else reading.labels
 
-    Raises:
-        SkipTest: A value is read with `.item()`, which a check of its own tells.
-        AssertionError: A tensor was made on the CPU, or a value is read in another way.
-    """
-    try:
-        yield
-    except (RuntimeError, NotImplementedError) as error:
-        reason = " ".join(str(error).split())
-        if "item() cannot be called on meta" in reason:
-            raise SkipTest("it reads a value, which the check of waiting tells") from error
-        raise AssertionError(
-            f"with tensors on another device it ends in: {reason[:200]}; make tensors on the device "
-            "of what you are given (device=x.device, x.new_zeros), and read no values"
-        ) from error
+
+class _Reading(TorchDispatchMode):
+    """Notes operations that read values."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.labels: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        label = READING.get(func)
+        if func is aten.index.Tensor and any(_is_mask(index) for index in args[1]):
+            label = "an index of true and false"
+        if label is not None and label not in self.labels:
+            self.labels.append(label)
+        return func(*args, **(kwargs or {}))
+
+
+def _is_mask(index: Any) -> bool:
+    return isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8)

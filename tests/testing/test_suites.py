@@ -26,6 +26,12 @@ def name_of(component: type) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", component.__name__).lower()
 
 
+def wrong_parts(kind: str) -> list[tuple[str, type]]:
+    """The checks of a kind, and the components that are wrong in them."""
+    module = import_module(f"wrong_{kind}")
+    return [*module.WRONG.items(), *getattr(module, "MORE", ())]
+
+
 @functools.cache
 def registry(hook: str = "hook", family: type | None = None) -> Registry:
     """All wrong components and the right ones they are made of, and the core's own parts.
@@ -40,7 +46,8 @@ def registry(hook: str = "hook", family: type | None = None) -> Registry:
     found = Discovery(provided=core, modules=[("wrong", hook)])
     for kind in SUITES:
         module = import_module(f"wrong_{kind}")
-        for part in (*getattr(module, "RIGHT", (module.Right,)), *module.WRONG.values()):
+        wrong = [part for _, part in wrong_parts(kind)]
+        for part in (*getattr(module, "RIGHT", (module.Right,)), *wrong):
             if part.__module__ == module.__name__ and (kind != "family" or part is family):
                 target = f"{module.__name__}:{part.__name__}"
                 component = Component(kind=kind, name=name_of(part), target=target, summary="it")
@@ -61,11 +68,7 @@ def failures(kind: str, component: type, hook: str = "hook") -> dict[str, str]:
     return {v.name: v.reason for v in verdicts if v.outcome == "failed"}
 
 
-WRONG = [
-    (kind, check, component)
-    for kind in SUITES
-    for check, component in import_module(f"wrong_{kind}").WRONG.items()
-]
+WRONG = [(kind, check, component) for kind in SUITES for check, component in wrong_parts(kind)]
 
 
 @pytest.mark.parametrize(

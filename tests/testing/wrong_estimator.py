@@ -68,7 +68,7 @@ class Crooked(Right):
     """Its gradient has another factor for each feature."""
 
     def give(self, mean, batch):
-        weights = torch.linspace(0.1, 1, len(batch)).to(batch)
+        weights = torch.linspace(0.1, 1, len(batch), device=batch.device).to(batch)
         return mean.clone() + (weights * batch - weights * batch.detach())
 
 
@@ -109,6 +109,18 @@ class Waiting(Right):
         mean.lerp_(batch, 0.1 if batch.sum().item() else 0.2)
 
 
+class Homebound(Right):
+    """It makes a buffer on the CPU, wherever the statistics are."""
+
+    def start(self, data, seed=None):
+        super().start(data, seed)
+        size = len(next(iter(data.values())))
+        self.register_buffer("rates", torch.full((size,), 0.1, dtype=torch.float64))
+
+    def move(self, mean, batch):
+        mean.lerp_(batch, self.rates)
+
+
 class Small(Right):
     """It cannot do with as many features as images have."""
 
@@ -129,5 +141,6 @@ WRONG = {
     "test_it_returns_what_it_was_given": Dropping,
     "test_statistics_have_any_names": ByHeart,
     "test_nothing_waits_for_the_device": Waiting,
+    "test_tensors_are_made_where_they_are_used": Homebound,
     "test_a_run_uses_it": Small,
 }

@@ -61,7 +61,15 @@ class Narrow(Right):
 
     def forward(self, images):
         found = super().forward(images)
-        return found | {"vector": found["vector"] @ torch.eye(4)}
+        return found | {"vector": found["vector"] @ torch.eye(4, device=images.device)}
+
+
+class Elsewhere(Right):
+    """It makes a tensor on the CPU."""
+
+    def forward(self, images):
+        found = super().forward(images)
+        return found | {"vector": found["vector"] @ torch.eye(4).to(found["vector"])}
 
 
 class Loose(Right):
@@ -73,7 +81,8 @@ class Loose(Right):
 
     def forward(self, images):
         found = super().forward(images)
-        return found | {"vector": found["vector"] @ self.table.to(found["vector"])}
+        self.table = self.table.to(found["vector"])
+        return found | {"vector": found["vector"] @ self.table}
 
 
 class Forgetful(Right):
@@ -187,6 +196,7 @@ WRONG = {
     "test_memory_format_does_not_matter": Strided,
     "test_number_types_do_not_matter": Narrow,
     "test_it_moves_as_a_whole": Loose,
+    "test_tensors_are_made_where_they_are_used": Elsewhere,
     "test_its_state_dict_is_all_of_it": Forgetful,
     "test_inputs_are_left_alone": Grabbing,
     "test_it_declares_what_it_sees": Undeclared,

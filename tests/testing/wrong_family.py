@@ -149,6 +149,15 @@ class Impatient(Changed):
         return shown if shown["loss"].item() >= 0 else {}
 
 
+class Homebound(Changed):
+    """It makes noise on the CPU and moves it."""
+
+    def step(self, c, objective):
+        shown = objective()
+        noise = torch.zeros(8, 4).to(shown["loss"])
+        return shown | {"noise": noise.sum()}
+
+
 class Presuming(Right):
     """It takes for granted that there is an encoder."""
 
@@ -178,6 +187,7 @@ WRONG = {
     "test_a_step_says_its_loss": Silent,
     "test_steps_are_left_to_the_engine": Hasty,
     "test_a_step_does_not_wait_for_the_device": Impatient,
+    "test_tensors_are_made_where_they_are_used": Homebound,
     "test_what_is_missing_is_refused_beforehand": Presuming,
     "test_chunks_are_kept_or_refused": Whole,
 }

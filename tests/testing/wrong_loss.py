@@ -110,6 +110,23 @@ class Climbing(Right):
         return {"mean": Turned.apply(super().forward(data, model)["mean"])}
 
 
+class Halved(Right):
+    """Its gradient lacks half of the features."""
+
+    def forward(self, data, model):
+        mean = model["mean"]
+        half = torch.arange(len(mean), device=mean.device) % 2 == 0
+        return super().forward(data, {"mean": torch.where(half, mean, mean.detach())})
+
+
+class Peeking(Right):
+    """An index is read off the device."""
+
+    def forward(self, data, model):
+        found = super().forward(data, model)["mean"]
+        return {"mean": found + 0 * model["mean"][model["mean"].argmax()]}
+
+
 class Small(Right):
     """It cannot do with as many images as data have."""
 
@@ -179,7 +196,9 @@ class Narrow(Right):
     """It takes features in float32 only."""
 
     def summarise(self, features, like=None):
-        made = {k: v.flatten(1) @ torch.eye(v[0].numel()) for k, v in features.items()}
+        made = {
+            k: v.flatten(1) @ torch.eye(v[0].numel(), device=v.device) for k, v in features.items()
+        }
         return super().summarise(made, like)
 
 
@@ -297,4 +316,8 @@ WRONG = {
     "test_gradient_reaches_the_reconstruction": Unmoved,
     "test_reconstruction_terms_are_means": SummedDistance,
 }
+MORE = (
+    ("test_the_gradient_is_that_of_the_value", Halved),
+    ("test_nothing_waits_for_the_device", Peeking),
+)
 RIGHT = (Right, RightDistance, Game)

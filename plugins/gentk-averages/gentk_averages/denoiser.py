@@ -73,7 +73,11 @@ class AffineDenoiser(AdamMovingAverage):
         super().start({name: data[name] for name in plain}, own)
         for name in data.keys() - set(plain):
             root = _root(data[name])
-            begin = torch.ones_like(root) if root.dim() == 1 else torch.eye(len(root)).to(root)
+            begin = (
+                torch.ones_like(root)
+                if root.dim() == 1
+                else torch.eye(len(root), dtype=root.dtype, device=root.device)
+            )
             if seed is not None:
                 begin = _root(_whitened(seed[name], root))
             self.register_buffer(f"root_{name}", root)
@@ -106,7 +110,7 @@ def slope(factor: Tensor, cov: Tensor) -> Tensor:
     if factor.dim() == 1:
         shrink = 1 / (factor.square() + 1)
         return 4 * shrink.square() * ((1 - shrink) * (cov + 1) - cov) * factor
-    one = torch.eye(len(factor)).to(factor)
+    one = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
     shrink = torch.cholesky_inverse(torch.linalg.cholesky_ex(_product(factor) + one)[0])
     inner = shrink @ ((one - shrink) @ (cov + one) - cov) @ shrink
     gradient: Tensor = 2 * (inner + inner.T) @ factor

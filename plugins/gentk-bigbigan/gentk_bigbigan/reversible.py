@@ -9,7 +9,7 @@ through f and g.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -83,14 +83,11 @@ class _Reversed(torch.autograd.Function):
     def forward(
         ctx: Any, one: Tensor, two: Tensor, chain: ReversibleChain, *trained: Tensor
     ) -> tuple[Tensor, Tensor]:
-        kind = one.device.type
         ctx.chain = chain
         ctx.trained = trained
-        ctx.cast = (kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind))
+        ctx.cast = _cast(one.device.type)
         # Sums of half precision and float32 are float32: what is subtracted again stays exact enough.
-        one, two = chain.run(
-            one.float() if ctx.cast[2] else one, two.float() if ctx.cast[2] else two
-        )
+        one, two = chain.run(one.float() if ctx.cast else one, two.float() if ctx.cast else two)
         ctx.save_for_backward(one, two)
         return one, two
 
@@ -100,8 +97,8 @@ class _Reversed(torch.autograd.Function):
         one, two = ctx.saved_tensors
         slope_one, slope_two = grads
         slopes: dict[Tensor, Tensor] = {}
-        kind, dtype, enabled = ctx.cast
-        with torch.autocast(kind, dtype=dtype, enabled=enabled), _quiet(ctx.chain):
+        again = torch.autocast(**ctx.cast) if ctx.cast else nullcontext()
+        with again, _quiet(ctx.chain):
             for unit in reversed(ctx.chain.units):
                 two, back = _undo(unit.g, one, two, slope_two, slopes)
                 slope_one = slope_one + back
@@ -132,6 +129,13 @@ def _undo(
     back, *more = torch.autograd.grad(output, [leaf, *trained], slope.to(output.dtype))
     slopes.update(zip(trained, more, strict=True))
     return total - output.detach(), back
+
+
+def _cast(kind: str) -> dict[str, Any]:
+    """Return the settings of autocast on a device; none where it is off, or the device has none."""
+    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+        return {}
+    return {"device_type": kind, "dtype": torch.get_autocast_dtype(kind)}
 
 
 @contextmanager

@@ -231,5 +231,6 @@ def _ridge(cov: Tensor, quantile: float) -> Tensor:
     nothing = (values <= SMALLEST**2 * values[-1]).sum().clamp(max=len(values) - 1)
     place = nothing + quantile * (len(values) - 1 - nothing).to(values)
     low = place.floor().long()
-    below, above = values[low], values[(low + 1).clamp(max=len(values) - 1)]
+    # An index that is a tensor of one number would be read.
+    below, above = values.take(low), values.take((low + 1).clamp(max=len(values) - 1))
     return torch.lerp(below, above, (place - low).to(below)).maximum(SMALLEST * values[-1])

@@ -44,7 +44,9 @@ class LandmarkKernels(FeatureMap):
     def __call__(self, rows: Tensor) -> Tensor:
         """Return k(x_i, z_m), (N, M) float64."""
         rows = double(rows)
-        return gram(rows, self.landmarks.to(rows.device), self.kernel)
+        if self.landmarks.device != rows.device:
+            self.landmarks = self.landmarks.to(rows.device)
+        return gram(rows, self.landmarks, self.kernel)
 
 
 def attraction(means: Tensor, kernels: FeatureMap) -> Tensor:

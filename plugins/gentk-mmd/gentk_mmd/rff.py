@@ -73,7 +73,7 @@ class FourierFeatures(FeatureMap):
             held = held.to(rows.device, rows.dtype)
         self.frequencies = held
         angles = rows @ held
-        scale = self._scale().to(rows.device, rows.dtype)
+        scale = self._scale(rows)
         return torch.cat([angles.cos() * scale, angles.sin() * scale], dim=1)
 
     def _counts(self) -> list[int]:
@@ -81,11 +81,12 @@ class FourierFeatures(FeatureMap):
         least, more = divmod(self.number // 2, len(self.bandwidths))
         return [least + (index < more) for index in range(len(self.bandwidths))]
 
-    def _scale(self) -> Tensor:
-        """Return the factor of each frequency, (m / 2,)."""
+    def _scale(self, rows: Tensor) -> Tensor:
+        """Return the factor of each frequency, (m / 2,), rounded to float32, in the rows' type."""
         share = 1 / len(self.bandwidths) if self.convention == "standard" else 1.0
         counts = self._counts()
-        return torch.cat([torch.full((n,), (share / n) ** 0.5) for n in counts])
+        parts = [torch.full((n,), (share / n) ** 0.5, device=rows.device) for n in counts]
+        return torch.cat(parts).to(rows.dtype)
 
     def _draw(self, size: int) -> Tensor:
         """Return the frequencies, (D, m / 2), the same on every machine."""

@@ -136,13 +136,12 @@ def _up_convolved(maps: Tensor, convolution: nn.Conv2d) -> Tensor:
     one or two of the nine weights: a transposed 4x4 convolution of stride 2 with those weights added
     up. Same result to rounding, about a fifth less time for a training step.
     """
-    merge = convolution.weight.new_tensor(_MERGE)
-    kernel = torch.einsum("ak,oikl,bl->ioab", merge, convolution.weight, merge)
+    weight = convolution.weight
+    # Tap a of the four adds up the weights k of the three with a + k = 2 or 3.
+    taps = torch.arange(4, device=weight.device)[:, None] + torch.arange(3, device=weight.device)
+    merge = ((taps == 2) | (taps == 3)).to(weight)
+    kernel = torch.einsum("ak,oikl,bl->ioab", merge, weight, merge)
     return functional.conv_transpose2d(maps, kernel, convolution.bias, stride=2, padding=1)
-
-
-_MERGE = ((0, 0, 1), (0, 1, 1), (1, 1, 0), (1, 0, 0))
-"""Which weights of a 3-tap kernel each tap of the 4-tap one adds up."""
 
 
 def _initialise(module: nn.Module) -> None:
