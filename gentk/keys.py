@@ -30,7 +30,7 @@ KEYS: Final[dict[str, str]] = {
     "steps": "Budget in optimiser steps",
     "minutes": "Budget in minutes of training",
     "operations": "Budget in floating-point operations, counted in the first step",
-    "init": "A run to start from; run:A+run:B are stacked",
+    "init": "A run, or FILE.safetensors, to start from; run:A+run:B are stacked",
     "codec": "A run in whose code space to generate",
     "seed": "Seed of everything random",
     "device": "auto, cpu, cuda, cuda:N or mps",

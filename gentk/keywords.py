@@ -66,7 +66,7 @@ class RecipeKeys(ObjectKeys, total=False):
     steps: int | Literal["none"] | None
     minutes: float | Literal["none"] | None
     operations: float | Literal["none"] | None
-    init: str | Path | Run | None
+    init: str | Path | Run | nn.Module | Own | None
     codec: str | Path | Run | None
     seed: int | None
     device: str | None

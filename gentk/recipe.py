@@ -201,7 +201,12 @@ class Resolved:
         return Path(self.recipe.out or f"runs/{self.name}-{self.recipe.identity()}")
 
 
-def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Resolved:
+def resolve(
+    name: str,
+    table: Mapping[str, Any],
+    flags: Mapping[str, Any],
+    under: Mapping[str, Any] | None = None,
+) -> Resolved:
     """Lay flags over a recipe's table over the defaults.
 
     Args:
@@ -209,12 +214,13 @@ def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Re
         table: What its file holds.
         flags: Key -> value given on the command line or as keyword arguments, as `gentk.overlay`
             reads them.
+        under: Key -> value of the run that it starts from, where the table says nothing.
 
     Raises:
         BadRecipe: Unknown keys or values of the wrong type in the table.
         UsageError: The same in the flags.
     """
-    from_file = {key: listed(key, value) for key, value in table.items()}
+    from_file = {key: listed(key, value) for key, value in {**(under or {}), **table}.items()}
     _check(from_file, f"recipe {name!r}", BadRecipe)
     defaults = {key: each.get_default() for key, each in Recipe.model_fields.items()}
     optional = {key for key, default in defaults.items() if default is None}
@@ -236,6 +242,7 @@ def resolve(name: str, table: Mapping[str, Any], flags: Mapping[str, Any]) -> Re
         raise UsageError(f"recipe {name!r} has no budget; add --steps 1000 or --minutes 5")
     origins = dict.fromkeys(Recipe.model_fields, "default")
     origins |= dict.fromkeys(from_file, f"recipe {name}")
+    origins |= {key: f"{recipe.init}" for key in under or {} if key not in table}
     origins |= overlay.origins
     return Resolved(name, recipe, origins)
 

@@ -5,10 +5,10 @@ They are the commands of the same names: the same recipes, the same folders, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import Tensor
 
@@ -26,6 +26,7 @@ from .registry import Registry
 from .runs import trained
 from .runs.composing import compose as _compose
 from .runs.objects import Given, own, register
+from .runs.resolving import table_of
 from .runs.training import run as _run
 from .sweeps.compare import compare as _compare
 from .sweeps.comparison import Comparison
@@ -136,7 +137,7 @@ def compose(
         GentkError: Anything unknown, ill-typed, missing or unfit, in one sentence.
     """
     given = Given(registry or Registry())
-    texts = given.keys(keys)
+    texts = _texts(keys, recipe, given)
     return _compose(_word(recipe), registry=given.registry, **texts)
 
 
@@ -163,7 +164,7 @@ def run(
         KeyboardInterrupt: After Ctrl-C; a checkpoint has been written, the same call goes on.
     """
     given = Given(registry or Registry())
-    texts = given.keys(keys)
+    texts = _texts(keys, recipe, given)
     finished = _run(
         _word(recipe),
         registry=given.registry,
@@ -315,6 +316,15 @@ def compare(runs: Iterable[trained.Run | str | Path], *, mixed: bool = False) ->
 
 def _opened(run: trained.Run) -> Run:
     return Run(run.folder, run.registry, str(run.device))
+
+
+def _texts(keys: Mapping[str, object], recipe: str | Path | None, given: Given) -> dict[str, Any]:
+    """Return keys as a recipe has them; a run is its folder."""
+    values = {
+        key: value.folder.path if isinstance(value, trained.Run) else value
+        for key, value in keys.items()
+    }
+    return given.keys(values, table_of(_word(recipe), given.registry)[1])
 
 
 def _word(value: str | Path | None) -> str | None:

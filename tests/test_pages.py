@@ -19,6 +19,12 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 TINY = {"--steps": "2", "--minutes": "0.02", "-n": "8", "--batch": "20", "--seeds": "1"}
 """What stands in the place of a budget."""
 PIXELS = ("--extractor", "pixels", "--data", "digits,size=32,limit=60", "--generator", "mlp")
+AFTER = {
+    "--extractor": "pixels",
+    "--estimator": "ema,seeding=16",
+    "--observer": "evaluate,every=1,extractor=pixels,count=8,quiet=true",
+}
+"""What stands in the place of the features and judges of a post-training."""
 TOOLS = ("pip", "make", "export")
 
 
@@ -45,6 +51,8 @@ def tiny(words: list[str], run: str) -> list[str]:
         return [*words, "--print"]  # What it runs is run by the tests of sweeps.
     if words[0] in ("run", "sweep") and "--dry-run" not in words:
         words += [] if {"--steps", "--minutes"} & set(words) else ["--steps", "2"]
+    if "--init" in words:
+        words += [word for row in AFTER.items() if row[0] not in words for word in row]
     if words[0] == "run" and "--data" not in words and len(words) < 5:
         words += PIXELS
     if words[0] in ("sweep", "evaluate"):
@@ -75,6 +83,7 @@ def place(tmp_path, monkeypatch, own_cache, one_thread) -> Path:
         ("docs/own-photos.md", "runs/first"),
         ("docs/conditional.md", "runs/classes"),
         ("docs/evaluation.md", ""),
+        ("docs/post-training.md", ""),
     ],
 )
 def test_a_page_works_from_top_to_bottom(place, page, run):

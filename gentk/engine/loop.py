@@ -140,6 +140,15 @@ class Loop:
                 f"{error}; {kept}: type the same command to go on, with any number of processes"
             ) from error
 
+    def begin(self) -> None:
+        """Draw what training starts from, and keep it as a checkpoint where somebody judges those.
+
+        For a start that is worth looking at: a trained generator's.
+        """
+        self._sample()
+        if self.checkpoint_steps is not None:
+            self.save()
+
     def _run(self) -> Progress:
         saved_at = time.perf_counter()
         grids = self._grids_done()

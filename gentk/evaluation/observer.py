@@ -68,7 +68,7 @@ class Evaluator(Observer):
             self._device = str(event.recipe.get("device", "auto"))
             steps = event.progress.steps
             rewind(self._folder, steps)
-            if steps and steps % self.every == 0:
+            if steps % self.every == 0:
                 # Killed between a checkpoint and its evaluation: that is made up.
                 self._judge(steps)
         elif isinstance(event, Checkpointed):

@@ -202,7 +202,7 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
     _check_estimators(r)
     _check_phases(r, family, registry)
     _check_apart(r, family, main, registry)
-    check_runs(r)
+    check_runs(r, registry)
     for index, part in enumerate(losses):
         alone = r.alone(index)
         check_needs(family, part.loss, alone, registry)

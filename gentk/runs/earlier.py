@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-
-from ..errors import Incompatible, RunError, UsageError
-from ..families.composition import Composition
+from ..errors import RunError, UsageError
 from ..recipe import Recipe
 from ..registry import Registry
 from ..selection import unquoted
-from .folder import RunFolder
+from ..session import OBJECT
+from .model import PREFIX, is_run
+from .resolving import FILE
 from .trained import Run, load
 
-__all__ = ["check_fit", "check_runs", "finished", "warm_start"]
+__all__ = ["check_runs", "finished"]
 
 PREFIXES = ("run:", "stage:")
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+"""Files of weights that run code when they are opened."""
 
 
-def check_runs(r: Recipe) -> None:
+def check_runs(r: Recipe, registry: Registry) -> None:
     """Refuse what is not written as a run, and stages that a recipe does not have."""
     for key, text in (("init", r.init), ("codec", r.codec)):
+        if key == "init" and _is_alone(text or "", registry):
+            continue
         for part in (text or "").split("+") if key == "init" else [text or ""]:
             if part and not part.startswith(PREFIXES):
-                raise UsageError(f"{key} {part!r} is not a run; write --{key} run:FOLDER")
+                raise UsageError(_no_run(key, part))
             stage = part.removeprefix("stage:")
             if part.startswith("stage:") and stage not in r.stage:
                 known = ", ".join(r.stage) or "no stages"
@@ -36,76 +36,33 @@ def check_runs(r: Recipe) -> None:
                 )
 
 
+def _is_alone(text: str, registry: Registry) -> bool:
+    """Say whether it is a start that is no run: an object, a model, a file of weights."""
+    if text.startswith(f"{OBJECT}:"):
+        registry.check("init", text)
+        return True
+    if text.endswith(PICKLES):
+        raise UsageError(
+            f"init {text!r} would run code when it is opened; save the network's state_dict() with "
+            "safetensors.torch.save_file, and type --init FILE.safetensors"
+        )
+    return text.startswith(PREFIX) or text.endswith(FILE)
+
+
+def _no_run(key: str, part: str) -> str:
+    """Return the sentence about what is not written as a run."""
+    place = part if is_run(part) else "FOLDER"
+    other = ", or --init FILE.safetensors" if key == "init" and place == "FOLDER" else ""
+    return f"{key} {part!r} is not a run; write --{key} run:{place}{other}"
+
+
 def finished(text: str, registry: Registry, device: str = "auto") -> Run:
-    """Open the run of `run:FOLDER`; raise `RunError` if it is none, or has budget left."""
-    run = load(
-        Path(unquoted(text.removeprefix("run:"))).expanduser(), registry=registry, device=device
-    )
+    """Open the run of `run:FOLDER`, or `model:NAME`; raise `RunError` if it is none, or not finished."""
+    place = unquoted(text.removeprefix("run:"))
+    where = place if place.startswith(PREFIX) else Path(place).expanduser()
+    run = load(where, registry=registry, device=device)
     if run.result is None:
         raise RunError(
             f"the run {run.folder.path} is not finished; type its command again, and then this one"
         )
     return run
-
-
-def warm_start(c: Composition) -> None:
-    """Start a composition's networks from those of the finished runs its recipe names as `init`.
-
-    Several runs, `run:A+run:B`, are stacked: B was trained on the codes of A, so the encoder's weights
-    are A's and then B's, and the generator's B's and then A's. This is how layers that were trained one
-    by one become one network.
-
-    Raises:
-        Incompatible: The weights do not have the sizes of the networks here.
-    """
-    if c.recipe.init is None:
-        return
-    text = RunFolder(c.folder()).locate(c.recipe.init)
-    runs = [finished(part, c.registry, "cpu") for part in text.split("+")]
-    _fill(c.generator, [run.generator for run in reversed(runs)], text, c)
-    encoders = [run.encoder for run in runs]
-    known = [encoder for encoder in encoders if encoder is not None]
-    if c.encoder is not None and len(known) == len(encoders):
-        _fill(c.encoder, known, text, c)
-
-
-@torch.no_grad()
-def _fill(network: nn.Module, others: Sequence[nn.Module], text: str, c: Composition) -> None:
-    """Copy the weights and buffers of networks, one after another, into one."""
-    check_fit(network, others, text, "encoder" if network is c.encoder else "generator", c.recipe)
-    have = list(chain.from_iterable(map(_tensors, others)))
-    want = list(_tensors(network))
-    for mine, theirs in zip(want, have, strict=True):
-        mine.copy_(theirs)
-
-
-def check_fit(
-    network: nn.Module, others: Sequence[nn.Module], text: str, kind: str, r: Recipe
-) -> None:
-    """Raise `Incompatible` if the weights of networks, one after another, are not those of one.
-
-    Args:
-        network: The one, of a recipe.
-        others: Those of the runs to start from.
-        text: What these are called.
-        kind: `generator` or `encoder`.
-        r: The recipe.
-    """
-    have = list(chain.from_iterable(map(_tensors, others)))
-    want = list(_tensors(network))
-    if [t.shape for t in have] != [t.shape for t in want]:
-        raise Incompatible(
-            f"the weights of {text} do not fit {kind} {getattr(r, kind)!r} for samples of "
-            f"{tuple(network.image)}: they are {_sizes(have)}, and those here {_sizes(want)}; type "  # type: ignore[arg-type]
-            f"the same --{kind} and data of the same size"
-        )
-
-
-def _tensors(network: nn.Module) -> Iterable[Tensor]:
-    return chain(network.parameters(), network.buffers())
-
-
-def _sizes(tensors: list[Tensor]) -> str:
-    """Write the sizes of weights, the first few."""
-    shapes = ["x".join(map(str, t.shape)) or "1" for t in tensors]
-    return ", ".join(shapes[:6]) + (f" and {len(shapes) - 6} more" if len(shapes) > 6 else "")

@@ -39,9 +39,10 @@ from ..selection import Selection, unquoted
 from .affordable import check_affordable, check_step
 from .composing import check, check_codec, check_encoder
 from .cost import enlargements
-from .earlier import check_fit, finished
+from .earlier import finished
 from .folder import RunFolder
 from .stages import plan
+from .start import of_runs, read_start
 
 __all__ = ["rehearse"]
 
@@ -177,20 +178,20 @@ class _Rehearsal:
         return _Networks(generator, encoder, others.get("critic"), codec)
 
     def _warm(self, networks: _Networks) -> None:
-        """Refuse runs to start from whose weights do not fit."""
+        """Refuse a start whose weights do not fit."""
         if self.recipe.init is None:
             return
-        runs = [self._earlier(part) for part in self.recipe.init.split("+")]
-        if any(run is None for run in runs):
-            return
         text = self.folder.locate(self.recipe.init)
-        r = self.recipe
-        check_fit(
-            networks.generator, [run.generator for run in reversed(runs)], text, "generator", r
-        )
-        encoders = [run.encoder for run in runs]
-        if networks.encoder is not None and None not in encoders:
-            check_fit(networks.encoder, encoders, text, "encoder", r)
+        if "stage:" in self.recipe.init:
+            runs = [self._earlier(part) for part in self.recipe.init.split("+")]
+            if any(run is None for run in runs):
+                return
+            start = of_runs(text, runs)
+        else:
+            start = read_start(text, self.registry)
+        start.fit("generator", networks.generator, self.recipe)
+        if networks.encoder is not None and "encoder" in start.weights:
+            start.fit("encoder", networks.encoder, self.recipe)
 
     def _features(
         self, networks: _Networks, losses: Sequence[MatchingLoss], image: ImageShape

@@ -36,6 +36,16 @@ class _Data(_Part):
     damaged: list[Text] = []
 
 
+class _Origin(_Part):
+    recipe_name: Text
+    identity: Text
+    steps: Count
+
+
+class _Start(_Part):
+    runs: list[_Origin] = []
+
+
 class _Result(_Open):
     steps: Count
     images: Count
@@ -49,6 +59,7 @@ class _Record(_Open):
     data: _Data
     extractor: _Part | None = None
     codec: _Part | None = None
+    init: _Start | None = None
     parameters: Count = 0
     versions: dict[str, Text] = {}
     machine: dict[str, Any] = {}

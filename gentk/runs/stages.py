@@ -19,10 +19,10 @@ from typing import Any
 
 from ..budget import UNITS
 from ..errors import BadRecipe
-from ..library import Library
 from ..recipe import Resolved, resolve
 from ..registry import Registry
 from .folder import RunFolder
+from .resolving import inherited, table_of
 
 __all__ = ["budgets", "plan"]
 
@@ -63,12 +63,15 @@ def _stage(
     """Resolve one stage."""
     shared = {key: getattr(of.recipe, key) for key in SHARED if getattr(of.recipe, key) is not None}
     own = {key: _located(value, folder) for key, value in table.items() if key != "recipe"}
-    base = Library(registry.modules).read(str(table["recipe"]))[1] if "recipe" in table else {}
+    base = table_of(str(table["recipe"]), registry)[1] if "recipe" in table else {}
+    init = table.get("init", base.get("init"))
+    known = inherited(init, {**base, **shared, **own}, {}, of.recipe.stage, registry)
     label = f"{of.name}, stage {name}"
     out = {"out": str(folder.stages / name)}
     # Keys of stages of the stage, as they are typed.
     typed = {} if isinstance(own.get("stage"), Mapping) else {"stage": own.pop("stage", None)}
-    return resolve(label, {**base, **shared, **own, **out}, typed)
+    under = {key: _located(value, folder) for key, value in known.items()}
+    return resolve(label, {**base, **shared, **own, **out}, typed, under)
 
 
 def budgets(resolved: Resolved, stages: Sequence[tuple[str, Resolved]]) -> list[str]:

@@ -26,13 +26,20 @@ from ..recipe import Recipe, Resolved
 from ..registry import Registry
 from .composing import build, check, settings_of
 from .cost import step_cost
-from .earlier import warm_start
 from .folder import RunFolder
 from .optimizers import build_optimizer
-from .record import describe, facts_of, overtaken, result_of, same_inputs, stretched
+from .record import (
+    describe,
+    facts_of,
+    overtaken,
+    result_of,
+    same_inputs,
+    stretched,
+)
 from .rehearsal import rehearse
 from .resolving import resolve_recipe
 from .stages import budgets, plan
+from .start import same_start, warm_start
 from .trained import Run, load
 
 __all__ = ["make", "run", "train"]
@@ -171,15 +178,19 @@ def _train(
     state = None
     if world.share(bool(folder.checkpoints.steps())):
         same_inputs(record or {}, c)
+        same_start(record or {}, c)
         state = _resumed(folder, world)
+        origin = (record or {}).get("init")
     else:
-        warm_start(c)
+        origin = warm_start(c)
+        world.same({"start": str((origin or {}).get("fingerprint"))})
     keep_memory(c.device)
     family = family_for(r, c.losses, c.registry)[0]
     fit_penalties(family, r, c.critic, c.registry)
     program = family.program(c, advance)
+    about = {**describe(c), **({} if origin is None else {"init": origin})}
     if world.leads:
-        folder.write({**describe(c), "result": None})
+        folder.write({**about, "result": None})
     loop = _loop(c, program, folder, watching)
     torch.manual_seed(randomness.derive(r.seed, "training"))
     if state is not None:
@@ -190,6 +201,8 @@ def _train(
     told = list(map(wording, dict.fromkeys(told)))
     _start(loop, c, folder, told)
     try:
+        if state is None and origin is not None:
+            loop.begin()
         progress = loop.run()
     except torch.OutOfMemoryError as error:
         loop.tell(RunFailed(loop.progress, error))
@@ -204,7 +217,7 @@ def _train(
     # Before the result is kept: killed while observers judge the end, the run goes on with that.
     loop.tell(RunEnded(progress, result))
     if world.leads:
-        folder.write({**describe(c), "result": result})
+        folder.write({**about, "result": result})
     # What rank 0 writes is there before anybody reads it.
     world.share(None)
     return load(folder.path, registry=c.registry, device=r.device)

@@ -13,8 +13,8 @@ from gentk.evaluation.evaluate import evaluate
 from gentk.evaluation.plan import Plan
 from gentk.events import Stepped
 from gentk.interfaces import Observer
-from gentk.runs import training
 from gentk.runs.sheets import export
+from gentk.runs.start import warm_start
 
 AE = {
     "data": "digits,limit=200",
@@ -321,7 +321,7 @@ def test_runs_that_cannot_serve_say_why(ae, tmp_path, small):
         gentk.compose("quickstart", **{**large, "extractor": [place]})
     with pytest.raises(Incompatible, match=r"do not fit generator .*: they are 24x6"):
         composed = gentk.compose("quickstart", **settings, init=place, out=str(tmp_path / "i"))
-        training.warm_start(composed)
+        warm_start(composed)
     with pytest.raises(KeyboardInterrupt):
         ae(out=str(tmp_path / "half"), observers=[Stop(10)])
     with pytest.raises(RunError, match="is not finished; call it again"):
@@ -335,7 +335,7 @@ def test_init_starts_a_generator_from_a_decoder(ae, tmp_path):
     composed = gentk.compose(
         "quickstart", **settings, init=f"run:{first.folder.path}", out=str(tmp_path / "w")
     )
-    training.warm_start(composed)
+    warm_start(composed)
 
     for mine, theirs in zip(
         composed.generator.parameters(), first.generator.parameters(), strict=True

@@ -172,7 +172,7 @@ def test_warm_start_takes_the_other_runs_weights(small, flags, tmp_path):
         init=f"run:{first.folder.path}",
         out=str(tmp_path / "warm"),
     )
-    from gentk.runs.training import warm_start
+    from gentk.runs.start import warm_start
 
     warm_start(composition)
     ours, theirs = composition.generator.state_dict(), first.generator.state_dict()

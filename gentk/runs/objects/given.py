@@ -37,6 +37,7 @@ from ...registry import Registry
 from ...selection import Selection
 from ...session import OBJECT
 from ..images import data_name
+from ..resolving import FILE
 from .identity import Own, key_of, qualname
 from .images import OwnImages, unpacked
 from .losses import OwnLoss
@@ -73,11 +74,12 @@ ALSO: Final[dict[str, tuple[tuple[Any, ...], str]]] = {
     "critic": ((nn.Module,), "a module of torch"),
     "loss": ((Callable,), "a function of two dicts of features"),
     "optimizer": ((Callable,), "a function of parameters"),
+    "init": ((nn.Module,), "a module of torch"),
 }
 """Kind -> what else serves, and how a sentence calls it."""
 
 RUNS: Final = ("init", "codec")
-"""Keys of recipes whose value is a run: a path means that of its folder."""
+"""Keys of recipes whose value is a run: a path means that of its folder, or a file of weights."""
 
 MANY: Final = ("extractor", "loss", "penalty", "estimator", "observer")
 """Keys of recipes that take several."""
@@ -131,19 +133,34 @@ class Given:
                 options["range"] = range_of(given.subject, latent)
         return str(Selection(OBJECT, key, options))
 
-    def keys(self, keys: Mapping[str, object]) -> dict[str, Any]:
+    def keys(
+        self, keys: Mapping[str, object], base: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
         """Return keys of a recipe as recipes have them: names and objects as texts.
+
+        A trained network stands as `init` for the generator too, unless there is another. One that is
+        given as `generator` brings its weights: it takes the place of what the recipe starts from.
+
+        Args:
+            keys: The keys.
+            base: The table of the recipe that they are laid over.
 
         Raises:
             UsageError: A value that is nothing which can serve there, or that nothing identifies.
         """
-        return {key: self._key(key, value) for key, value in keys.items()}
+        whole = dict(keys)
+        init, generator = whole.get("init"), whole.get("generator")
+        if init is None and "init" in (base or {}) and _is_object(generator):
+            whole["init"] = generator
+        elif generator is None and "generator" not in (base or {}) and _is_object(init):
+            whole["generator"] = init
+        return {key: self._key(key, value) for key, value in whole.items()}
 
     def _key(self, key: str, value: object) -> Any:
         if key == "phase" and isinstance(value, Mapping):
             return {name: self._phase(own) for name, own in value.items()}
-        if key in RUNS and isinstance(value, Path):
-            return str(Selection("run", str(value)))
+        if key in RUNS:
+            return self._start(key, value)
         if key not in COMPONENTS and key != "optimizer":
             return str(value) if isinstance(value, Path) else value
         if value is None or isinstance(value, str):
@@ -151,6 +168,13 @@ class Given:
         if key in MANY and isinstance(value, list | tuple):
             return [self.text(key, item) for item in value]
         return self.text(key, value)
+
+    def _start(self, key: str, value: object) -> object:
+        if isinstance(value, Path):
+            return str(value) if value.suffix == FILE else str(Selection("run", str(value)))
+        if key == "codec" or not _is_object(value):
+            return value
+        return str(Selection(OBJECT, self.hold("init", value)[0]))
 
     def _phase(self, own: object) -> object:
         return self.keys(own) if isinstance(own, Mapping) else own
@@ -178,6 +202,11 @@ class Given:
             text = getattr(r, kind)
             if text is not None and Selection.parse(text).name == OBJECT:
                 self.registry.check(kind, text)
+
+
+def _is_object(value: object) -> bool:
+    """Say whether a network is given, not named."""
+    return isinstance(value, nn.Module | Own)
 
 
 def _recorded(r: Recipe, kind: str) -> list[str]:
@@ -211,7 +240,9 @@ def _refuse_unfit(kind: str, subject: object) -> None:
         ways.append(
             f"{article} {component.__module__.split('.')[0]}.interfaces.{component.__name__}"
         )
-    names = "adam,lr=1e-3" if kind == "optimizer" else f"those of gentk list {kind}"
+    names = {"optimizer": "adam,lr=1e-3", "init": "run:FOLDER"}.get(
+        kind, f"those of gentk list {kind}"
+    )
     raise UsageError(
         f"{kind} cannot be {qualname(subject)}; give a name such as {names}, {', or '.join(ways)}"
     )

@@ -3,7 +3,8 @@
     KEY = QUALNAME-DIGEST, DIGEST = BLAKE2b(described(object)), or QUALNAME-NAME where it is named
 
 A network that is trained is its class and the shapes of its weights: training replaces their values. An
-extractor is its weights too, data are their bytes, and any other object is its class and its attributes.
+extractor is its weights too, and so is what a run starts from; data are their bytes, and any other
+object is its class and its attributes.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ __all__ = ["TRAINED", "Own", "key_of", "own", "qualname"]
 NAME: Final = re.compile(r"[A-Za-z0-9_.]+")
 TRAINED: Final = frozenset({"generator", "encoder", "critic"})
 """Kinds of which the values of the weights are no part: a run changes them."""
+
+WEIGHED: Final = frozenset({"extractor", "init"})
+"""Kinds of which they are: frozen networks, and what a run starts from."""
 
 DIGITS: Final = 12
 
@@ -123,11 +127,11 @@ def _identified(kind: str, given: Own) -> str:
     subject = given.subject
     if isinstance(subject, nn.Module):
         text = structure(subject)
-        if kind == "extractor":
+        if kind in WEIGHED:
             text += state_digest(subject.state_dict().items())
         if isinstance(subject, Extractor):
             return text + subject.fingerprint()
-        return text if kind in TRAINED or kind == "extractor" else text + _attributes(subject, ())
+        return text if kind in TRAINED | WEIGHED else text + _attributes(subject, ())
     labels = "" if given.labels is None else described(np.asarray(given.labels))
     return described(subject) + labels
 
