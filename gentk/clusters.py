@@ -180,10 +180,10 @@ def _rows(
 ) -> Tensor:
     """Return the features of some images, (n, D) float32 on the CPU."""
     parts, done = [], 0
-    for part in chosen.split(CHUNK):
-        features = space.of_images(to_unit(images.batch(part).to(device)))
+    for chunk in images.chunks(CHUNK, chosen):
+        features = space.of_images(to_unit(chunk.to(device)))
         parts.append(Samples.of(features).rows.float().cpu())
-        done += len(part)
+        done += len(chunk)
         if advance is not None:
             advance(done)
     return torch.cat(parts)

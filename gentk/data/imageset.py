@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..interfaces import ImageShape, Report
-from .pixels import Pixels
+from .ahead import Plan
+from .pixels import Pixels, Take
 from .view import View
 
 __all__ = ["ImageSet", "to_unit"]
@@ -99,10 +100,24 @@ class ImageSet:
         """Return the images at `indices`, (len(indices), C, H, W) uint8."""
         return self.pixels.batch(indices)
 
-    def chunks(self, size: int) -> Iterator[Tensor]:
-        """Yield all images in order, `size` at a time, uint8; the last chunk may be smaller."""
-        for start in range(0, len(self), size):
-            yield self.batch(torch.arange(start, min(start + size, len(self))))
+    def follow(self, plan: Plan) -> Take:
+        """Return what gives images, as `batch` does, that will be asked for in the order of a plan.
+
+        Images that are not in memory are decoded before they are asked for.
+        """
+        return self.pixels.follow(plan)
+
+    def chunks(self, size: int, chosen: Tensor | None = None) -> Iterator[Tensor]:
+        """Yield images in order, `size` at a time, uint8; the last chunk may be smaller.
+
+        Args:
+            size: How many.
+            chosen: Indices of the images, (n,) int64; None for all.
+        """
+        parts = (torch.arange(len(self)) if chosen is None else chosen.cpu()).split(size)
+        take = self.follow(lambda: (part.numpy() for part in parts))
+        for part in parts:
+            yield take(part)
 
     def histogram(self) -> dict[str, int] | None:
         """Return the number of images of each class, by the class's name; None without labels."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..codec import Codec
@@ -46,6 +48,8 @@ class Minibatches:
         self.device = device or torch.device("cpu")
         self.sampler = Sampler(len(images), batch, seed)
         self.labels = images.labels
+        self._parts: Sequence[slice] = [slice(None)]
+        self._take = images.follow(self._plan)
         self.range: Range = "unit" if codec is None else codec.range
         self.codes: Tensor | None = None
         if codec is not None:
@@ -59,15 +63,33 @@ class Minibatches:
 
     def labelled(self) -> tuple[Tensor, Tensor | None]:
         """Return the next batch and its class indices, (batch,) int64; None without labels."""
+        return next(self.drawn([slice(None)]))
+
+    def drawn(self, parts: Sequence[slice]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Draw the next batch and yield parts of it, with their class indices; None without labels.
+
+        The others are not decoded, and later batches are decoded ahead in the parts asked for last.
+
+        Args:
+            parts: Rows of the batch.
+        """
+        self._parts = parts
         indices = next(self.sampler)
-        labels = None if self.labels is None else to_device(self.labels[indices], self.device)
-        return self.at(indices), labels
+        for part in parts:
+            own = indices[part]
+            labels = None if self.labels is None else to_device(self.labels[own], self.device)
+            yield self.at(own), labels
 
     def at(self, indices: Tensor) -> Tensor:
         """Return the samples at `indices`, (n,) int64."""
         if self.codes is not None:
             return self.codes[to_device(indices, self.device)]
-        return to_unit(to_device(self.images.batch(indices), self.device))
+        return to_unit(to_device(self._take(indices), self.device))
+
+    def _plan(self) -> Iterator[NDArray[np.int64]]:
+        """Yield the indices that will be asked for from now on."""
+        for indices in self.sampler.upcoming():
+            yield from (indices[part].numpy() for part in self._parts)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what goes on with the same batches."""

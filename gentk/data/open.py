@@ -103,7 +103,7 @@ def _surveyed(
     probed: list[NDArray[np.uint8]],
     advance: Callable[[int], None] | None,
 ) -> tuple[Pixels, Remarks]:
-    if len(chosen) * int(np.prod(shape)) <= decoder.view.memory * 2**30:
+    if len(chosen) * int(np.prod(shape)) <= decoder.view.bytes:
         images, good = held(decoder, chosen)
         kept, skipped = _parted(decoder, chosen, good)
         pixels = MemoryPixels(images, positions=torch.from_numpy(kept), skipped=skipped)
@@ -111,7 +111,14 @@ def _surveyed(
     seen: Survey = survey(decoder, chosen, probed, advance)
     kept, skipped = _parted(decoder, chosen, seen.good)
     again = replace(decoder, remarks=Remarks())
-    lazy = LazyPixels(again, kept, probed, extremes=seen.extremes, skipped=skipped)
+    lazy = LazyPixels(
+        again,
+        kept,
+        probed,
+        memory=decoder.view.bytes,
+        extremes=seen.extremes,
+        skipped=skipped,
+    )
     return lazy, Remarks(seen.remarks)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from typing import Protocol
@@ -15,9 +16,13 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..interfaces import ImageShape, Records
+from .ahead import Ahead, Plan
 from .decoder import Decoder
 
-__all__ = ["LazyPixels", "MemoryPixels", "Pixels", "stored_fingerprint", "workers"]
+__all__ = ["LazyPixels", "MemoryPixels", "Pixels", "Take", "stored_fingerprint", "workers"]
+
+Take = Callable[[Tensor], Tensor]
+"""Returns the images at indices, (n, C, H, W) uint8."""
 
 
 def workers() -> int:
@@ -46,6 +51,10 @@ class Pixels(Protocol):
 
     def batch(self, indices: Sequence[int] | Tensor) -> Tensor:
         """Return images, (len(indices), C, H, W) uint8."""
+        ...
+
+    def follow(self, plan: Plan) -> Take:
+        """Return what gives images that are asked for in the order of a plan."""
         ...
 
     def fingerprint(self) -> str:
@@ -88,6 +97,10 @@ class MemoryPixels:
         """Return a copy of the images at `indices`."""
         return self._images[torch.as_tensor(indices, dtype=torch.int64)]
 
+    def follow(self, plan: Plan) -> Take:
+        """Return `batch`: nothing is gained by a plan."""
+        return self.batch
+
     def fingerprint(self) -> str:
         """Return a digest of the shape and of every pixel."""
         digest = blake2b(repr(tuple(self._images.shape)).encode(), digest_size=16)
@@ -104,6 +117,7 @@ class LazyPixels:
         decoder: What decodes a record; has a shape.
         chosen: The records, (N,) int64.
         probed: Some of the images, decoded; they stand for the content in `fingerprint`.
+        memory: Bytes of images that may be decoded ahead of their use.
         extremes: The smallest and the largest value of all images.
         skipped: The names of damaged images, which are not among `chosen`.
     """
@@ -114,6 +128,7 @@ class LazyPixels:
         chosen: NDArray[np.int64],
         probed: Sequence[NDArray[np.uint8]],
         *,
+        memory: int,
         extremes: tuple[int, int],
         skipped: Sequence[str] = (),
     ) -> None:
@@ -125,7 +140,9 @@ class LazyPixels:
         self._decoder = decoder
         self._chosen = chosen
         self._probed = probed
+        self._memory = memory
         self._pool: ThreadPoolExecutor | None = None
+        self._followers: weakref.WeakSet[Ahead] = weakref.WeakSet()
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -143,6 +160,22 @@ class LazyPixels:
         for row, image in enumerate(self._pool.map(self._image, wanted)):
             images[row] = image
         return torch.from_numpy(images)
+
+    def follow(self, plan: Plan) -> Take:
+        """Return what gives images that threads have decoded before they are asked for.
+
+        All that follow some plan share the memory.
+        """
+        followers, memory = self._followers, self._memory
+        ahead = Ahead(
+            self._image,
+            tuple(self.shape),
+            lambda: memory // max(1, sum(bool(other.waiting) for other in followers)),
+            workers(),
+            plan,
+        )
+        followers.add(ahead)
+        return lambda indices: torch.from_numpy(ahead.take(indices.numpy()))
 
     def _image(self, index: int) -> NDArray[np.uint8]:
         """Return image `index`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,13 @@ class Sampler:
             missing -= len(part)
             self._drawn += len(part)
         return torch.from_numpy(np.concatenate(parts))
+
+    def upcoming(self) -> Iterator[Tensor]:
+        """Yield the minibatches that will be drawn from now on, without drawing any."""
+        other = Sampler(self.count, self.batch, self.seed)
+        other.load_state_dict(self.state_dict())
+        other._order = self._order
+        yield from other
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
         """Return the order of one epoch; the last one asked for is kept."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,13 @@ __all__ = ["View"]
 
 LARGEST = 4096
 """The largest side, in pixels, that images are brought to."""
+
+_UNITS: Final = {
+    "": 2**30,
+    **{name: 1000**n for n, name in enumerate(("b", "kb", "mb", "gb", "tb"))},
+    **{name: 1024**n for n, name in enumerate(("kib", "mib", "gib", "tib"), start=1)},
+}
+"""The unit of a size -> its bytes."""
 
 # The first numbers of the keys of permutations; samplers and others use more of them.
 _SPLIT = 0
@@ -47,8 +55,8 @@ class View:
             order; or `kmeans:NUMBER:EXTRACTOR`, the clusters of the training images in the features of
             an extractor (in quotes if it has options). They take the place of its own labels; test
             images keep theirs.
-        memory: Decoded images are held in memory up to this size, in GiB; more are decoded anew
-            each time they are used.
+        memory: Decoded images are held in memory up to this size, such as `500MB` or `2GiB`, or a number
+            of GiB; more are decoded, ahead of their use, each time they are used, by each process.
         orientation: `upright` turns photographs as their EXIF orientation says, which is how they
             are seen; `stored` takes pixels as they are stored.
         white: The value of white in pictures of 32-bit integers or floats, which have no other:
@@ -64,7 +72,7 @@ class View:
     strict: bool = False
     crop: int | None = None
     labels: str | Path | None = None
-    memory: float = 4.0
+    memory: float | str = 4.0
     orientation: Literal["upright", "stored"] = "upright"
     white: float | None = None
 
@@ -79,14 +87,27 @@ class View:
             _floor(option, getattr(self, option), 1)
         if self.size is not None and self.size > LARGEST:
             raise BadOption(f"size={self.size} is too large: it must be at most {LARGEST}")
-        for option in ("validation", "split_seed", "memory"):
+        for option in ("validation", "split_seed"):
             _floor(option, getattr(self, option), 0)
-        _ = self.pseudo  # Refuses what it cannot be read as.
+        _ = self.pseudo, self.bytes  # Refuse what they cannot be read as.
 
     @property
     def pseudo(self) -> PseudoLabels | None:
         """The clusters that `labels` asks for; None for a file or nothing."""
         return None if self.labels is None else PseudoLabels.parse(str(self.labels))
+
+    @property
+    def bytes(self) -> int:
+        """What `memory` says, in bytes."""
+        size = re.fullmatch(r"\s*([0-9.e+-]+)\s*([a-z]*)\s*", str(self.memory).lower())
+        try:
+            number = float(size[1]) if size else -1.0
+            unit = _UNITS[size[2]] if size else 0
+        except (ValueError, KeyError):
+            number, unit = -1.0, 0
+        if not 0 <= number < math.inf:
+            raise BadOption(f"memory={self.memory} is no size: write memory=2GB, or memory=0")
+        return int(number * unit)
 
     def select(self, count: int, *, own: bool = False) -> NDArray[np.int64]:
         """Return the indices of the images that the view takes of `count`, ascending.

@@ -100,6 +100,7 @@ class Adversarial:
         self.loss = loss
         self.minibatches = minibatches
         self.encoder = encoder
+        self.batch = batch
         self.dtype = dtype
         self.world = world or World()
         self.device = self.world.device
@@ -310,13 +311,13 @@ class Adversarial:
     def _parts(self) -> Iterator[tuple[Chunk, Part]]:
         """Draw a batch and yield the chunks of this process."""
         self.draws.advance()
-        x, labels = self.minibatches.labelled()
+        chunks = self.ranks.chunks
+        batch = self.minibatches.drawn([chunk.rows for chunk in chunks])
         with self.draws.of("latents"):
-            latents = self.generator.prior.draw(len(x), self.device)
-        for chunk in self.ranks.chunks:
+            latents = self.generator.prior.draw(self.batch, self.device)
+        for chunk, (x, y) in zip(chunks, batch, strict=True):
             rows = chunk.rows
-            y = None if labels is None else labels[rows]
-            yield chunk, Part(x[rows], y, latents[rows], rows, len(x), chunk.index)
+            yield chunk, Part(x, y, latents[rows], rows, self.batch, chunk.index)
 
     @contextmanager
     def _constant(self, phase: Turn) -> Iterator[None]:

@@ -79,10 +79,9 @@ class Autoencoding:
             batch, times the factors; detached scalars on the device.
         """
         self.draws.advance()
-        indices = next(self.minibatches.sampler)
+        batch = self.minibatches.drawn([chunk.rows for chunk in self.ranks.chunks])
         shown: dict[str, Tensor] = {}
-        for chunk in self.ranks.chunks:
-            part = self.minibatches.at(indices[chunk.rows])
+        for chunk, (part, _) in zip(self.ranks.chunks, batch, strict=True):
             share = len(part) / self.batch
             with self.ranks.passing(chunk), self._random(chunk):
                 terms = self._terms(part)

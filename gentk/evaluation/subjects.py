@@ -99,7 +99,7 @@ def some_of(images: ImageSet, count: int, seed: int, name: str) -> Subject:
     chosen = torch.from_numpy(permutation(len(images), DRAW, seed)[:count])
 
     def units() -> Iterator[Tensor]:
-        return (to_unit(images.batch(part)) for part in chosen.split(CHUNK))
+        return (to_unit(chunk) for chunk in images.chunks(CHUNK, chosen))
 
     mark = _mark(f"{images.fingerprint()} some {len(chosen)} {seed}")
     return Subject(name, images.shape, len(chosen), units, fingerprint=mark)

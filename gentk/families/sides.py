@@ -61,7 +61,7 @@ def prepare(c: Composition, side: DataSide) -> None:
         return
     chosen = torch.from_numpy(permutation(len(c.images), PREPARE)[: loss.preparation].copy())
     parts = [
-        space.of_images(to_unit(c.images.batch(part).to(c.device))) for part in chosen.split(CHUNK)
+        space.of_images(to_unit(chunk.to(c.device))) for chunk in c.images.chunks(CHUNK, chosen)
     ]
     features = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     loss.prepare(features if side.extractor is None else space.part(features, side.extractor))
@@ -80,16 +80,16 @@ def floor(c: Composition, side: DataSide) -> float:
     summaries: list[Summary] = []
     for part in order.split(half)[:2] if half else ():
         whole: Summary | None = None
-        for rows in part.split(CHUNK):
-            features = side.space.of_images(to_unit(c.images.batch(rows).to(c.device)))
+        for rows, chunk in zip(part.split(CHUNK), c.images.chunks(CHUNK, part), strict=True):
+            features = side.space.of_images(to_unit(chunk.to(c.device)))
             if side.extractor is not None:
                 features = side.space.part(features, side.extractor)
             own = () if "labels" not in loss.needs else (_classes(c, rows, classes),)
             like = summaries[0] if summaries else whole
             like = like if isinstance(like, loss.summary) else whole
             make = loss.summarise if summaries else loss.summarise_data
-            chunk = make(features, like, *own)
-            whole = chunk if whole is None else whole + chunk
+            summary = make(features, like, *own)
+            whole = summary if whole is None else whole + summary
         summaries.append(cast(Summary, whole))
     value = float("nan")
     if len(summaries) == 2:

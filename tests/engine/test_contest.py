@@ -66,6 +66,10 @@ class Batches:
 
     range, labels = "unit", None
 
+    def drawn(self, parts):
+        images, _ = self.labelled()
+        return iter([(images[part], None) for part in parts])
+
     def labelled(self):
         draw = torch.Generator().manual_seed(7)
         return torch.rand(BATCH, *IMAGE, generator=draw, dtype=torch.float64), None

@@ -173,6 +173,10 @@ class Batches:
         draw = torch.Generator().manual_seed(0)
         return torch.rand(12, 1, 8, 8, generator=draw)[indices]
 
+    def drawn(self, parts):
+        images, _ = self.labelled()
+        return iter([(images[part], None) for part in parts])
+
     def labelled(self):
         return self.at(torch.arange(12)), None
 

@@ -300,6 +300,10 @@ class Batches:
 
     range = "unit"
 
+    def drawn(self, parts):
+        images, _ = self.labelled()
+        return iter([(images[part], None) for part in parts])
+
     def labelled(self):
         return torch.rand(6, *IMAGE, generator=torch.Generator().manual_seed(2)), None
 
