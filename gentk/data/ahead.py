@@ -11,14 +11,16 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ahead", "Plan"]
+__all__ = ["DEPTH", "Ahead", "Plan"]
 
 Plan = Callable[[], Iterator[NDArray[np.int64]]]
 """Returns what will be asked for from now on, one array of indices at a time."""
@@ -46,8 +48,8 @@ class _Waiting:
 class Ahead:
     """Images in the order of a plan.
 
-    Threads are given blocks of images and never wait, so that they end with what asked for them: with
-    this object, or with the main thread.
+    Threads are given blocks of images and wait for nothing but these, so that they end with this object.
+    A program that ends does not wait for them.
 
     Args:
         decode: Returns the image at an index.
@@ -73,8 +75,9 @@ class Ahead:
         self._coming: Iterator[NDArray[np.int64]] | None = None
         self._next: NDArray[np.int64] | None = None
         self._queue: deque[_Waiting] = deque()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gentk-ahead")
-        weakref.finalize(self, _abandon, self._queue)
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._crew: list[threading.Thread] = []
+        weakref.finalize(self, _end, self._queue, self._work, self._crew)
 
     @property
     def waiting(self) -> int:
@@ -133,10 +136,44 @@ class Ahead:
         dropped = threading.Event()
         size = max(1, -(-len(indices) // (2 * self._threads)))
         parts = [
-            self._pool.submit(_decode, self._decode, indices, images, start, start + size, dropped)
+            self._submit(
+                partial(_decode, self._decode, indices, images, start, start + size, dropped)
+            )
             for start in range(0, len(indices), size)
         ]
         return _Waiting(indices, images, parts, dropped)
+
+    def _submit(self, block: Callable[[], None]) -> Future[None]:
+        """Have a thread do something; the first time, start the threads."""
+        while len(self._crew) < self._threads:
+            # Those of concurrent.futures are waited for when a program ends, with all they have to do.
+            thread = threading.Thread(
+                target=_serve, args=(self._work,), name="gentk-ahead", daemon=True
+            )
+            self._crew.append(thread)
+            thread.start()
+        future: Future[None] = Future()
+        self._work.put(partial(_answer, future, block))
+        return future
+
+
+def _serve(work: SimpleQueue[Callable[[], None] | None]) -> None:
+    """Do what is put into a queue, until that is None."""
+    while (job := work.get()) is not None:
+        job()
+        del job
+
+
+def _answer(future: Future[None], block: Callable[[], None]) -> None:
+    """Do something and tell its future how it ended."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        block()
+    except BaseException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(None)
 
 
 def _decode(
@@ -148,12 +185,9 @@ def _decode(
     dropped: threading.Event,
 ) -> None:
     """Decode a block of images, unless nobody wants it any more."""
-    main = threading.main_thread()
     for row, index in enumerate(indices[start:stop].tolist(), start):
         if dropped.is_set():
             return
-        if not main.is_alive():
-            raise RuntimeError("the program ends")
         images[row] = decode(index)
 
 
@@ -161,3 +195,14 @@ def _abandon(queue: deque[_Waiting]) -> None:
     """Have threads leave all that is queued, and forget it."""
     while queue:
         queue.popleft().drop()
+
+
+def _end(
+    queue: deque[_Waiting],
+    work: SimpleQueue[Callable[[], None] | None],
+    crew: list[threading.Thread],
+) -> None:
+    """Have threads leave all that is queued, and end."""
+    _abandon(queue)
+    for _ in crew:
+        work.put(None)

@@ -138,7 +138,7 @@ class ImageSet:
 
     def notes(self) -> list[str]:
         """Return what people should know of these images, in sentences: what was left out or guessed."""
-        notes = [*self.report.notes, *self.remarks]
+        notes = [*self.pixels.notes, *self.report.notes, *self.remarks]
         if self.pixels.extremes[1] <= 1:
             low, high = self.pixels.extremes
             notes.append(
@@ -155,7 +155,7 @@ class ImageSet:
         return notes
 
     def summary(self) -> str:
-        """Return in one line what a run learns from: images, classes, splits."""
+        """Return in one line what a run learns from: images, classes, splits, and where they are."""
         count, colour = f"{len(self):,}", "grey" if self.shape.channels == 1 else "colour"
         split = "training" if self.view.split == "train" else self.view.split
         size = f"{self.shape.width} x {self.shape.height}"
@@ -171,6 +171,7 @@ class ImageSet:
         if self.report.splits:
             splits = ", ".join(f"{name} {number:,}" for name, number in self.report.splits.items())
             parts.append(f"splits: {splits}")
+        parts.append(self.pixels.where)
         return f"{self.name}: {'; '.join(parts)}"
 
     def description(self) -> dict[str, Any]:

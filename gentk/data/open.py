@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..interfaces import ImageShape, Records, Source
+from ..interfaces import ImageShape, PackedRecords, Records, Source
 from .decoder import Decoder, UnexpectedColour
 from .imageset import ImageSet
 from .pixels import LazyPixels, MemoryPixels, Pixels
@@ -47,7 +47,8 @@ def open_images(
             given, or one is damaged and the view is strict.
     """
     view = view or View()
-    records, own = _records(source, view)
+    packed, own = _records(source, view)
+    records = _unpacked(packed, view, again=False)
     try:
         chosen = view.select(len(records), own=own)
     except DataError as error:
@@ -79,6 +80,19 @@ def _records(source: Source, view: View) -> tuple[Records, bool]:
     return source.records("test" if view.split == "test" else "train"), False
 
 
+def _unpacked(
+    records: Records,
+    view: View,
+    advance: Callable[[int], None] | None = None,
+    *,
+    again: bool = True,
+) -> Records:
+    """Return records that can be decoded again, or once in order, within the memory of a view."""
+    if not isinstance(records, PackedRecords):
+        return records
+    return records.unpacked(view.bytes, again=again, advance=advance)
+
+
 def _pixels(
     decoder: Decoder,
     shape: ImageShape,
@@ -108,6 +122,7 @@ def _surveyed(
         kept, skipped = _parted(decoder, chosen, good)
         pixels = MemoryPixels(images, positions=torch.from_numpy(kept), skipped=skipped)
         return pixels, decoder.remarks
+    decoder = replace(decoder, records=_unpacked(decoder.records, decoder.view, advance))
     seen: Survey = survey(decoder, chosen, probed, advance)
     kept, skipped = _parted(decoder, chosen, seen.good)
     again = replace(decoder, remarks=Remarks())

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..interfaces import ImageShape, Records
-from .ahead import Ahead, Plan
+from .ahead import DEPTH, Ahead, Plan
 from .decoder import Decoder
+from .sizes import in_words
 
 __all__ = ["LazyPixels", "MemoryPixels", "Pixels", "Take", "stored_fingerprint", "workers"]
 
@@ -38,12 +39,16 @@ class Pixels(Protocol):
         extremes: The smallest and the largest value, 0..255.
         positions: The record that each image comes from, (N,) int64.
         skipped: The names of damaged images, which are not among these.
+        where: Where they are, and how many bytes they have decoded, in a few words.
+        notes: What people should know of that, in sentences.
     """
 
     shape: ImageShape
     extremes: tuple[int, int]
     positions: Tensor
     skipped: list[str]
+    where: str
+    notes: list[str]
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -88,6 +93,8 @@ class MemoryPixels:
         self.skipped = list(skipped)
         self.shape = ImageShape(*images.shape[1:])
         self.extremes = (int(images.min()), int(images.max()))
+        self.where = f"{in_words(images.nbytes)} in memory"
+        self.notes: list[str] = []
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -140,6 +147,18 @@ class LazyPixels:
         self._decoder = decoder
         self._chosen = chosen
         self._probed = probed
+        size = in_words(len(chosen) * int(np.prod(self.shape)))
+        self.where = f"{size} decoded as they are used"
+        self.notes = [
+            f"{decoder.name} has {size} of decoded images, more than the {in_words(memory)} of memory=, "
+            f"so they are decoded each time they are used, up to {in_words(min(memory, DEPTH))} ahead"
+        ]
+        place = getattr(decoder.records, "place", None)
+        if place is not None:
+            self.notes.append(
+                f"encoded images of {decoder.name} were unpacked to {place}, where each can be read by "
+                f"itself; remove that folder when you like"
+            )
         self._memory = memory
         self._pool: ThreadPoolExecutor | None = None
         self._followers: weakref.WeakSet[Ahead] = weakref.WeakSet()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
+import threading
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeVar
@@ -16,6 +18,7 @@ from typing import Final, TypeVar
 from ..errors import DataError
 from ..files import regular
 from .picture import suffixes
+from .spool import Spool, spooled, stamp
 
 __all__ = ["ARCHIVES", "LeftOut", "Parts", "Tree", "is_archive", "open_tree"]
 
@@ -43,6 +46,9 @@ _SIDECARS: Final = frozenset(
 
 _SYSTEM: Final = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 """Files of the same kind: nobody misses them."""
+
+AT_ONCE: Final = 2**26
+"""Compressed archives of so many bytes at most are held in memory in any case."""
 
 Parts = tuple[str, ...]
 
@@ -97,15 +103,21 @@ class Tree(ABC):
         root: The folder or the archive.
         files: The images, as the parts of their paths below the root.
         left: What else there is.
+        place: The folder that the images were unpacked to; None where they were not.
     """
 
     root: Path
     files: list[Parts]
     left: LeftOut
+    place: Path | None = None
 
     @abstractmethod
     def read(self, index: int) -> Path | bytes:
         """Return where image `index` is, or its bytes."""
+
+    def unpack(self, memory: int, advance: Callable[[int], None] | None = None) -> None:
+        """See that images can be read one by one, in memory if they are of so many bytes at most."""
+        return
 
     @abstractmethod
     def stored_size(self, index: int) -> int:
@@ -227,44 +239,92 @@ class _Zip(Tree):
 
 
 class _Tar(Tree):
-    """A tar archive: read where its files lie, or held in memory whole where it is compressed."""
+    """A tar archive, read where its files lie; of a compressed one they are unpacked, all of them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.left = LeftOut()
-        plain = root.name.lower().endswith(".tar") and not _is_compressed(root)
-        held: dict[str, bytes] = {}
-        places: dict[str, tuple[int, int]] = {}
-        images = suffixes()
-        with tarfile.open(root, "r:" if plain else "r:*") as archive:
-            for entry in archive:
-                if entry.isdir():
-                    continue
-                if not entry.isreg():
-                    self.left.broken += 1
-                    continue
-                places[entry.name] = (entry.offset_data, entry.size)
-                if not plain and PurePosixPath(entry.name).suffix.lower() in images:
-                    file = archive.extractfile(entry)
-                    assert file is not None
-                    held[entry.name] = file.read()
-        names = {name: name for name in places}
-        self._names = _members(names, self.left)
-        self._places = places
-        self._held = held
+        self._plain = root.name.lower().endswith(".tar") and not _is_compressed(root)
+        self._held: dict[str, bytes] = {}
+        self._spool: Spool | None = None
+        self._order: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._places: dict[str, tuple[int, int]] = {}
+        self._spent, last = 0, ""
+        try:
+            with tarfile.open(root, "r:" if self._plain else "r:*") as archive:
+                for entry in archive:
+                    self._note(archive, entry)
+                    last = f"after {entry.name}: "
+        except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+            raise ValueError(f"{last}{error}") from error
+        if self._spent > AT_ONCE:
+            self._held = {}
+        self._names = _members({name: name for name in self._places}, self.left)
         self.files = list(self._names)
 
     def read(self, index: int) -> bytes:
         name = self._names[self.files[index]]
-        if name in self._held:
-            return self._held[name]
         start, size = self._places[name]
-        with self.root.open("rb") as file:
-            file.seek(start)
-            return file.read(size)
+        if self._plain:
+            with self.root.open("rb") as file:
+                file.seek(start)
+                return file.read(size)
+        with self._lock:
+            if self._spool is None and name not in self._held:
+                self._held = dict(self._unpacked())
+        if self._spool is None:
+            return self._held[name]
+        content = self._spool.read(self._order[name])
+        assert isinstance(content, bytes)
+        return content
+
+    def unpack(self, memory: int, advance: Callable[[int], None] | None = None) -> None:
+        size = sum(self._places[name][1] for name in self._names.values())
+        if self._plain or self._spool is not None or size <= max(memory, AT_ONCE):
+            return
+        places = {name: self._places[name] for name in self._names.values()}
+        self._order = {name: n for n, name in enumerate(sorted(places, key=places.__getitem__))}
+
+        def pieces() -> Iterator[bytes]:
+            for done, (_, content) in enumerate(self._unpacked(), 1):
+                yield content
+                if advance is not None:
+                    advance(done)
+
+        self._held = {}
+        self._spool = spooled(["tar", stamp(self.root)], pieces, size=size, what=str(self.root))
+        self.place = self._spool.path.parent
 
     def stored_size(self, index: int) -> int:
         return self._places[self._names[self.files[index]]][1]
+
+    def _note(self, archive: tarfile.TarFile, entry: tarfile.TarInfo) -> None:
+        """Note where a member lies, and keep what is read anyhow, as long as it is little."""
+        if entry.isdir():
+            return
+        if not entry.isreg():
+            self.left.broken += 1
+            return
+        self._places[entry.name] = (entry.offset_data, entry.size)
+        if not self._plain and self._spent <= AT_ONCE and _is_image(entry.name, suffixes()):
+            self._held[entry.name] = _content(archive, entry)
+            self._spent += entry.size
+
+    def _unpacked(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the names and the bytes of all images, as they follow one another in the archive."""
+        wanted = set(self._names.values())
+        with tarfile.open(self.root, "r:*") as archive:
+            for entry in archive:
+                # Of members of one name the last one counts.
+                if entry.name in wanted and self._places[entry.name][0] == entry.offset_data:
+                    yield entry.name, _content(archive, entry)
+
+
+def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(entry)
+    assert file is not None
+    return file.read()
 
 
 def _is_compressed(path: Path) -> bool:

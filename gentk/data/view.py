@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +15,12 @@ from ..errors import BadOption, DataError, NoSplit
 from ..files import open_regular
 from .permutation import permutation
 from .pseudo import PseudoLabels
+from .sizes import bytes_of
 
 __all__ = ["View"]
 
 LARGEST = 4096
 """The largest side, in pixels, that images are brought to."""
-
-_UNITS: Final = {
-    "": 2**30,
-    **{name: 1000**n for n, name in enumerate(("b", "kb", "mb", "gb", "tb"))},
-    **{name: 1024**n for n, name in enumerate(("kib", "mib", "gib", "tib"), start=1)},
-}
-"""The unit of a size -> its bytes."""
 
 # The first numbers of the keys of permutations; samplers and others use more of them.
 _SPLIT = 0
@@ -99,15 +92,10 @@ class View:
     @property
     def bytes(self) -> int:
         """What `memory` says, in bytes."""
-        size = re.fullmatch(r"\s*([0-9.e+-]+)\s*([a-z]*)\s*", str(self.memory).lower())
-        try:
-            number = float(size[1]) if size else -1.0
-            unit = _UNITS[size[2]] if size else 0
-        except (ValueError, KeyError):
-            number, unit = -1.0, 0
-        if not 0 <= number < math.inf:
+        size = bytes_of(self.memory)
+        if size is None:
             raise BadOption(f"memory={self.memory} is no size: write memory=2GB, or memory=0")
-        return int(number * unit)
+        return size
 
     def select(self, count: int, *, own: bool = False) -> NDArray[np.int64]:
         """Return the indices of the images that the view takes of `count`, ascending.

@@ -18,7 +18,7 @@ from .networks import Critic, Encoder, Extractor, Generator
 from .observer import Observer
 from .penalty import Penalty
 from .play import Critique, Noise, Play, Side
-from .records import Records, Report
+from .records import PackedRecords, Records, Report
 from .source import Source
 from .summary import Summary
 from .values import BOUNDS, Features, ImageShape, Range, Scores, StatisticKind, Statistics
@@ -42,6 +42,7 @@ __all__ = [
     "MetricValue",
     "Noise",
     "Observer",
+    "PackedRecords",
     "Penalty",
     "Play",
     "Range",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
-__all__ = ["Records", "Report"]
+__all__ = ["PackedRecords", "Records", "Report"]
 
 
 @dataclass(frozen=True)
@@ -48,4 +48,26 @@ class Records(Protocol):
 
     def name(self, index: int) -> str:
         """Return what to call image `index` in a message: a path, a row."""
+        ...
+
+
+@runtime_checkable
+class PackedRecords(Records, Protocol):
+    """Records that lie where none can be read by itself: row groups of columns, compressed archives.
+
+    As they are they may be decoded once, in ascending order. What `unpacked` returns may have a `place`,
+    the folder that images were unpacked to.
+    """
+
+    def unpacked(
+        self, memory: int, *, again: bool, advance: Callable[[int], None] | None = None
+    ) -> Records:
+        """Return the same records, to be decoded as said; these themselves where they do for that.
+
+        Args:
+            memory: The bytes of encoded images that may be held in memory.
+            again: Whether records will be decoded more than once and in any order, rather than once
+                and in ascending order.
+            advance: Called with the number of records unpacked.
+        """
         ...

@@ -91,7 +91,12 @@ def test_lazy_and_held_cases_are_the_same(opened: Callable[..., Opened]) -> None
         lazy, again = opened("folder", place, size=16, memory=0)
         assert (held.batch(range(len(held))) == lazy.batch(range(len(lazy)))).all()
         assert held.pixels.extremes == lazy.pixels.extremes
-        assert told == again.replace(",memory=0", "")
+        silent = [
+            line for line in again.splitlines() if "more than the 0 bytes of memory=" not in line
+        ]
+        ours = "\n".join(silent).replace(",memory=0", "")
+        assert told == ours.replace("decoded as they are used", "in memory")
+        assert len(silent) < len(again.splitlines())
 
 
 def test_boolean_pictures_are_black_and_white(opened: Callable[..., Opened]) -> None:

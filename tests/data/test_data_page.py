@@ -415,7 +415,8 @@ def test_a_run_starts_by_saying_what_it_learns_from(
     (tmp_path / "d" / "notes.txt").write_text("")
     run = small(data=f"folder:{tmp_path / 'd'}", observers=[Ear()], steps=1)
     assert heard[0].endswith(
-        "4 training images, 8 x 8, colour; 2 classes (cat 2, dog 2); splits: train 4, test 2"
+        "4 training images, 8 x 8, colour; 2 classes (cat 2, dog 2); splits: train 4, test 2; "
+        "768 bytes in memory"
     )
     assert "1 file left out as no image: 1 .txt" in heard[1]
     assert run.record["data"]["splits"] == {"train": 4, "test": 2}

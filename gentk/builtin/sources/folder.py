@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -272,6 +272,7 @@ class _Files:
 
     def __init__(self, group: _Group, number: Mapping[str, int] | None) -> None:
         self._group = group
+        self.place: Path | None = None
         self.labels: list[int] | None = None
         self.classes: list[str] | None = None
         if number is not None and group.parts:
@@ -286,6 +287,13 @@ class _Files:
 
     def name(self, index: int) -> str:
         return _printable(self._group.parts[index])
+
+    def unpacked(
+        self, memory: int, *, again: bool, advance: Callable[[int], None] | None = None
+    ) -> Records:
+        self._group.tree.unpack(memory, advance)
+        self.place = self._group.tree.place
+        return self
 
     def stored_size(self, index: int) -> int:
         return self._group.tree.stored_size(self._group.indices[index])

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from PIL import Image
 
 from ...data.labels import NoLabels, Numbering, numbering
-from ...data.picture import read_image
 from ...data.splits import Split
 from ...errors import DataError, NoSplit
 from ...interfaces import Records, Report, Source
 from .columns import Column, Columns, choose, values_of
 from .layouts import Layout, lay_out
+from .rows import GroupedRows, TableRows
 
 __all__ = ["Tables"]
 
@@ -54,6 +50,10 @@ class Tables(Source):
     @abstractmethod
     def _read(self, file: Path, columns: Sequence[Column]) -> pa.Table:
         """Return columns of a file."""
+
+    def _images(self, files: list[Path], column: Column) -> TableRows | GroupedRows:
+        """Return the images of files."""
+        return TableRows(files, [self._read(file, [column]) for file in files], column)
 
     @abstractmethod
     def _rows(self, file: Path) -> int:
@@ -147,8 +147,7 @@ class Tables(Source):
         columns, files = self._columns, self._layout.files[split]
         labels = self._numbering
         with self._readable():
-            tables = [self._read(file, [columns.image]) for file in files]
-            rows = _Rows(files, tables, columns.image)
+            rows = self._images(files, columns.image)
         if labels is not None and split in labels.labels:
             rows.labels, rows.classes = labels.labels[split], labels.classes
         return rows
@@ -175,60 +174,3 @@ class _Readable:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, pa.ArrowException | OSError | KeyError):
             raise self._source._damaged(error) from error
-
-
-class _Rows:
-    """The rows of tables of one schema."""
-
-    labels: list[int] | None = None
-    classes: list[str] | None = None
-
-    def __init__(self, files: list[Path], tables: list[pa.Table], image: Column) -> None:
-        self._files = files
-        self._file_ends = list(accumulate(table.num_rows for table in tables))
-        columns = [values_of(table, image) for table in tables]
-        self._paths: list[Any] = []
-        if pa.types.is_struct(columns[0].type):
-            names = [field.name for field in columns[0].type]
-            if "path" in names:
-                paths = [pc.struct_field(column, "path") for column in columns]
-                self._paths = [chunk for column in paths for chunk in column.chunks]
-            columns = [pc.struct_field(column, "bytes") for column in columns]
-        self._chunks = [chunk for column in columns for chunk in column.chunks]
-        self._chunk_ends = list(accumulate(len(chunk) for chunk in self._chunks))
-
-    def __len__(self) -> int:
-        return int(self._file_ends[-1])
-
-    def _at(self, index: int, chunks: list[Any]) -> Any:
-        """Return the scalar of row `index`."""
-        chunk = bisect_right(self._chunk_ends, index)
-        start = self._chunk_ends[chunk - 1] if chunk else 0
-        return chunks[chunk][index - start]
-
-    def _file(self, index: int) -> Path | None:
-        """Return the image file beside the table that a row without bytes points to."""
-        path = self._at(index, self._paths).as_py() if self._paths else None
-        table = self._files[bisect_right(self._file_ends, index)]
-        return table.parent / path if isinstance(path, str) and path else None
-
-    def decode(self, index: int) -> Image.Image:
-        encoded = self._at(index, self._chunks).as_py()
-        if encoded is not None:
-            return read_image(encoded)
-        file = self._file(index)
-        if file is None:
-            raise ValueError("the row has no image bytes")
-        return read_image(file)
-
-    def name(self, index: int) -> str:
-        file = bisect_right(self._file_ends, index)
-        start = self._file_ends[file - 1] if file else 0
-        return f"{self._files[file].name} row {index - start}"
-
-    def stored_size(self, index: int) -> int:
-        buffer = self._at(index, self._chunks).as_buffer()
-        if buffer is not None:
-            return int(buffer.size)
-        file = self._file(index)
-        return file.stat().st_size if file is not None and file.is_file() else 0
