@@ -34,7 +34,7 @@ KEYS: Final[dict[str, str]] = {
     "codec": "A run in whose code space to generate",
     "seed": "Seed of everything random",
     "device": "auto, cpu, cuda, cuda:N or mps",
-    "dtype": "What networks compute in",
+    "dtype": "What networks compute in; bfloat16 is for processors that have it (gentk doctor)",
     "threads": "CPU threads; all by default",
     "out": "Run folder; runs/RECIPE-HASH8 by default",
     "observer": "What is printed, drawn, logged; repeatable, +NAME adds one",

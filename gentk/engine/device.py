@@ -11,7 +11,14 @@ import torch
 
 from ..errors import UsageError
 
-__all__ = ["check_device", "choose_device", "describe_devices", "keep_memory", "set_threads"]
+__all__ = [
+    "check_device",
+    "choose_device",
+    "computes_bfloat16",
+    "describe_devices",
+    "keep_memory",
+    "set_threads",
+]
 
 KNOWN = ("cpu", "cuda", "mps")
 
@@ -57,12 +64,28 @@ def check_device(name: str) -> None:
 
 def describe_devices() -> dict[str, str]:
     """Return the devices torch can use here: name -> what it is."""
-    devices = {"cpu": f"{torch.get_num_threads()} threads"}
+    own = "" if computes_bfloat16(torch.device("cpu")) else "no "
+    devices = {"cpu": f"{torch.get_num_threads()} threads, {own}arithmetic of bfloat16"}
     for index in range(torch.cuda.device_count()):
         devices[f"cuda:{index}"] = torch.cuda.get_device_name(index)
     if torch.backends.mps.is_available():
         devices["mps"] = platform.processor() or "Apple"
     return devices
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Say whether a device multiplies bfloat16 itself: AVX512-BF16, AMX or Arm's BF16, CUDA from 8.0 on.
+
+    Where it does not, torch converts to float32 and back, which takes longer than float32 alone.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return True
+    if hasattr(torch.cpu, "get_capabilities"):
+        able = torch.cpu.get_capabilities()
+        return any(value is True for name, value in able.items() if "bf16" in name)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def keep_memory(device: torch.device) -> None:

@@ -32,7 +32,6 @@ from ..interfaces import (
     MatchingLoss,
     Source,
 )
-from ..ranges import resized, to_range
 from ..recipe import Resolved
 from ..registry import Registry
 from ..selection import Selection, unquoted
@@ -41,6 +40,7 @@ from .composing import check, check_codec, check_encoder
 from .cost import enlargements
 from .earlier import finished
 from .folder import RunFolder
+from .passing import one_pass
 from .stages import plan
 from .start import of_runs, read_start
 
@@ -135,7 +135,7 @@ class _Rehearsal:
                 family.fit(alone, part.loss, g, e, critic)
             fit_penalties(family, r, networks.critic, self.registry)
             for count in (2, 1) if smallest == 1 else (2,):
-                _pass(networks, count, device)
+                one_pass(networks.generator, networks.encoder, networks.critic, count, device)
 
         self._weigh(shape)
         networks = self._tried(lambda: self._networks(shape, family, codec), through)
@@ -278,19 +278,6 @@ class _Rehearsal:
             f"the parts of {self.resolved.name} do not fit: {reason[:300]}; choose another "
             "--generator, --encoder, --critic or --extractor"
         )
-
-
-def _pass(networks: _Networks, count: int, device: torch.device) -> None:
-    """Take so many samples through networks as a step does."""
-    g, e, critic = networks.generator, networks.encoder, networks.critic
-    latents = g.prior.draw(count, device)
-    images = g(latents)
-    if e is not None:
-        e(to_range(resized(images, e.image), g.range, e.range))
-    if critic is not None:
-        z, classes = g.prior.split(latents)
-        x, pair = to_range(images, g.range, critic.range), z if critic.pairs else None
-        critic(x, pair, classes) if critic.classes else critic(x, pair)
 
 
 @torch.no_grad()

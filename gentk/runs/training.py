@@ -25,7 +25,7 @@ from ..interfaces import Observer
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
 from .composing import build, check, settings_of
-from .cost import step_cost
+from .cost import costs
 from .folder import RunFolder
 from .optimizers import build_optimizer
 from .record import (
@@ -112,8 +112,7 @@ def make(
             make(stage, registry, observers, advance, more, warn, wording)
         notices = list(told)
         composition = build(resolved, registry, notices.append, advance)
-        cost = step_cost(composition)
-        if cost is not None:
+        for cost in costs(composition):
             (warn or notices.append)(wording(cost))
         return train(
             composition, observers=observers, notices=notices, advance=advance, wording=wording

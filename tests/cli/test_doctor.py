@@ -25,7 +25,7 @@ def test_report_has_versions_devices_and_cache(gentk, tmp_path) -> None:
     assert report["python"].startswith(platform.python_version())
     assert torch.__version__.startswith(report["libraries"]["torch"])
     assert report["plugins"]["gentk-moments"].startswith(f"{__version__}, components: ")
-    assert report["devices"]["cpu"].endswith(" threads")
+    assert report["devices"]["cpu"].endswith(" arithmetic of bfloat16")
     assert {"folder": str(tmp_path / "cache"), "files": 1, "megabytes": 2.0} == report["cache"]
     assert report["broken"] == []
 

@@ -8,6 +8,7 @@ from parts import IMAGE, parts
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gentk.engine import Discrepancy, Matching, WeightAverage
+from gentk.engine.device import computes_bfloat16, describe_devices
 from gentk.runs.optimizers import build_optimizer
 from gentk.statistics import summarise_stream
 from gentk_averages.ma import MovingAverage
@@ -39,6 +40,23 @@ def test_a_step_reads_no_scalar(chunk, moving):
         average.update()
 
     assert all(torch.isfinite(value) for value in shown.values())
+
+
+@pytest.mark.parametrize(
+    ("able", "expected"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx2": True, "avx512_bf16": False, "cpu_name": "bf16"}, False),
+        ({"arm_bf16": True}, True),
+        ({}, False),
+    ],
+)
+def test_a_processor_says_whether_it_computes_bfloat16(monkeypatch, able, expected):
+    """By the instructions it has; `gentk doctor` shows it."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+
+    assert computes_bfloat16(torch.device("cpu")) is expected
+    assert ("no arithmetic" in describe_devices()["cpu"]) is not expected
 
 
 def test_bfloat16_networks_keep_float64_statistics():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+import torch
 
 from gentk.feature_space import FeatureSpace
 from gentk.interfaces import Extractor, ImageShape
 from gentk.registry import Registry
+from gentk.runs import cost
+from gentk.runs.composing import compose
 from gentk.runs.cost import enlargements
 from gentk.runs.rehearsal import rehearse
 from gentk.runs.resolving import resolve_recipe
@@ -43,6 +48,37 @@ def test_a_rehearsal_says_it_too(tmp_path, extractor, sayings):
     rehearse(resolve_recipe(None, flags, registry=registry), registry, told.append)
 
     assert len([text for text in told if "160 x 160" in text]) == sayings
+
+
+@pytest.mark.parametrize(
+    ("dtype", "seconds", "saying"),
+    [
+        ("bfloat16", (1, 3), "3.0 times as long as float32"),
+        ("bfloat16", (2, 1), None),
+        ("float32", (1, 3), None),
+    ],
+)
+def test_half_precision_that_takes_longer_is_told_with_its_ratio(
+    tmp_path, monkeypatch, dtype, seconds, saying
+):
+    """Measured on the run's own networks, which end as they began: buffers, random numbers."""
+    ticks = itertools.accumulate(itertools.cycle((0, seconds[0], 0, seconds[1])))
+    monkeypatch.setattr(cost, "_now", lambda device: float(next(ticks)))
+    flags = {**FLAGS, "dtype": dtype, "generator": "resnet,width=4,latent=4"}
+    composition = compose(out=str(tmp_path / "run"), **flags)
+    before = {k: v.clone() for k, v in composition.generator.state_dict().items()}
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+
+    told = list(cost.costs(composition))
+
+    assert torch.equal(torch.rand(2), expected)
+    after = composition.generator.state_dict()
+    assert all(torch.equal(value, after[key]) for key, value in before.items())
+    assert len(told) == (saying is not None)
+    if saying is not None:
+        assert saying in told[0] and "--dtype float32" in told[0]
 
 
 class Reads(Extractor):
