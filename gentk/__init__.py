@@ -1,7 +1,8 @@
 """gentk: generative models that match distributions in feature space, composed by name.
 
 `compose` checks a recipe and builds its parts, `run` trains (or resumes) it, `load` opens a run,
-`sample` draws from it, `evaluate` compares its samples with data, `compare` sets runs side by side.
+`sample` draws from it, `evaluate` compares its samples with data, `compare` sets runs side by side,
+`sweep` makes and judges many.
 Importing this package imports neither torch nor any plugin; the names below do so on first use.
 """
 
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import Evaluation as Evaluation
     from .families.composition import Composition as Composition
     from .grid import tile as tile
+    from .keywords import OverKeys as OverKeys
     from .keywords import RecipeKeys as RecipeKeys
     from .onward import export as export
     from .onward import from_pretrained as from_pretrained
+    from .several import compare as compare
+    from .several import sweep as sweep
     from .sweeps.comparison import Comparison as Comparison
+    from .sweeps.outcome import SweepOutcome as SweepOutcome
     from .verbs import Run as Run
-    from .verbs import compare as compare
     from .verbs import compose as compose
     from .verbs import evaluate as evaluate
     from .verbs import load as load
@@ -35,8 +39,10 @@ __all__ = [
     "Composition",
     "Evaluation",
     "GentkError",
+    "OverKeys",
     "RecipeKeys",
     "Run",
+    "SweepOutcome",
     "__version__",
     "compare",
     "compose",
@@ -48,6 +54,7 @@ __all__ = [
     "register",
     "run",
     "sample",
+    "sweep",
     "tile",
 ]
 
@@ -58,9 +65,13 @@ if not TYPE_CHECKING:
         "Composition": "families.composition",
         "Evaluation": "evaluation.evaluate",
         "GentkError": "errors",
+        "OverKeys": "keywords",
         "RecipeKeys": "keywords",
+        "SweepOutcome": "sweeps.outcome",
+        "compare": "several",
         "export": "onward",
         "from_pretrained": "onward",
+        "sweep": "several",
         "tile": "grid",
     }
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Penalise = str | Penalty | Own
     Estimate = str | Estimator | Own
 
-__all__ = ["ObjectKeys", "RecipeKeys"]
+__all__ = ["ObjectKeys", "OverKeys", "RecipeKeys"]
 
 
 class ObjectKeys(TypedDict, total=False):
@@ -76,3 +76,30 @@ class RecipeKeys(ObjectKeys, total=False):
     observer: str | Sequence[str | Observer] | Observer | None
     phase: Mapping[str, Table] | None
     stage: Mapping[str, Table] | None
+
+
+class OverKeys(TypedDict, total=False):
+    """What `gentk.sweep` is over: keys of a recipe, each with the values that it takes in turn.
+
+    A value is what `gentk.run` takes for the key; where that may be several components, one value may be
+    a sequence of them.
+    """
+
+    data: Sequence[Data]
+    extractor: Sequence[Extract | Sequence[Extract]]
+    generator: Sequence[Part]
+    encoder: Sequence[Part]
+    critic: Sequence[Part]
+    loss: Sequence[Compare | Sequence[Compare]]
+    penalty: Sequence[Penalise | Sequence[Penalise]]
+    estimator: Sequence[Estimate | Sequence[Estimate]]
+    optimizer: Sequence[Move]
+    batch: Sequence[int]
+    chunk: Sequence[int | Literal["none"]]
+    reference: Sequence[int | Literal["none"]]
+    decay: Sequence[Literal["none", "linear", "cosine"]]
+    clip: Sequence[float | Literal["none"]]
+    ema: Sequence[float | Literal["none"]]
+    init: Sequence[str | Path | Run]
+    codec: Sequence[str | Path | Run]
+    dtype: Sequence[Literal["float32", "bfloat16"]]

@@ -5,7 +5,7 @@ They are the commands of the same names: the same recipes, the same folders, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -28,14 +28,12 @@ from .runs.composing import compose as _compose
 from .runs.objects import Given, own, register
 from .runs.resolving import table_of
 from .runs.training import run as _run
-from .sweeps.compare import compare as _compare
-from .sweeps.comparison import Comparison
 from .wording import in_python, spoken
 
 if TYPE_CHECKING:
     from .runs.plot import Plot
 
-__all__ = ["Run", "compare", "compose", "evaluate", "load", "own", "register", "run", "sample"]
+__all__ = ["Run", "compose", "evaluate", "load", "own", "register", "run", "sample", "texts_of"]
 
 
 class Run(trained.Run):
@@ -137,7 +135,7 @@ def compose(
         GentkError: Anything unknown, ill-typed, missing or unfit, in one sentence.
     """
     given = Given(registry or Registry())
-    texts = _texts(keys, recipe, given)
+    texts = texts_of(keys, recipe, given)
     return _compose(_word(recipe), registry=given.registry, **texts)
 
 
@@ -164,7 +162,7 @@ def run(
         KeyboardInterrupt: After Ctrl-C; a checkpoint has been written, the same call goes on.
     """
     given = Given(registry or Registry())
-    texts = _texts(keys, recipe, given)
+    texts = texts_of(keys, recipe, given)
     finished = _run(
         _word(recipe),
         registry=given.registry,
@@ -295,30 +293,11 @@ def evaluate(
     return evaluation
 
 
-@in_python()
-def compare(runs: Iterable[trained.Run | str | Path], *, mixed: bool = False) -> Comparison:
-    """Compare finished runs by the values that `evaluate` left in their folders.
-
-    Args:
-        runs: The runs, or their folders; those that differ in their seed only are one row.
-        mixed: Compare values of different protocols too, and say in what they differ.
-
-    Raises:
-        UsageError: There are no runs, or they have no metric measured alike.
-        RunError: A folder is no finished run, or has no values.
-    """
-    several = [runs] if isinstance(runs, (trained.Run, str, Path)) else list(runs)
-    places = [str(one.folder.path if isinstance(one, trained.Run) else one) for one in several]
-    if not places:
-        raise UsageError("there are no runs to compare; give their folders, as in compare([a, b])")
-    return _compare(places, mixed=mixed)
-
-
 def _opened(run: trained.Run) -> Run:
     return Run(run.folder, run.registry, str(run.device))
 
 
-def _texts(keys: Mapping[str, object], recipe: str | Path | None, given: Given) -> dict[str, Any]:
+def texts_of(keys: Mapping[str, object], recipe: str | Path | None, given: Given) -> dict[str, Any]:
     """Return keys as a recipe has them; a run is its folder."""
     values = {
         key: value.folder.path if isinstance(value, trained.Run) else value

@@ -27,9 +27,10 @@ VALUE = "|".join(
         r"[A-Z]+\b",
         r"(?!away)[a-z][\w-]*(?= or |$)",
         r"[\w./-]*\w[:=,][^\s;)]*[^\s;),.]",
+        r"[\w.~-]*/[\w./-]*\w|[\w-]+\.[a-z]+\b",
     )
 )
-"""What stands behind an option as its value: a quoted text, a number, a placeholder, or a component."""
+"""What stands behind an option as its value: a quoted text, number, placeholder, component or path."""
 
 NUMBER = re.compile(r"-?[\d.]+(?:e-?\d+)?")
 OTHERS = r"(?: or [a-z][\w-]*(?=$| or |;|,))+"
@@ -55,6 +56,9 @@ def spoken(text: str, **renamed: str) -> str:
         key = renamed.get(key, key)
         if value is None:
             return f"{key}="
+        if key == "over":
+            varied, _, level = value.partition("=")
+            return f"over={{{varied!r}: [{level if level.isupper() else repr(level)}]}}"
         if value.strip("'\"").startswith(f"{OBJECT}:"):
             options = Selection.parse(value.strip("'\"")).options
             return (

@@ -62,7 +62,7 @@ LAYERS: dict[str, set[str]] = {
     "evaluation": {"evaluation"},
     "sweeps": {"sweeps"},
     "share": {"share"},
-    "verbs": {"verbs", "onward", "keywords", "wording"},
+    "verbs": {"verbs", "several", "onward", "keywords", "wording"},
     "observers": {"observers"},
     "testing": {"testing"},
     "templates": {"templates"},

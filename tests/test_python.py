@@ -7,6 +7,7 @@ import subprocess
 import sys
 import traceback
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,10 @@ import gentk
 from gentk.errors import GentkError, RunError, UnknownName, UsageError
 from gentk.keys import KEYS
 from gentk.recipe import Recipe
+from gentk.registry import Registry
 from gentk.runs import history
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "sweep.toml"
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,7 @@ def well_formed(text):
 def test_the_keywords_are_the_keys_of_recipes():
     """Every key of a recipe is a typed keyword, and nothing else is."""
     assert set(gentk.RecipeKeys.__annotations__) == set(Recipe.model_fields) == set(KEYS)
+    assert set(gentk.OverKeys.__annotations__) < set(KEYS)
 
 
 SCRIPT = """\
@@ -100,7 +105,9 @@ gentk.tile(images, columns=8).save("images.png")
 evaluation = again.evaluate(metrics=["fd", "kid"], count=1000)
 value: float = evaluation["fd"].value
 comparison: gentk.Comparison = gentk.compare([run, "runs/other"])
-print(shape, best, value, comparison)
+sweep: gentk.SweepOutcome = gentk.sweep("quickstart", {"estimator": ["batch", "ama"]}, minutes=1)
+folders = [row.folder for row in sweep.rows if row.failed is None]
+print(shape, best, value, comparison, folders)
 """
 MISSPELT = {
     "": "",
@@ -112,12 +119,15 @@ MISSPELT = {
     "generator=network, loss": "genrator=network, loss",
     "data=photos": "dta=photos",
     'evaluation["fd"].value': 'evaluation["fd"].valeu',
+    '"estimator":': '"estimater":',
+    "minutes=1)": "minuets=1)",
+    "row.folder": "row.foldr",
 }
 
 
 def test_a_misspelt_option_fails_under_mypy(tmp_path):
     """A user's script passes `mypy --strict`; with one slip it fails, on the slip's line alone."""
-    assert len(SCRIPT.splitlines()) <= 26
+    assert len(SCRIPT.splitlines()) <= 28
     for index, (right, wrong) in enumerate(MISSPELT.items()):
         text = SCRIPT.replace(right, wrong, 1) if right else SCRIPT
         (tmp_path / f"script{index}.py").write_text(text)
@@ -150,7 +160,7 @@ def test_the_package_lists_its_names_and_imports_nothing_heavy():
         "import sys, gentk\n"
         "assert set(gentk.__all__) <= set(dir(gentk))\n"
         "assert {'run', 'evaluate', 'compare', 'sample'} <= set(dir(gentk))\n"
-        "assert gentk.RecipeKeys and gentk.GentkError\n"
+        "assert gentk.RecipeKeys and gentk.OverKeys and gentk.GentkError\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -258,6 +268,114 @@ def test_compare_makes_seeds_one_row(runs):
     assert "quickstart" in str(comparison)
     with pytest.raises(UsageError, match="compare"):
         gentk.compare([])
+
+
+def test_a_sweep_makes_and_judges_every_combination(tmp_path, own_cache, monkeypatch):
+    """Names and objects; a row a trial with what `evaluate` measures of its run, made once."""
+    monkeypatch.chdir(tmp_path)
+
+    def means(real, fake):
+        return sum((real[k].mean(0) - fake[k].mean(0)).square().sum() for k in real)
+
+    common = {
+        "data": "digits,limit=64",
+        "generator": "mlp,latent=4,widths=8",
+        "batch": 8,
+        "steps": 3,
+        "device": "cpu",
+        "observer": [],
+    }
+    over = {
+        "loss": ["moments", gentk.own(means, name="means")],
+        "estimator": ["batch"],
+        "extractor": ["pixels", ["pixels", "pixels,weight=2"]],
+    }
+    told = []
+    outcome = gentk.sweep(
+        "quickstart",
+        over,
+        seeds=[3, 4],
+        judges="pixels",
+        count=16,
+        advance=lambda *what: told.append(what),
+        **common,
+    )
+
+    names = {row.name for row in outcome.rows}
+    assert [row.seed for row in outcome.rows] == [3, 3, 4, 4]
+    assert names == set(outcome.comparison.groups)
+    assert any("means" in name for name in names)
+    assert all("weight" in why and "--" not in why for why in outcome.refused.values())
+    assert len(outcome.refused) == 2
+    for row in outcome.rows[:2]:
+        run = gentk.load(row.folder, loss=over["loss"][1] if "means" in row.name else None)
+        assert run.result["steps"] == 3
+        again = gentk.evaluate(run, extractors="pixels", count=16, ratio=False)
+        assert row.measurements[0].value == again["fd"].value
+    assert {what for what, _, _ in told} >= {f"{row.name}, seed {row.seed}" for row in outcome.rows}
+    before = [path.stat().st_mtime_ns for path in sorted(outcome.folder.rglob("*.json"))]
+    same = gentk.sweep("quickstart", over, seeds=[3, 4], judges="pixels", count=16, **common)
+    assert same == outcome
+    assert [path.stat().st_mtime_ns for path in sorted(outcome.folder.rglob("*.json"))] == before
+    assert "\n" not in repr(outcome)
+    assert "2 refused" in repr(outcome)
+    assert all(name in well_formed(outcome._repr_html_()) for name in names)
+
+
+def test_a_sweep_of_python_is_that_of_the_command(tmp_path, monkeypatch):
+    """The same folder and the same keys, so that one goes on where the other stopped; files too."""
+    from gentk.sweeps.factorial import factorial
+
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr("gentk.several.finish", lambda sweep, making: seen.append(sweep))
+    gentk.sweep(
+        over={"batch": [8, 16], "estimator": ["batch"]}, seeds=2, steps=4, judges="pixels", count=9
+    )
+    plan = seen[0].trials[0].plans[0]
+    typed = factorial(
+        None,
+        {"steps": 4},
+        {"batch": ["8", "16"], "estimator": ["batch"]},
+        Registry(),
+        seeds=[0, 1],
+        plan=plan,
+    )
+
+    assert plan.extractors == ("pixels",)
+    assert seen[0].out == typed.out
+    assert [trial.key for trial in seen[0].trials] == [trial.key for trial in typed.trials]
+    gentk.sweep(EXAMPLE, only="kernels", seeds=[0], out="elsewhere")
+    assert {trial.tries for trial in seen[1].trials} == {"kernels"}, "its settings are chosen first"
+    assert str(seen[-1].out) == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        ("minutes|steps", lambda: gentk.sweep(over={"steps": [1, 2]})),
+        ("'estimator'", lambda: gentk.sweep(over={"estimater": ["ama"]})),
+        ("'mmd'", lambda: gentk.sweep(over={"loss": "mmd"})),
+        ("over=", lambda: gentk.sweep("quickstart", steps=3)),
+        ("seeds=3", lambda: gentk.sweep(over={"seed": [0, 1]})),
+        ("seeds=1", lambda: gentk.sweep(over={"loss": ["mmd"]}, seeds=0)),
+        ("drop seed", lambda: gentk.sweep(over={"loss": ["mmd"]}, seeds=[1, 2], seed=5)),
+        ("rows=", lambda: gentk.sweep(over={"loss": ["mmd"]}, rows="no/rows.jsonl")),
+        ("batch", lambda: gentk.sweep(EXAMPLE, batch=3)),
+        ("count", lambda: gentk.sweep(EXAMPLE, count=3)),
+        ("kernels", lambda: gentk.sweep(EXAMPLE, only="kernel")),
+        ("only", lambda: gentk.sweep(over={"loss": ["mmd"]}, only="a")),
+        ("drop over", lambda: gentk.sweep(EXAMPLE, {"loss": ["mmd"]})),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_a_sentence_of_python(tmp_path, monkeypatch, words, call):
+    """It names what to write; nothing is left in the folder."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=words) as caught:
+        call()
+
+    assert "--" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_sample_is_the_runs_own(runs):

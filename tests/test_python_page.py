@@ -28,11 +28,13 @@ def test_the_examples_run_from_top_to_bottom(tmp_path, monkeypatch, own_cache, o
         assert len(source.splitlines()) <= 20, heading
         exec(compile(source, heading, "exec"), names)
 
-    assert len(BLOCKS) == 12
+    assert len(BLOCKS) == 13
     assert names["value"].ndim == 0
     assert (tmp_path / "loss.png").stat().st_size > 0
     assert names["run"].result["steps"] == 20
     assert names["longer"].result["steps"] == 20
+    assert len(names["sweep"].rows) == 6
+    assert set(names["sweep"].refused) == {"loss=mmd estimator=ama"}
 
 
 X = torch.zeros(4, 3)

@@ -18,9 +18,13 @@ from gentk.wording import spoken
         ("type --critic ali or bigan or fhj", "write critic='ali' or 'bigan' or 'fhj'"),
         ("type --estimator batch or ma; or wait", "write estimator='batch' or 'ma'; or wait"),
         ("type --out FOLDER, or leave --out away", "write out=FOLDER, or leave out= away"),
+        ("type --over loss=NAME", "write over={'loss': [NAME]}"),
+        ("type --over batch=64 for it", "write over={'batch': ['64']} for it"),
         ("type the same command again", "call it again"),
         ("type: gentk doctor", "type in a shell: gentk doctor"),
         ("type -n 4", "write count=4"),
+        ("type --rows rows.jsonl", "write rows='rows.jsonl'"),
+        ("--out runs/a is a file", "out='runs/a' is a file"),
         ("a well-kept double--dash is left alone", "a well-kept double--dash is left alone"),
     ],
 )

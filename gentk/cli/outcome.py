@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from pydantic import JsonValue
 
     from ..sweeps.finish import Making
+    from ..sweeps.outcome import SweepOutcome
     from ..sweeps.trial import Sweep, Trial
 
 __all__ = ["Form", "command_line", "echo_outcome", "echo_planned", "end", "finish_watched"]
@@ -108,37 +109,23 @@ def command_line(trial: Trial) -> str:
     return f"{command_of(trial.recipe, trial.flags)} && {shlex.join(judge)}"
 
 
-def echo_outcome(sweep: Sweep, form: Form, claims: Sequence[str] = ()) -> None:
+def echo_outcome(outcome: SweepOutcome, form: Form) -> None:
     """Print the table, what claims came to, and what failed."""
-    from ..sweeps.comparison import Entry, tabulate
-    from ..sweeps.row import read_rows
     from .compare import show
 
-    notes: list[str] = []
-    read_rows(sweep.rows, notes.append)
-    settled = sweep.settled()
-    entries = [
-        Entry(trial.name, trial.seed, row.measurements, row.folder or "", trial.images is not None)
-        for trial, row in settled.items()
-        if row.failed is None
-    ]
-    failures = [(trial, row.failed) for trial, row in settled.items() if row.failed is not None]
-    failed: dict[str, list[int]] = {}
-    for trial, _ in failures:
-        failed.setdefault(trial.name, []).append(trial.seed)
     more: dict[str, JsonValue] = {
-        "refused": [dict(row) for row in _refused(sweep)],
-        "failed": [{"run": t.name, "seed": t.seed, "reason": why} for t, why in failures],
+        "refused": [{"run": name, "reason": why} for name, why in outcome.refused.items()],
+        "failed": [{"run": r.name, "seed": r.seed, "reason": r.failed} for r in outcome.failed],
     }
-    # A sweep over data has no reference that is common to all of its runs.
-    if claims:
-        more["claims"] = list(claims)
-    comparison = tabulate(entries, mixed=True, notes=notes, failed=failed)
-    show(comparison, markdown=form.markdown, as_json=form.as_json, png=form.png, more=more)
-    if claims and not form.as_json:
-        click.echo("\n" + "\n".join(claims))
-    for trial, why in failures:
-        click.echo(f"failed: {trial.name}, seed {trial.seed}: {why}", err=True)
+    if outcome.claims:
+        more["claims"] = list(outcome.claims)
+    show(outcome.comparison, markdown=form.markdown, as_json=form.as_json, png=form.png, more=more)
+    if outcome.claims and not form.as_json:
+        click.echo("\n" + "\n".join(outcome.claims))
+    for row in outcome.failed:
+        click.echo(f"failed: {row.name}, seed {row.seed}: {row.failed}", err=True)
+    for note in outcome.notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def _refused(sweep: Sweep) -> list[dict[str, str]]:

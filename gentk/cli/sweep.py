@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -13,6 +13,10 @@ from click.core import ParameterSource
 from .completion import complete_recipes
 from .flags import HELP, key_options
 from .sections import SectionedCommand, SectionedOption
+
+if TYPE_CHECKING:
+    from ..sweeps.request import Request
+    from .outcome import Form
 
 __all__ = ["command"]
 
@@ -113,9 +117,10 @@ def command(
     from ..registry import Registry
     from ..sweeps.factorial import budget_note, factorial
     from ..sweeps.file import is_sweep
+    from ..sweeps.outcome import outcome_of
+    from ..sweeps.request import Request
     from .compare import check_form
     from .outcome import Form, command_line, echo_outcome, echo_planned, end, finish_watched
-    from .sweep_file import FileRequest
 
     printed, as_json = flags.pop("print"), flags.pop("json")
     given = {key: value for key, value in flags.items() if value not in (None, ())}
@@ -126,19 +131,18 @@ def command(
     if recipe is not None and recipe.endswith(".toml") and not over:
         told = [name for name in context.params if name not in IN_FILES]
         refuse_typed(context, told, "stands in the sweep file; change it there, or type --over too")
-        request = FileRequest(
+        request = Request(
             Path(recipe),
             registry,
             rows=place,
             out=Path(given.pop("out")) if "out" in given else None,
             page=Path(page) if page else None,
-            render=render,
             only=only or "*",
             seeds=seed,
             own=given,
-            form=form,
+            checked=not render,
         )
-        request.run()
+        _answer(request, form, render=render)
         return
     refuse_typed(context, OF_FILES, "is for sweep files; type: gentk sweep FILE.toml")
     if recipe is not None and is_sweep(recipe):
@@ -153,7 +157,33 @@ def command(
         echo_planned(sweep, command_line, form)
     else:
         finish_watched(sweep, lambda making: replace(making, registry=registry), quiet)
-        echo_outcome(sweep, form)
+        echo_outcome(outcome_of(sweep), form)
+    end(sweep, form)
+
+
+def _answer(request: Request, form: Form, *, render: bool) -> None:
+    """Make the trials of a sweep file, or say which are missing, and show what there is."""
+    from ..sweeps.outcome import outcome_of
+    from ..sweeps.page import claims
+    from .outcome import echo_outcome, echo_planned, end, finish_watched
+
+    request.check()
+    declared = request.declared()
+    if form.printed or form.dry_run:
+        tries, rows = request.tries(declared), request.wanted(declared)
+        sweep = replace(rows, trials=[*tries.trials, *rows.trials])
+        echo_planned(sweep, request.command_line, form)
+        for note in request.notes():
+            click.echo(f"note: {note}", err=True)
+    else:
+        if not render:
+            request.finish(
+                lambda sweep, making, label: finish_watched(sweep, making, form.quiet, label)
+            )
+        request.write_page()
+        declared = request.declared()
+        sweep = declared.sweep
+        echo_outcome(outcome_of(sweep, claims=claims(declared), notes=request.notes()), form)
     end(sweep, form)
 
 

@@ -22,7 +22,10 @@ from ..runs.resolving import resolve_recipe
 from ..runs.stages import plan as stages_of
 from .trial import Flags, Sweep, Trial, parts_of
 
-__all__ = ["budget_note", "check_rows", "factorial"]
+__all__ = ["Level", "budget_note", "check_rows", "factorial"]
+
+Level = str | tuple[str, ...]
+"""A value that a key takes: a text, or several for a key that has several components."""
 
 OWN = frozenset({"seed", "out", *UNITS})
 """Keys that a sweep sets itself, or that must be equal in all its runs."""
@@ -31,7 +34,7 @@ OWN = frozenset({"seed", "out", *UNITS})
 def factorial(
     recipe: str | None,
     flags: Flags,
-    over: Mapping[str, Sequence[str]],
+    over: Mapping[str, Sequence[Level]],
     registry: Registry,
     *,
     seeds: Sequence[int] = (0,),
@@ -56,10 +59,11 @@ def factorial(
     for key in over:
         if key in UNITS:
             raise UsageError(
-                f"--over {key}: a sweep compares at one budget; type --{key} once for all of its runs"
+                f"a sweep compares at one budget, so it is not over {key}; type --{key} once for all of "
+                "its runs"
             )
         if key in OWN or (key not in Recipe.model_fields and key not in SHORT):
-            raise UsageError(f"--over {key}=...: {_instead(key)}")
+            raise UsageError(_instead(key))
     plan = plan or Plan()
     plan.check(registry)
     over = {key: list(dict.fromkeys(values)) for key, values in over.items()}
@@ -69,9 +73,13 @@ def factorial(
     known: dict[str, str] = {}
     for seed in seeds:
         for number, values in enumerate(itertools.product(*over.values())):
-            levels: dict[str, JsonValue] = dict(zip(over, values, strict=True))
-            name = " ".join(f"{key}={value}" for key, value in levels.items()) or "the recipe"
-            slug = "-".join(re.findall(r"\w+", "-".join(values)))[:60] or "run"
+            texts = [value if isinstance(value, str) else "+".join(value) for value in values]
+            name = " ".join(map("=".join, zip(over, texts, strict=True))) or "the recipe"
+            slug = "-".join(re.findall(r"\w+", "-".join(texts)))[:60] or "run"
+            levels: dict[str, JsonValue] = {
+                key: value if isinstance(value, str) else list(value)
+                for key, value in zip(over, values, strict=True)
+            }
             place: dict[str, JsonValue] = {
                 "seed": seed,
                 "out": str(out / f"{number:02d}-{slug}-seed{seed}"),
@@ -94,7 +102,7 @@ def check_rows(rows: Path | None, out: Path) -> None:
         )
 
 
-def _folder(recipe: str | None, flags: Flags, over: Mapping[str, Sequence[str]]) -> Path:
+def _folder(recipe: str | None, flags: Flags, over: Mapping[str, Sequence[Level]]) -> Path:
     """Return where the runs go: `out`, or a folder named by what is varied."""
     if flags.get("out"):
         return Path(str(flags["out"]))
@@ -107,11 +115,11 @@ def _folder(recipe: str | None, flags: Flags, over: Mapping[str, Sequence[str]])
 
 def _instead(key: str) -> str:
     if key == "seed":
-        return "seeds are counted; type --seeds 3"
+        return "seeds are counted and no values that a sweep is over; type --seeds 3"
     if key == "out":
         return "every run has a folder of its own; type --out FOLDER for all of them"
     hint = did_you_mean(key, {*Recipe.model_fields, *SHORT} - OWN)
-    return f"a recipe has no key {key!r}; {hint}type --over loss=NAME, or see: gentk run --help"
+    return f"a recipe has no key {key!r}; {hint}type --over loss=NAME"
 
 
 def _trial(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from contextlib import ExitStack
 
@@ -12,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gentk
+import gentk_moments.loss
 from gentk.engine.caller import undisturbed, undisturbed_steps
 from gentk.evaluation.evaluate import evaluate
 from gentk.evaluation.plan import Plan
 from gentk.evaluation.record import append_to_run
 from gentk.runs.training import train
-from gentk.sweeps.compare import compare
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +53,40 @@ def place(run, name):
     return run.folder.path.parent / f"{name}-{count}"
 
 
+LAYER = torch.nn.Linear(4, 4)
 VERBS = {
     "run": lambda run: gentk.run("quickstart", **recipe(place(run, "run"))),
     "compose": lambda run: gentk.compose("quickstart", **recipe(place(run, "compose"))),
     "train": lambda run: train(gentk.compose("quickstart", **recipe(place(run, "train")))),
     "load": lambda run: gentk.load(run.folder.path),
-    "sample": lambda run: gentk.load(run.folder.path).sample(4),
+    "sample": lambda run: gentk.sample(run, 4),
+    "stream": lambda run: list(gentk.load(run.folder.path).stream(4)),
     "latents": lambda run: gentk.load(run.folder.path).latents(4),
     "generator": lambda run: gentk.load(run.folder.path).generator,
     "fingerprint": lambda run: gentk.load(run.folder.path).fingerprint(),
-    "evaluate": lambda run: evaluate(
-        str(run.folder.path), Plan(extractors=("pixels",), count=4, sanity=True)
+    "faces": lambda run: (repr(run), run._repr_html_(), run.metrics, run.plot("loss")),
+    "evaluate": lambda run: gentk.evaluate(run, extractors="pixels", count=4, sanity=True),
+    "compare": lambda run: gentk.compare([run]),
+    "sweep": lambda run: gentk.sweep(
+        "quickstart",
+        {"estimator": ["batch"]},
+        judges="pixels",
+        count=4,
+        **recipe(place(run, "sweep")),
     ),
-    "compare": lambda run: compare([str(run.folder.path)]),
+    "export": lambda run: gentk.export(run, place(run, "model")),
+    "from_pretrained": lambda run: gentk.from_pretrained(run.folder.path),
+    "own": lambda run: gentk.own(LAYER),
+    "register": lambda run: gentk.register("loss", "mine")(gentk_moments.loss.MomentsLoss),
+    "tile": lambda run: gentk.tile(torch.zeros(2, 1, 4, 4)),
 }
+
+
+def test_every_verb_is_tried():
+    """A verb that is added has to be kept from moving the caller's settings too."""
+    verbs = {name for name in gentk.__all__ if inspect.isfunction(getattr(gentk, name))}
+
+    assert verbs <= set(VERBS)
 
 
 def state():

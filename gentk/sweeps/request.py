@@ -1,32 +1,34 @@
-"""A sweep file, as `gentk sweep FILE.toml` runs and shows it."""
+"""Requests: what is asked of a sweep file, made in order: settings, then rows, then the page."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import click
+from pydantic import JsonValue
 
 from ..errors import UsageError, did_you_mean
-from .outcome import Form, echo_outcome, echo_planned, end, finish_watched
+from ..files import write_bytes
+from ..registry import Registry
+from ..runs.trained import Run
+from .declared import Declared, declare
+from .factorial import check_rows
+from .finish import Making
+from .page import render
+from .pictures import draw, draw_missing, paths
+from .trial import Sweep, Trial
 
-if TYPE_CHECKING:
-    from pydantic import JsonValue
+__all__ = ["Finish", "Request"]
 
-    from ..registry import Registry
-    from ..runs.trained import Run
-    from ..sweeps.declared import Declared
-    from ..sweeps.finish import Making
-    from ..sweeps.trial import Sweep, Trial
-
-__all__ = ["FileRequest"]
+Finish = Callable[[Sweep, Callable[[Making], Making], str], None]
+"""What finishes a sweep: it adds to what trials are made with, and puts a text before their names."""
 
 
 @dataclass(frozen=True)
-class FileRequest:
+class Request:
     """What is asked of a sweep file.
 
     Attributes:
@@ -35,11 +37,10 @@ class FileRequest:
         rows: Where what came of its trials is written down, if not beside it.
         out: The folder of its runs, if not runs/NAME.
         page: The Markdown file that is rendered.
-        render: Make nothing.
         only: Pattern of the names of rows that are made.
         seeds: The seeds that are made; all of them without one.
         own: Keys of a recipe that say where runs are made.
-        form: What is printed.
+        checked: Whether to check that all parts of a run fit together; a page is rendered without.
     """
 
     path: Path
@@ -47,51 +48,28 @@ class FileRequest:
     rows: Path | None = None
     out: Path | None = None
     page: Path | None = None
-    render: bool = False
     only: str = "*"
     seeds: tuple[int, ...] = ()
-    own: dict[str, JsonValue] = field(default_factory=dict)
-    form: Form = field(default_factory=Form)
+    own: Mapping[str, JsonValue] = field(default_factory=dict)
+    checked: bool = True
 
-    def run(self) -> None:
-        """Make what is missing, or say what that is, and show what there is."""
-        from ..sweeps.page import claims
-
-        self.check()
-        form = self.form
-        if form.printed or form.dry_run:
-            declared = self.declared()
-            tries, rows = self.tries(declared), self.wanted(declared)
-            sweep = replace(rows, trials=[*tries.trials, *rows.trials])
-            echo_planned(sweep, self.command_line, form)
-        else:
-            if not self.render:
-                self.finish()
-            self.write_page()
-            declared = self.declared()
-            sweep = declared.sweep
-            echo_outcome(sweep, form, claims(declared))
-        for note in self.notes():
-            click.echo(f"note: {note}", err=True)
-        end(sweep, form)
-
-    def declared(self, *, checked: bool | None = None) -> Declared:
+    def declared(self) -> Declared:
         """Return the sweep as its rows have it now."""
-        from ..sweeps.declared import declare
-
         return declare(
             self.path,
             self.registry,
             rows=self.rows,
             out=self.out,
             own=self.own,
-            checked=not self.render if checked is None else checked,
+            checked=self.checked,
         )
 
     def check(self) -> None:
-        """Refuse what cannot be written or names nothing, before any work."""
-        from ..sweeps.factorial import check_rows
+        """Refuse what cannot be written or names nothing, before any work.
 
+        Raises:
+            UsageError: The file is wrong, or has no such row or seed, or the page cannot be written.
+        """
         declared = self.declared()
         check_rows(self.rows, declared.sweep.out)
         if self.page is not None and (self.page.is_dir() or not self.page.parent.is_dir()):
@@ -134,51 +112,42 @@ class FileRequest:
         words += ["--seed", str(trial.seed)] if trial.tries is None else []
         words += ["--rows", str(self.rows)] if self.rows else []
         words += ["--out", str(self.out)] if self.out else []
-        for key, value in (self.own).items():
+        for key, value in self.own.items():
             words += [f"--{key}", str(value)]
         return shlex.join(words)
 
-    def finish(self) -> None:
+    def finish(self, finish: Finish) -> None:
         """Make what is missing: first candidate settings, then the rows."""
-        from ..sweeps.pictures import draw_missing
-
         declared = self.declared()
         tries = self.tries(declared)
         if tries.trials:
-            finish_watched(tries, self._making, self.form.quiet, "try ")
+            finish(tries, self._making, "try ")
             declared = self.declared()
-        finish_watched(self.wanted(declared), self._making, self.form.quiet)
+        finish(self.wanted(declared), self._making, "")
         if self.page is not None:
             draw_missing(declared, self.registry, self.page)
 
     def _making(self, making: Making) -> Making:
         """Return what trials are made with: the page follows every one of them."""
-        own = self.own
-        threads = own.get("threads")
+        threads = self.own.get("threads")
         return replace(
             making,
             registry=self.registry,
             ended=self._ended,
             command=self.command_line,
-            device=str(own.get("device", "auto")),
+            device=str(self.own.get("device", "auto")),
             threads=int(str(threads)) if threads is not None else None,
         )
 
     def _ended(self, trial: Trial, run: Run | None) -> None:
-        from ..sweeps.pictures import draw
-
         if self.page is not None and run is not None:
-            draw(self.declared(checked=False), trial, run, self.page)
+            draw(replace(self, checked=False).declared(), trial, run, self.page)
             self.write_page()
 
     def write_page(self) -> None:
         """Render the page, if one is asked for."""
-        from ..files import write_bytes
-        from ..sweeps.page import render
-        from ..sweeps.pictures import paths
-
         if self.page is not None:
-            text = render(self.declared(checked=False), paths(self.page))
+            text = render(replace(self, checked=False).declared(), paths(self.page))
             write_bytes(self.page, text.encode())
 
     def notes(self) -> list[str]:
