@@ -2,6 +2,7 @@
 
 from ..interfaces import Summary
 from .classwise import ClassMoments
+from .covariances import Covariances
 from .layerwise import LayerMoments
 from .moments import MomentSums, flat_rows
 from .pooling import pooled
@@ -9,6 +10,7 @@ from .samples import Samples
 
 __all__ = [
     "ClassMoments",
+    "Covariances",
     "LayerMoments",
     "MomentSums",
     "Samples",

@@ -31,6 +31,7 @@ SYSTEMS = {
         ("mmd,kernel=energy", "batch", 1000, 7, ""),
         ("mmd,features=nystrom+64,hybrid=true,bandwidths=0.1", "batch", 1000, 7, ""),
         ("gaussian-kl", "ema,decay=0.9,exclude=true", 400, 1, ONE_GAUSSIAN),
+        ("gaussian-kl,components=8", "ema,decay=0.9,exclude=true", 400, 7, ""),
         ("fd", "ema,decay=0.9", 400, 1, ONE_GAUSSIAN),
     )
 }

@@ -36,6 +36,8 @@ COMPONENTS = [
     ("loss", "gaussian-kl", {}),
     ("loss", "gaussian-kl,covariance=layers", {}),
     ("loss", "gaussian-kl,covariance=diagonal,pool=none", {}),
+    ("loss", "gaussian-kl,components=2", {}),
+    ("loss", "gaussian-kl,components=2,covariance=layers", {}),
     ("loss", "drift", {}),
     ("loss", "drift,per-class=true,guidance=2", {}),
     ("loss", "coupling,iterations=0,pairs=halves", {}),

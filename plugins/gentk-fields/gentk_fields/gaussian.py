@@ -1,4 +1,4 @@
-"""The field down the KL divergence of two Gaussians.
+"""The field down the KL divergence of two Gaussians, or of two mixtures of them.
 
 With p = N(m_p, S_p) the data's features and q = N(m_q, S_q) the model's,
 
@@ -10,22 +10,34 @@ the eigenvalues of S_p, so that it follows the units of the features: directions
 matched less. The model's moments are whatever the estimator tracks; with `ema,exclude=true` they are
 of the batches before, and the batch has no part in the field that moves it.
 
-Source: "MGFlow", 2026, arXiv:2609.35763, its case of one component. There the ridges are constants,
-which lie at quantiles from 0.56 to 0.73, and the factor of 1/2 is missing in the released code.
+With K components p = sum_k pi_k N(m_pk, S_pk) is fitted to data by EM. Each batch is shared among the
+components, of which each gets its part pi_k of the samples (`gentk_fields.mixture`), and with a_ik the
+share of component k in sample i
+
+    m_qk, S_qk = moments of the samples weighted by a_ik,    V(z_i) = sum_k a_ik V_k(z_i),
+
+where component k of the model meets component k of the data and has a ridge of its own.
+
+Source: "MGFlow", 2026, arXiv:2609.35763. There the ridges are constants, which lie at quantiles from
+0.56 to 0.73, the factor of 1/2 is missing in the released code, and samples are assigned by a linear
+programme.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from gentk.errors import BadOption, Incompatible
+from gentk.errors import BadOption
 from gentk.field import Field, FieldLoss
 from gentk.interfaces import Features, StatisticKind, Statistics
 from gentk.precision import double
-from gentk.summary import LayerMoments, MomentSums, Samples, Summary
+from gentk.summary import Covariances, LayerMoments, MomentSums, Samples, Summary
+
+from .mixture import Mixture, component_moments, fit
 
 __all__ = ["GaussianKL", "score_gap"]
 
@@ -37,12 +49,13 @@ SMALLEST = 1e-6
 
 
 class GaussianKL(FieldLoss):
-    """Draws features down the KL divergence of their Gaussian from the data's.
+    """Draws features down the KL divergence of their Gaussian, or mixture, from the data's.
 
     Args:
         covariance: `full` is of all features together, `layers` of each layer by itself, `diagonal`
-            keeps
-            variances only.
+            keeps variances only.
+        components: Gaussians of a mixture, K; with covariance=layers each layer has its own mixture.
+        fitting: Of how many images of the data a mixture is fitted, the same ones in every run.
         ridge: What is added to eigenvalues, as a quantile of the data's that are not 0, in [0, 1].
         eta: How far along the field a target lies.
         pool: `mean` averages features over positions; `none` takes every position as features of its
@@ -50,12 +63,14 @@ class GaussianKL(FieldLoss):
     """
 
     summary: ClassVar[type[Summary]] = Samples
-    untracked = frozenset({"samples"})
+    untracked = frozenset({"samples", "shares"})
 
     def __init__(
         self,
         *,
         covariance: Literal["full", "layers", "diagonal"] = "full",
+        components: int = 1,
+        fitting: int = 5000,
         ridge: float = 0.6,
         eta: float = 1.0,
         pool: Literal["mean", "none"] = "mean",
@@ -66,35 +81,64 @@ class GaussianKL(FieldLoss):
             )
         if not 0 < eta < float("inf"):
             raise BadOption(f"loss 'gaussian-kl': eta is above 0, not {eta}; write eta=1")
+        if not 1 <= components <= fitting:
+            raise BadOption(
+                f"loss 'gaussian-kl': components is 1 or more, and at most fitting={fitting}, not "
+                f"{components}; write components=1"
+            )
         self.covariance = covariance
+        self.components = components
         self.ridge = ridge
         self.eta = eta
         self.pool = pool
         self.layers = "each" if covariance == "layers" else "joint"
+        self.kept = Covariances(
+            covariance,
+            FULL_LIMIT,
+            f"loss 'gaussian-kl': covariance={covariance}",
+            "type covariance=diagonal, or choose fewer layers",
+        )
         # How many layers there are decides how many matrices are tracked.
-        self.preparation = 2 if covariance == "layers" else 0
-        self.blocks = 1
+        self.preparation = fitting if components > 1 else self.kept.preparation
+        self.mixtures: list[Mixture] = []
 
     @property
     def data_summary(self) -> type[Summary]:
         """The class of the summaries it makes of the data: moments."""
-        return LayerMoments if self.covariance == "layers" else MomentSums
+        return self.kept.summary
 
     def prepare(self, features: Features) -> None:
-        """Count the layers."""
-        self.blocks = len(features)
+        """Count the layers, and fit their mixtures."""
+        self.kept.prepare(features)
+        if self.components > 1:
+            blocks = self._blocks(self.summarise(features))
+            self.mixtures = [
+                fit(rows, self.components, diagonal=self.covariance == "diagonal")
+                for rows in blocks
+            ]
 
     @property
-    def names(self) -> list[str]:
-        """What the covariances are called: `covariance`, or `covariance/INDEX` of each layer."""
-        if self.covariance != "layers":
-            return ["covariance"]
-        return [f"covariance/{index}" for index in range(self.blocks)]
+    def names(self) -> list[tuple[str, str]]:
+        """What mean and covariance of each Gaussian are called, layer by layer."""
+        kept = self.kept.names
+        if self.components == 1:
+            return [("mean", name) for name in kept]
+        heads = [name.removeprefix("covariance") for name in kept]
+        tails = [f"{head}/{k}" for head in heads for k in range(self.components)]
+        return [(f"mean{tail}", f"covariance{tail}") for tail in tails]
 
     def kinds(self) -> dict[str, StatisticKind]:
-        """Return `samples`, the batch's; `mean`; and the covariances, which stay positive."""
-        kinds: dict[str, StatisticKind] = {"samples": "samples", "mean": "real"}
-        return kinds | dict.fromkeys(self.names, "psd")
+        """Return `samples`, the batch's, and means and covariances, which stay positive.
+
+        With a mixture there are `shares` too, (N, layers K): of each component in each sample.
+        """
+        kinds: dict[str, StatisticKind] = {"samples": "samples"}
+        if self.components == 1:
+            return kinds | self.kept.kinds()
+        kinds["shares"] = "samples"
+        for mean, covariance in self.names:
+            kinds |= {mean: "real", covariance: "psd"}
+        return kinds
 
     def summarise_data(
         self, features: Features, like: Summary | None = None, labels: Tensor | None = None
@@ -103,16 +147,26 @@ class GaussianKL(FieldLoss):
         return self._moments(self.summarise(features), like)
 
     def statistics(self, summary: Summary) -> Statistics:
-        """Return `samples` (N, D), and of them `mean` (D,) and covariances (D,) or (D, D)."""
-        if isinstance(summary, Samples):
-            return {"samples": summary.rows, **self._of(self._moments(summary.detach(), None))}
-        return self._of(summary)
+        """Return `samples` (N, D), and of them means (D,) and covariances (D,) or (D, D)."""
+        if not isinstance(summary, Samples):
+            return self.kept.statistics(summary)
+        rows = {"samples": summary.rows}
+        if self.components == 1:
+            return rows | self.kept.statistics(self._moments(summary.detach(), None))
+        diagonal = self.covariance == "diagonal"
+        shares, moments = [], []
+        for mixture, z in zip(self.mixtures, self._blocks(summary.detach()), strict=True):
+            shares.append(mixture.shares(z))
+            moments.append(component_moments(z, shares[-1], diagonal=diagonal))
+        return rows | {"shares": torch.cat(shares, dim=1)} | self._named(moments)
 
     def reference(self, summary: Summary) -> Statistics:
         """Return the data's moments, and of each covariance the ridge and the inverse with it."""
-        data = self._of(summary)
+        data = self.kept.statistics(summary)
+        if self.components > 1:
+            data = self._named([(own.means, own.covariances) for own in self.mixtures])
         constants: Statistics = {}
-        for name in self.names:
+        for _, name in self.names:
             ridge = _ridge(data[name], self.ridge)
             constants[f"ridge of {name}"] = ridge
             constants[f"precision of {name}"] = _precision(data[name], ridge)
@@ -123,38 +177,39 @@ class GaussianKL(FieldLoss):
     def parts(
         self, data: Statistics, model: Statistics
     ) -> list[tuple[Tensor, Statistics, Statistics]]:
-        """Return features, and the moments of both sides, of each covariance."""
-        names = self.names
-        sizes = data["sizes"].tolist() if len(names) > 1 else [len(data["mean"])]
-        columns = zip(
-            names,
-            model["samples"].split(sizes, dim=1),
-            data["mean"].split(sizes),
-            model["mean"].split(sizes),
-            strict=True,
-        )
-        return [
-            (
-                z,
-                {
-                    "mean": theirs,
-                    "ridge": data[f"ridge of {name}"],
-                    "precision": data[f"precision of {name}"],
-                },
-                {"mean": ours, "covariance": model[name]},
-            )
-            for name, z, theirs, ours in columns
-        ]
+        """Return features, and the moments of both sides, of each layer that has a V of its own.
+
+        Of a mixture with `shares` (N, K), moments are called after their component, `mean/0`.
+        """
+        z, names = model["samples"], self.names
+        layers = len(names) // self.components
+        sizes = data["sizes"].tolist() if layers > 1 else [z.shape[1]]
+        if self.components == 1:
+            means = [side["mean"].split(sizes) for side in (data, model)]
+        else:
+            means = [[side[mean] for mean, _ in names] for side in (data, model)]
+            shares = model["shares"].split(self.components, dim=1)
+        blocks = []
+        for index, part in enumerate(z.split(sizes, dim=1)):
+            theirs: Statistics = {}
+            ours: Statistics = {} if self.components == 1 else {"shares": shares[index]}
+            for k in range(self.components):
+                own = index * self.components + k
+                tail, name = f"/{k}" if self.components > 1 else "", names[own][1]
+                theirs[f"mean{tail}"], ours[f"mean{tail}"] = means[0][own], means[1][own]
+                theirs[f"ridge{tail}"] = data[f"ridge of {name}"]
+                theirs[f"precision{tail}"] = data[f"precision of {name}"]
+                ours[f"covariance{tail}"] = model[name]
+            blocks.append((part, theirs, ours))
+        return blocks
 
     def field(self, z: Tensor, data: Statistics, model: Statistics) -> Field:
         """Return V, in the type of z."""
-        velocity = score_gap(
-            z,
-            (data["mean"], data["precision"]),
-            (model["mean"], model["covariance"]),
-            data["ridge"],
-        )
-        return Field(velocity, factor=0.5)
+        if "shares" not in model:
+            return Field(_gap(z, data, model, ""), factor=0.5)
+        columns = model["shares"].to(z).split(1, dim=1)
+        gaps = [share * _gap(z, data, model, f"/{k}") for k, share in enumerate(columns)]
+        return Field(torch.stack(gaps).sum(0), factor=0.5)
 
     def fingerprint(self) -> str:
         """Return the options that decide what is summarised of the data."""
@@ -164,26 +219,28 @@ class GaussianKL(FieldLoss):
         """Return the moments of samples, layer by layer in the order of their columns."""
         parts = samples.rows.split(samples.sizes, dim=1)
         features = {name: part for (name, _), part in zip(samples.layout, parts, strict=True)}
-        if self.covariance == "diagonal":
-            return MomentSums.of(features, "diagonal", like)
-        largest = max(samples.sizes) if self.covariance == "layers" else sum(samples.sizes)
-        if largest > FULL_LIMIT:
-            raise Incompatible(
-                f"loss 'gaussian-kl': covariance={self.covariance} takes at most {FULL_LIMIT} features, "
-                f"here are {largest}; type covariance=diagonal, or choose fewer layers"
-            )
-        if self.covariance == "layers":
-            return LayerMoments.of(features, like)
-        return MomentSums.of(features, "full", like)
+        return self.kept.of(features, like)
 
-    def _of(self, summary: Summary) -> Statistics:
-        """Return the mean and the covariances of moments."""
-        if isinstance(summary, LayerMoments):
-            matrices = summary.covariances()
-        else:
-            assert isinstance(summary, MomentSums)
-            matrices = [summary.covariance()]
-        return {"mean": summary.mean(), **dict(zip(self.names, matrices, strict=True))}
+    def _blocks(self, samples: Samples) -> list[Tensor]:
+        """Return the features of each mixture."""
+        if self.covariance != "layers":
+            return [samples.rows]
+        return list(samples.rows.split(samples.sizes, dim=1))
+
+    def _named(self, moments: Sequence[tuple[Tensor, Tensor]]) -> Statistics:
+        """Return the means and covariances of mixtures by name."""
+        rows = [row for means, matrices in moments for row in zip(means, matrices, strict=True)]
+        named: Statistics = {}
+        for (mean, covariance), row in zip(self.names, rows, strict=True):
+            named[mean], named[covariance] = row
+        return named
+
+
+def _gap(z: Tensor, data: Statistics, model: Statistics, tail: str) -> Tensor:
+    """Return the difference of scores of one Gaussian of each side."""
+    p = data[f"mean{tail}"], data[f"precision{tail}"]
+    q = model[f"mean{tail}"], model[f"covariance{tail}"]
+    return score_gap(z, p, q, data[f"ridge{tail}"])
 
 
 def score_gap(

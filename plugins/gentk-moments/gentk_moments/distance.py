@@ -21,11 +21,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gentk.errors import BadOption, Incompatible
+from gentk.errors import BadOption
 from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
 from gentk.precision import double
 from gentk.seed import check_seed
-from gentk.summary import LayerMoments, MomentSums, Summary, pooled
+from gentk.summary import Covariances, LayerMoments, MomentSums, Summary, pooled
 
 from .frechet import LARGEST
 
@@ -60,27 +60,28 @@ class FrechetLoss(MatchingLoss):
         check_seed(seed, "loss 'fd': seed")
         if project < 0:
             raise BadOption(f"loss 'fd': project is 0 or more, not {project}; write project=256")
-        if layers == "each":
-            self.summary = LayerMoments  # type: ignore[misc]
-            # How many layers there are decides how many matrices are tracked.
-            self.preparation = 2
+        self.kept = Covariances(
+            "layers" if layers == "each" else "full",
+            LARGEST,
+            "loss 'fd'",
+            "write project=256, or layers=each",
+        )
+        self.summary = self.kept.summary  # type: ignore[misc]
+        self.preparation = self.kept.preparation
         self.layers = layers
         self.pool = pool
         self.project = project
         self.unbiased = unbiased
         self.seed = seed
-        self.names = ["covariance"]
         self.directions: dict[tuple[str, int], Tensor] = {}
 
     def prepare(self, features: Features) -> None:
         """Count the layers."""
-        if self.layers == "each":
-            self.names = [f"covariance/{index}" for index in range(len(features))]
+        self.kept.prepare(features)
 
     def kinds(self) -> dict[str, StatisticKind]:
         """Return `mean`, and the covariances, which stay positive."""
-        kinds: dict[str, StatisticKind] = {"mean": "real"}
-        return kinds | dict.fromkeys(self.names, "psd")
+        return self.kept.kinds()
 
     def summarise(
         self, features: Features, like: Summary | None = None, labels: Tensor | None = None
@@ -92,30 +93,17 @@ class FrechetLoss(MatchingLoss):
         if self.layers == "joint":
             rows = {"all": torch.cat(list(rows.values()), dim=1)}
         rows = {name: self._projected(name, value) for name, value in rows.items()}
-        largest = max(value.shape[1] for value in rows.values())
-        if largest > LARGEST:
-            raise Incompatible(
-                f"loss 'fd' takes at most {LARGEST} features at once, here are {largest}; write "
-                "project=256, or layers=each"
-            )
-        if self.layers == "each":
-            return LayerMoments.of(rows, like)
-        return MomentSums.of(rows, "full", like)
+        return self.kept.of(rows, like)
 
     def statistics(self, summary: Summary) -> Statistics:
         """Return `mean` (D,) and covariances (D, D), float64."""
-        if isinstance(summary, LayerMoments):
-            matrices = summary.covariances(self.unbiased)
-        else:
-            assert isinstance(summary, MomentSums)
-            matrices = [summary.covariance(self.unbiased)]
-        return {"mean": summary.mean(), **dict(zip(self.names, matrices, strict=True))}
+        return self.kept.statistics(summary, unbiased=self.unbiased)
 
     def reference(self, summary: Summary) -> Statistics:
         """Return the data's moments and a root of each covariance."""
         data = self.statistics(summary)
         roots: Statistics = {}
-        for name in self.names:
+        for name in self.kept.names:
             values, vectors = torch.linalg.eigh(data[name])
             roots[f"root of {name}"] = vectors * values.clamp(min=0).sqrt()
         return data | roots
@@ -124,7 +112,7 @@ class FrechetLoss(MatchingLoss):
         """Return the terms `mean` and `covariance`, float64 scalars."""
         gap = data["mean"] - model["mean"]
         spreads = [
-            frechet_to(data[name], data[f"root of {name}"], model[name]) for name in self.names
+            frechet_to(data[name], data[f"root of {name}"], model[name]) for name in self.kept.names
         ]
         return {"mean": gap.dot(gap), "covariance": torch.stack(spreads).sum()}
 
