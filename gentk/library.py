@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadRecipe, UnknownName, did_you_mean
+from .keys import KEYS
+from .overlay import SHORT
 from .plugins import Broken
 from .toml import BadToml, parse_toml, read_toml
 from .version import DISTRIBUTION
@@ -72,13 +74,26 @@ class Library:
                 raise BadRecipe(f"recipe {name!r} {error}") from error
             except OSError as error:
                 raise BadRecipe(
-                    f"recipe {name!r} cannot be read ({error.strerror or error}); name a TOML file, "
-                    f"or one of {', '.join(sorted(self._recipes))}"
+                    f"recipe {name!r} cannot be read ({error.strerror or error}); {_instead(path)}"
                 ) from error
         hint = did_you_mean(name, self._recipes)
-        if "=" in name:
+        key, equals, value = name.partition("=")
+        if equals and key in {*KEYS, *SHORT}:
+            hint = f"did you mean '--{key} {value}'? "
+        elif equals:
             hint = "options stand behind a comma, without a space: --data NAME,KEY=VALUE; "
+        elif path.is_dir():
+            hint = f"{_instead(path)}; "
         raise UnknownName(f"no recipe {name!r}; {hint}type: gentk list recipe")
+
+
+def _instead(path: Path) -> str:
+    """Return what to type for a path that is no recipe."""
+    if (path / "run.json").is_file():
+        return f"to go on with that run, type what began it with --out {path}"
+    if path.is_dir():
+        return f"to learn from its images, type --data folder:{path}"
+    return "type the path of a TOML file, or see: gentk list recipe"
 
 
 def parse(text: str, name: str) -> dict[str, Any]:

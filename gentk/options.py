@@ -16,6 +16,18 @@ from .errors import BadOption, did_you_mean
 
 __all__ = ["Option", "argument", "convert", "options_of"]
 
+OTHERS = {
+    **dict.fromkeys(("learning_rate", "rate"), "lr"),
+    **dict.fromkeys(("latent_dim", "z_dim", "nz", "dim"), "latent"),
+    **dict.fromkeys(("num_classes", "n_classes"), "classes"),
+    **dict.fromkeys(("ngf", "ndf", "channels", "base_channels"), "width"),
+    **dict.fromkeys(("hidden", "hidden_sizes", "layers"), "widths"),
+    **dict.fromkeys(("resolution", "image_size", "img_size"), "size"),
+    **dict.fromkeys(("bandwidth", "sigma"), "bandwidths"),
+    "wd": "weight_decay",
+}
+"""What other tools call an option, and its name here, where a component has it."""
+
 REQUIRED = inspect.Parameter.empty
 
 EXAMPLES: dict[Any, str] = {int: "1", float: "0.5", bool: "true", Path: "PATH"}
@@ -78,7 +90,8 @@ def convert(written: Mapping[str, str], options: list[Option], owner: str) -> di
 def _unknown(name: str, known: Mapping[str, Option], owner: str) -> str:
     if not known:
         return f"{owner} takes no options, so {name!r} cannot be set; leave it out"
-    hint = did_you_mean(name, known)
+    meant = OTHERS.get(name)
+    hint = f"did you mean {meant!r}? " if meant in known else did_you_mean(name, known)
     return f"{owner} has no option {name!r}; {hint}it takes {', '.join(sorted(known))}"
 
 
@@ -97,11 +110,19 @@ def _value(text: str, option: Option, owner: str) -> Any:
     try:
         return TypeAdapter(_loosened(option.annotation)).validate_python(parts)
     except ValidationError:
-        wanted = option.type_name
         raise BadOption(
-            f"{owner}: option {option.name!r} takes {wanted}, not {text!r}; "
-            f"write {option.name}={_example(option)}"
+            f"{owner}: option {option.name!r} takes {option.type_name}, not {text!r}; "
+            f"{_remedy(text, option)}"
         ) from None
+
+
+def _remedy(text: str, option: Option) -> str:
+    """Return what to write instead of a value."""
+    first, comma, rest = text.partition(",")
+    if comma and first and all(part.isidentifier() for part in rest.split(",")):
+        # sgd,lr=0.1,nesterov
+        return f"write {option.name}={first},{rest.split(',')[0]}=VALUE"
+    return f"write {option.name}={_example(option)}"
 
 
 def _whole(text: str) -> bool:

@@ -38,7 +38,10 @@ class Selection:
             raise BadOption(f"{text!r} names no component; write NAME[:ARGUMENT][,KEY=VALUE...]")
         if "," in name:
             stray = name.split(",", 1)[1]
-            raise BadOption(f"{stray!r} in {text!r} has no value; write KEY=VALUE after the comma")
+            raise BadOption(
+                f"{stray!r} in {text!r} has no value; write KEY=VALUE after the comma, and components "
+                "of a list one by one"
+            )
         argument, rest = _first(text[len(name) + 1 :], text) if colon else (None, text[len(name) :])
         options: dict[str, str] = {}
         while rest:

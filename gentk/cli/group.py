@@ -21,7 +21,7 @@ from ..errors import FileWarning, GentkError, UsageError, did_you_mean
 from ..interrupts import catching, stopped_by
 from ..launch import launched, settle
 from ..printable import printable
-from .meant import COMMAND, option_meant
+from .meant import command_meant, extra_meant, missing_meant, option_meant
 
 __all__ = ["Commands", "cli", "debug_option"]
 
@@ -46,6 +46,9 @@ TOGETHER = ("run", "doctor")
 
 RENAMED = {"grid": "sweep"}
 """Names that commands had, which still work, and the names they have."""
+
+EXTRA = re.compile(r"unexpected extra arguments? \((.*)\)")
+"""What click says of words that a command has no room for."""
 
 ALLOCATION = re.compile(
     r"can't allocate memory|[Ss]torage size calculation overflowed|not enough memory|"
@@ -96,9 +99,14 @@ class Commands(click.Group):
         if name in RENAMED:
             click.echo(f"note: gentk {name} is now called gentk {RENAMED[name]}", err=True)
             args = [RENAMED[name], *args[1:]]
+        elif name == "help":
+            if not args[1:]:
+                click.echo(ctx.get_help())
+                ctx.exit()
+            return self.resolve_command(ctx, [*args[1:], "--help"])
         elif name not in COMMANDS and not name.startswith("-"):
-            known = COMMAND.get(name.lower())
-            hint = f"did you mean {known!r}?" if known else did_you_mean(name, COMMANDS)
+            meant = command_meant(name)
+            hint = f"did you mean {meant}?" if meant else did_you_mean(name, COMMANDS)
             ctx.fail(f"no command {name!r}; {hint}".rstrip("; "))
         return super().resolve_command(ctx, args)
 
@@ -222,9 +230,15 @@ def _usage(error: click.ClickException) -> str:
     """Return click's message with what to type."""
     context = getattr(error, "ctx", None)
     message = error.format_message()
-    if isinstance(error, click.NoSuchOption):
-        parameters = context.command.get_params(context) if context else []
-        names = [name for each in parameters for name in each.opts]
+    parameters = context.command.get_params(context) if context else []
+    names = [name for each in parameters for name in each.opts]
+    extra = EXTRA.search(message)
+    if extra is not None:
+        message = f"{message.rstrip('.')}; {extra_meant(extra[1].split(), names)}"
+    elif isinstance(error, click.MissingParameter):
+        hint = missing_meant(error.param.name if error.param else None)
+        message = f"{message.rstrip('.')}; {hint}" if hint else message
+    elif isinstance(error, click.NoSuchOption):
         name = error.option_name
         known = option_meant(name, names)
         hint = f"did you mean {known}?" if known else did_you_mean(name, names)

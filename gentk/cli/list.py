@@ -64,9 +64,12 @@ def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
 def check_kind(kind: str) -> None:
     """Raise `UnknownName` unless this is a kind or `recipe`."""
     from ..errors import UnknownName, did_you_mean
+    from ..registry import Registry
     from ..spec import KINDS
 
     kinds = [*KINDS, "recipe"]
+    if kind not in kinds and list(Registry().kinds_of(kind)):
+        raise UnknownName(f"{kind!r} is a component, not a kind; type: gentk show {kind}")
     if kind not in kinds:
         hint = did_you_mean(kind, kinds)
         raise UnknownName(f"no kind {kind!r}; {hint}kinds are {', '.join(kinds)}")

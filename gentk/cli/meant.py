@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
-__all__ = ["COMMAND", "option_meant"]
+__all__ = ["command_meant", "extra_meant", "missing_meant", "option_meant", "subcommand_meant"]
 
 COMMAND = {
     **dict.fromkeys(("train", "fit", "resume", "continue", "start"), "run"),
@@ -17,6 +18,22 @@ COMMAND = {
     **dict.fromkeys(("check", "env", "version", "status"), "doctor"),
 }
 """What other tools call commands, and the command that does it here."""
+
+SUBCOMMAND = {
+    "plugin install": "pip install NAME",
+    "plugin add": "pip install NAME",
+    "plugin remove": "pip uninstall NAME",
+    "plugin list": "gentk list",
+    "plugin create": "gentk plugin new",
+    "plugin test": "gentk plugin check",
+    "weights show": "gentk weights path",
+    "weights check": "gentk weights verify",
+    "weights ls": "gentk weights list",
+    # A run fetches what it wants.
+    "weights download": "gentk run --extractor NAME",
+    "weights fetch": "gentk run --extractor NAME",
+}
+"""What is asked of groups of commands, and what does it."""
 
 OPTION = {
     **dict.fromkeys(("gpu", "cuda", "gpus", "gpu-id"), "--device cuda"),
@@ -38,6 +55,13 @@ OPTION = {
     **dict.fromkeys(("num", "num-samples", "samples", "n", "count"), "-n"),
     **dict.fromkeys(("ref", "reference-data", "target"), "--against"),
     **dict.fromkeys(("format", "form", "type"), "--as"),
+    **dict.fromkeys(("verbose", "v", "vv", "traceback"), "--debug"),
+    **dict.fromkeys(("silent", "q"), "--quiet"),
+    **dict.fromkeys(("width", "widths", "latent"), "--generator {option}=VALUE"),
+    **dict.fromkeys(("fid", "fd"), "--metric fd"),
+    "no-ema": "--ema none",
+    **{name: f"--metric {name}" for name in ("kid", "prdc", "is", "mmd")},
+    **dict.fromkeys(("precision-recall", "density", "coverage"), "--metric prdc"),
 }
 """What other tools call options, and what does it here where the command has it."""
 
@@ -61,3 +85,53 @@ def option_meant(name: str, known: Collection[str]) -> str | None:
         if bare.replace("-", "_") in {option.name for option in shared_options("data")}:
             return f"'--data {bare.replace('-', '_')}=VALUE', an option of the data"
     return None
+
+
+def command_meant(name: str) -> str | None:
+    """Return what to type for a first word that is no command: a recipe, a run, a name elsewhere."""
+    if name.lower() in COMMAND:
+        return repr(COMMAND[name.lower()])
+    if Path(name, "run.json").is_file():
+        return f"'gentk sample {name}'"
+    from ..library import Library
+    from ..registry import Registry
+
+    registry = Registry()
+    if any(row.name == name for row in Library(registry.modules).rows()):
+        return f"'gentk run {name}'"
+    return f"'gentk show {name}'" if list(registry.kinds_of(name)) else None
+
+
+def subcommand_meant(group: str, name: str, known: Collection[str]) -> str:
+    """Return a hint, or nothing, for a word that a group of commands does not have."""
+    from ..errors import did_you_mean
+
+    meant = SUBCOMMAND.get(f"{group} {name.lower()}")
+    return f"did you mean {meant!r}?" if meant else did_you_mean(name, known)
+
+
+def extra_meant(words: Sequence[str], known: Collection[str]) -> str:
+    """Return a hint, or nothing, for words that a command has no room for.
+
+    Args:
+        words: Those that are left over.
+        known: The options that the command has.
+    """
+    word = words[0]
+    if word.isdigit() and "-n" in known:
+        return f"did you mean '-n {word}'?"
+    key, equals, value = word.partition("=")
+    if equals and f"--{key}" in known:
+        return f"did you mean '--{key} {value}'?"
+    if Path(word, "run.json").is_file() and "--against" in known:
+        return "runs are judged one at a time, and 'gentk compare' lays them side by side;"
+    return ""
+
+
+def missing_meant(name: str | None) -> str:
+    """Return a hint, or nothing, for an argument that is missing: the newest run there is."""
+    if name not in ("run", "subject", "runs"):
+        return ""
+    from ..runs.folder import near
+
+    return near("").strip()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .group import debug_option
-from .sections import Command
+from .sections import Command, Group
 
 if TYPE_CHECKING:
     from ..registry import Registry
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group(short_help="Make a plugin, or check one.", invoke_without_command=True)
+@click.group(cls=Group, short_help="Make a plugin, or check one.", invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
     """Make a plugin, or check that a component does all that its kind must.

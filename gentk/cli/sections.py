@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-__all__ = ["Command", "SectionedCommand", "SectionedOption"]
+from .meant import subcommand_meant
+
+__all__ = ["Command", "Group", "SectionedCommand", "SectionedOption"]
+
+LIST = re.compile(r"(?P<key>[\w-]+=)?(?P<names>[\w.-]+(,[\w.-]+)+)")
+"""Names or values joined with commas, which stand before options: `fd,kid`, `lr=1e-3,1e-4`."""
 
 OTHER = "Help"
 """The section of options that name none."""
@@ -29,7 +35,7 @@ class Command(click.Command):
         if ctx.resilient_parsing:
             # A line that is being completed.
             return super().parse_args(ctx, args)
-        _, _, typed = self.make_parser(ctx).parse_args(args=list(args))
+        values, _, typed = self.make_parser(ctx).parse_args(args=list(args))
         for number, parameter in enumerate(typed):
             single = isinstance(parameter, click.Option) and not (
                 parameter.multiple or parameter.is_flag or parameter.count
@@ -37,7 +43,24 @@ class Command(click.Command):
             if single and parameter in typed[:number]:
                 name = parameter.opts[0]
                 raise click.UsageError(f"{name} is typed twice and takes one value; drop one", ctx)
+            if isinstance(parameter, click.Option) and parameter.multiple:
+                for value in values[str(parameter.name)]:
+                    _refuse_list(parameter.opts[0], str(value), ctx)
         return super().parse_args(ctx, args)
+
+
+class Group(click.Group):
+    """A command of several, which says of words it does not have what does that."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is asked for, or say which one is near."""
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            group = ctx.info_name or ""
+            hint = subcommand_meant(group, args[0], list(self.commands))
+            ctx.fail(f"no command '{group} {args[0]}'; {hint}".rstrip("; "))
+        return super().resolve_command(ctx, args)
 
 
 class SectionedCommand(Command):
@@ -54,3 +77,12 @@ class SectionedCommand(Command):
         for section, records in sections.items():
             with formatter.section(section):
                 formatter.write_dl(records)
+
+
+def _refuse_list(flag: str, text: str, context: click.Context) -> None:
+    """Refuse a list for what an option takes one by one, and write it out."""
+    match = LIST.fullmatch(text)
+    # The keys of `--stage` have a dot; a name before the comma takes options behind it.
+    if match is not None:
+        each = [f"{flag} {match['key'] or ''}{name}" for name in match["names"].split(",")]
+        raise click.UsageError(f"{flag} takes one at a time; type {' '.join(each)}", context)

@@ -38,12 +38,15 @@ def command(words: tuple[str, ...]) -> None:
     from ..errors import UsageError
     from ..library import Library
     from ..registry import Registry
+    from ..spec import KINDS
     from .list import check_kind
 
     if len(words) > 2:
         raise UsageError(f"{' '.join(words)!r} is not [KIND] NAME; type: gentk show {words[-1]}")
     kind = words[0] if len(words) == 2 else None
     if kind is not None:
+        if words[1] in KINDS and kind not in (*KINDS, "recipe"):
+            raise UsageError(f"the kind stands first; type: gentk show {words[1]} {kind}")
         check_kind(kind)
     registry = Registry()
     components, recipe = find_named(kind, words[-1], registry, Library(registry.modules))
@@ -88,8 +91,10 @@ def find_named(
 def _unknown(name: str, names: list[str], kinds: Any, registry: Registry) -> Exception:
     from ..errors import UnknownName, did_you_mean
 
-    if name in kinds or name == "recipe":
-        return UnknownName(f"{name!r} is a kind, not a name; type: gentk list {name}")
+    named = (kind for kind in (*kinds, "recipe") if name in (kind, f"{kind}s", f"{kind}es"))
+    kind = next(named, None)
+    if kind is not None:
+        return UnknownName(f"{name!r} is a kind, not a name; type: gentk list {kind}")
     hints = (registry.hint(kind, name) for kind in kinds)
     hint = next((hint for hint in hints if hint), "") or did_you_mean(name, names)
     return UnknownName(f"nothing is called {name!r}; {hint}type: gentk list")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .sections import Command
+from .sections import Command, Group
 
 if TYPE_CHECKING:
     from ..interfaces import WeightsFile
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group(short_help="Pretrained weights: what is here, where, and whole.")
+@click.group(cls=Group, short_help="Pretrained weights: what is here, where, and whole.")
 def command() -> None:
     """Say which weights are here, which file a network wants, and whether it is what was published.
 

@@ -76,7 +76,7 @@ class RunFolder:
             if sealed != (version == FORMAT):
                 raise Damaged("its checksum is missing, or its format is wrong")
             check_record(record)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise RunError(
                 f"{self.path} is not the folder of a run (it has no run.json); "
                 f"{near(str(self.path))}type: gentk run --out FOLDER, or ls runs"
@@ -190,12 +190,16 @@ class RunFolder:
 def near(text: str) -> str:
     """Return `did you mean 'runs/quickstart-1a2b3c4d'? ` for what is no run's folder, or nothing.
 
-    A name, such as a recipe's, means the newest run that is called so, here or in `runs`.
+    A name, such as a recipe's, means the newest run that is called so, here or in `runs`, no name the
+    newest of all, and what lies in a run's folder that run.
     """
     path = Path(text)
+    for above in path.parents:
+        if (above / "run.json").is_file():
+            return f"did you mean {str(above)!r}? "
     homes = dict.fromkeys((path.parent, Path("runs") / path.parent))
     known = [record.parent for home in homes for record in _records(home)]
-    alike = [run for run in known if run.name.startswith(path.name)] if path.name else []
+    alike = [run for run in known if run.name.startswith(path.name)]
     if alike:
         newest = max(alike, key=lambda run: (run / "run.json").stat().st_mtime)
         return f"did you mean {str(newest)!r}? "

@@ -14,7 +14,7 @@ names is not made, so that `--codec run:FOLDER` puts a finished run in its place
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..budget import UNITS
@@ -74,24 +74,35 @@ def _stage(
     return resolve(label, {**base, **shared, **own, **out}, typed, under)
 
 
-def budgets(resolved: Resolved, stages: Sequence[tuple[str, Resolved]]) -> list[str]:
+def budgets(resolved: Resolved, registry: Registry) -> list[str]:
     """Say what `--steps` or another budget does not shorten: stages, which have budgets of their own."""
-    r = resolved.recipe
     typed = [key for key in UNITS if resolved.origins[key].startswith("--")]
-    waiting = [
-        (name, stage)
-        for name, stage in stages
-        if RunFolder(stage.folder()).finished(stage.recipe) is None
-    ]
-    if not typed or not waiting:
+    if not typed:
         return []
     key = typed[0]
+    value = getattr(resolved.recipe, key)
+    unfinished = _unfinished(resolved, registry)
+    waiting = [(name, each) for name, each in unfinished if getattr(each.recipe, key) != value]
+    if not waiting:
+        return []
     shown = ", ".join(f"{name} {_budget(stage)}" for name, stage in waiting)
-    words = " ".join(f"--stage {name}.{key}={getattr(r, key)}" for name, _ in waiting)
+    words = " ".join(f"--stage {name}.{key}={value}" for name, _ in waiting)
     return [
         f"--{key} is the budget of the run itself; the stages before it have their own ({shown}): "
         f"for others add {words}"
     ]
+
+
+def _unfinished(
+    resolved: Resolved, registry: Registry, above: str = ""
+) -> list[tuple[str, Resolved]]:
+    """Return what is to be trained before a run, stages of stages first, as `--stage` names them."""
+    waiting = []
+    for name, stage in plan(resolved, registry):
+        if RunFolder(stage.folder()).finished(stage.recipe) is None:
+            waiting += _unfinished(stage, registry, f"{above}{name}.")
+            waiting.append((f"{above}{name}", stage))
+    return waiting
 
 
 def _budget(stage: Resolved) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, cast
@@ -88,13 +88,13 @@ def make(
     registry: Registry,
     observers: list[Observer] | None = None,
     advance: Advance | None = None,
-    told: Sequence[str] = (),
+    told: list[str] | None = None,
     warn: Callable[[str], None] | None = None,
     wording: Wording = str,
 ) -> Run:
     """Train a resolved recipe after its stages; what is finished already is only opened.
 
-    What is `told` is said at the start of the first run that is trained.
+    What is `told` is said at the start of the first run that is trained, which empties the list.
     """
     world = join(resolved.recipe.device)
     done = finished_run(resolved, registry) if world.leads else None
@@ -107,10 +107,12 @@ def make(
         # before the data are summarised; without these what is built next shows the same.
         rehearse(resolved, registry)
     with _owned(RunFolder(resolved.folder()), world):
+        told = [] if told is None else told
+        told += budgets(resolved, registry)
         for _, stage in stages:
-            more = [*told, *budgets(resolved, stages)]
-            make(stage, registry, observers, advance, more, warn, wording)
+            make(stage, registry, observers, advance, told, warn, wording)
         notices = list(told)
+        told.clear()
         composition = build(resolved, registry, notices.append, advance)
         for cost in costs(composition):
             (warn or notices.append)(wording(cost))

@@ -118,6 +118,9 @@ def _instead(key: str) -> str:
         return "seeds are counted and no values that a sweep is over; type --seeds 3"
     if key == "out":
         return "every run has a folder of its own; type --out FOLDER for all of them"
+    component, dot, option = key.partition(".")
+    if dot and component in Recipe.model_fields:
+        return f"options stand alone behind the component's kind; type --over {component}={option}=VALUE"
     hint = did_you_mean(key, {*Recipe.model_fields, *SHORT} - OWN)
     return f"a recipe has no key {key!r}; {hint}type --over loss=NAME"
 

@@ -102,6 +102,78 @@ SLIPS = {
 }
 """Slips that nobody's list names, and what the answer must hold."""
 
+SLIPS |= {
+    "metrics with a comma": (("evaluate", "x", "--metric", "fd,kid"), "--metric fd --metric kid"),
+    "extractors with a comma": (
+        ("run", "--extractor", "pixels,identity"),
+        "--extractor pixels --extractor identity",
+    ),
+    "levels with a comma": (
+        ("sweep", "--over", "lr=1e-3,1e-4"),
+        "--over lr=1e-3 --over lr=1e-4",
+    ),
+    "components as levels with a comma": (
+        ("sweep", "--over", "estimator=batch,ama"),
+        "--over estimator=batch --over estimator=ama",
+    ),
+    "the kind behind the name": (("show", "ama", "estimator"), "gentk show estimator ama"),
+    "a kind in the plural to be shown": (("show", "losses"), "gentk list loss"),
+    "the rate in full": (("run", "--optimizer", "adam,learning_rate="), "'lr'"),
+    "the length of latents": (("run", "--generator", "mlp,z_dim=8", "--dry-run"), "'latent'"),
+    "a switch of the optimizer": (
+        ("run", "--optimizer", "sgd,lr=0.1,nesterov", "--dry-run"),
+        "lr=0.1,nesterov=VALUE",
+    ),
+    "a recipe as a command": (("quickstart",), "'gentk run quickstart'"),
+    "a component as a command": (("ama",), "'gentk show ama'"),
+    "a component for a kind": (("list", "timm"), "gentk show timm"),
+    "a key of a recipe in the manner of Hydra": (("run", "steps=100"), "'--steps 100'"),
+    "a level of an option with a dot": (
+        ("sweep", "--over", "generator.width=16"),
+        "--over generator=width=VALUE",
+    ),
+    "an option of the generator as a flag": (("run", "--latent", "64"), "--generator latent=VALUE"),
+    "a metric as a flag": (("evaluate", "x", "--fid"), "'--metric fd'"),
+    "no average of weights": (("run", "--no-ema"), "'--ema none'"),
+    "samples without the option": (("sample", "x", "16"), "'-n 16'"),
+    "a verbose run": (("run", "--verbose"), "'--debug'"),
+    "a plugin to install": (("plugin", "install", "gentk-timm"), "'pip install NAME'"),
+    "a slip in the name of a subcommand": (("weights", "verfy", "x"), "'verify'"),
+}
+
+
+RUNS = {
+    "a file of a run": (("sample", "runs/mine/run.json"), 1, "'runs/mine'"),
+    "the folder of its samples": (("sample", "runs/mine/samples"), 1, "'runs/mine'"),
+    "a checkpoint of it": (("export", "runs/mine/checkpoints/9", "--to", "x"), 1, "'runs/mine'"),
+    "no run": (("sample",), 2, "'runs/mine'"),
+    "no subject": (("evaluate",), 2, "'runs/mine'"),
+    "a run as a command": (("runs/mine",), 2, "'gentk sample runs/mine'"),
+    "a run as a recipe": (("run", "runs/mine"), 2, "--out runs/mine"),
+    "two runs to judge": (("evaluate", "runs/mine", "runs/mine"), 2, "'gentk compare'"),
+    "pictures as a recipe": (("run", "photos"), 2, "--data folder:photos"),
+    "pictures as a recipe, from here": (("run", "./photos"), 2, "--data folder:photos"),
+}
+"""What is typed where `runs/mine` and `photos` are folders, the code, and what the answer must hold."""
+
+
+@pytest.mark.parametrize("case", RUNS)
+def test_folders_in_the_wrong_place_are_answered_with_the_right_one(refused, place, case) -> None:
+    """Paths within a run, runs where something else is wanted, and none at all."""
+    for folder in ("runs/mine/samples", "runs/mine/checkpoints", "photos"):
+        (place / folder).mkdir(parents=True)
+    (place / "runs/mine/run.json").write_text("{}")
+    words, code, wanted = RUNS[case]
+
+    assert wanted in refused(*words, code=code)
+
+
+def test_help_is_a_word_too(gentk) -> None:
+    """`gentk help run` is `gentk run --help`."""
+    assert gentk("help", "run").stdout == gentk("run", "--help").stdout
+    assert gentk("help").stdout == gentk("--help").stdout
+    assert "no command 'rum'; did you mean 'run'" in gentk("help", "rum").stderr
+
 
 @pytest.mark.parametrize("case", SLIPS)
 def test_slips_are_answered_with_what_to_type(refused, case) -> None:

@@ -178,6 +178,19 @@ def test_budgets_of_stages_are_told_and_can_be_typed(gentk) -> None:
     assert steps == [4, 2]
 
 
+def test_stages_of_stages_are_named_once(gentk) -> None:
+    """What `ae` itself trains first is as long as before; the sentence stands at the very start."""
+    small = ["--data=digits,limit=20", "--batch=4", "--reference=4", "--generator=mlp,widths=8"]
+    shorter = ["--stage=ae.layer1.steps=2", "--stage=ae.layer2.steps=1"]
+
+    told = gentk("run", "gmmn-ae", "--steps=1", *small, *shorter, "--stage=ae.steps=2").stderr
+
+    assert told.count("--steps is the budget") == 1
+    assert "--stage ae.layer1.steps=1 --stage ae.steps=1\n" in told, (
+        "what has that budget is left out"
+    )
+
+
 def test_newest_grid_is_named(gentk, trained) -> None:
     """Of the pictures in samples/ the one of the most images seen is named."""
     gentk("sample", "done", "-n", "4")
