@@ -26,6 +26,13 @@ AFTER = {
 }
 """What stands in the place of the features and judges of a post-training."""
 TOOLS = ("pip", "make", "export")
+STAND_INS = {
+    "mnist": "digits,size=28,limit=60",
+    "cifar10": "digits,size=32,channels=3,limit=60",
+    "parquet:": "digits,size=32,channels=3,limit=60",
+}
+"""How data begin that are not here -> what stands in their place."""
+STAGES = [f"--stage={name}.steps=2" for name in ("ae", "ae.layer1", "ae.layer2")]
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
@@ -47,6 +54,13 @@ def tiny(words: list[str], run: str) -> list[str]:
     for place, word in enumerate(words[:-1]):
         if word in TINY and not (word == "--batch" and int(words[place + 1]) > 100):
             words[place + 1] = TINY[word]
+        if word == "--data":
+            data = [small for head, small in STAND_INS.items() if words[place + 1].startswith(head)]
+            words[place + 1 : place + 2] = data or [words[place + 1]]
+    if words[:2] == ["run", "gmmn-ae"]:
+        words = [*(word for word in words if not re.match("--stage|.*steps=", word)), *STAGES]
+    if words[:2] == ["run", "gfmn-cifar10-cpu"]:
+        words += ["--extractor", "pixels"]
     if words[1:2] and words[1].endswith(".toml"):
         return [*words, "--print"]  # What it runs is run by the tests of sweeps.
     if words[0] in ("run", "sweep") and "--dry-run" not in words:
@@ -55,6 +69,8 @@ def tiny(words: list[str], run: str) -> list[str]:
         words += [word for row in AFTER.items() if row[0] not in words for word in row]
     if words[0] == "run" and "--data" not in words and len(words) < 5:
         words += PIXELS
+    if words[0] == "sweep" and "--generator" not in words:
+        words += ["--generator", "mlp"]
     if words[0] in ("sweep", "evaluate"):
         words += [] if "--extractor" in words else ["--extractor", "pixels"]
         words += [] if "-n" in words else ["-n", "8"]
@@ -84,6 +100,9 @@ def place(tmp_path, monkeypatch, own_cache, one_thread) -> Path:
         ("docs/conditional.md", "runs/classes"),
         ("docs/evaluation.md", ""),
         ("docs/post-training.md", ""),
+        ("docs/claims.md", ""),
+        ("docs/own-loss.md", ""),
+        ("docs/gallery.md", ""),
     ],
 )
 def test_a_page_works_from_top_to_bottom(place, page, run):
@@ -99,14 +118,16 @@ def test_a_page_works_from_top_to_bottom(place, page, run):
         assert "refused" not in done.output, f"{command}\n{done.output}"
         ran += 1
     assert ran >= 1
+    names: dict[str, object] = {}
     for form, text in blocks(page):
         if form == "python" and page != "README.md":
-            exec(compile(text, page, "exec"), {})
+            exec(compile(text, page, "exec"), names)
 
 
-def test_what_readme_does_not_run_says_what_it_needs():
+@pytest.mark.parametrize("page", ["README.md", "docs/claims.md"])
+def test_what_a_page_does_not_run_says_what_it_needs(page):
     """And names parts that exist: as a dry run it succeeds, without data or weights."""
-    needing = [c for c, comment in commands("README.md") if "needs" in comment]
+    needing = [c for c, comment in commands(page) if "needs" in comment]
     assert needing
     for command in needing:
         words = [*shlex.split(command)[1:], "--dry-run"]
