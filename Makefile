@@ -12,7 +12,7 @@ DOCS := $(VENV)/.docs
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 PYTEST := PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
-.PHONY: run soak test check lint durations dist bench docs docs-reference results-curve results-rff clean
+.PHONY: run soak test check lint gpu durations dist bench docs docs-reference results-curve results-rff clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
@@ -27,6 +27,9 @@ lint: $(STAMP)  ## linters and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+gpu: $(STAMP)  ## the tests of CUDA, on a machine that has it: docs/gpu.md
+	PYTHONHASHSEED=0 $(BIN)/pytest -q -s tests/gpu
 
 durations: $(STAMP)  ## all tests, and what each takes into tests/durations.json
 	$(PYTEST) --record-durations
