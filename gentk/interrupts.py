@@ -38,6 +38,10 @@ class Stopped(KeyboardInterrupt):
         self.number = number
         self.exit_code = 128 + number
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback, as of `GentkError`."""
+        return [f"Stopped by {self}; the same call goes on from the last checkpoint, if it trains"]
+
 
 @dataclass
 class Request:

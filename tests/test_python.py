@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import subprocess
 import sys
 import traceback
@@ -16,6 +17,7 @@ from PIL import Image
 
 import gentk
 from gentk.errors import GentkError, RunError, UnknownName, UsageError
+from gentk.interrupts import Stopped
 from gentk.keys import KEYS
 from gentk.recipe import Recipe
 from gentk.registry import Registry
@@ -426,8 +428,10 @@ def test_everything_has_a_face_in_a_notebook(runs):
     assert f"{evaluation['fd'].value:.4g}" in well_formed(evaluation["fd"]._repr_html_())
     assert "quickstart" in well_formed(comparison._repr_html_())
     assert gentk.tile(run.sample(9), columns=3)._repr_png_()
-    for value in (run, evaluation["fd"], run.metrics):
+    for value in (run, evaluation, evaluation["fd"], comparison, run.metrics):
         assert "\n" not in repr(value)
+    assert f"{evaluation['fd'].value:.4g}" in repr(evaluation)
+    assert "quickstart" in repr(comparison)
 
 
 def test_a_face_escapes_what_it_shows(runs, tmp_path):
@@ -462,3 +466,5 @@ def test_an_error_in_a_notebook_is_its_sentence():
     assert "".join(lines) == f"{type(caught.value).__name__}: {caught.value}"
     assert len("".join(lines)) < 400
     assert len("".join(traceback.format_exception(caught.value))) > len("".join(lines))
+    (line,) = Stopped(signal.SIGINT)._render_traceback_()
+    assert "SIGINT" in line

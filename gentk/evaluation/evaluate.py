@@ -57,6 +57,10 @@ class Evaluation:
         near = did_you_mean(name, known)
         raise UnknownName(f"no value {name!r} was measured; {near}there are {', '.join(known)}")
 
+    def __repr__(self) -> str:
+        """Write the values of what was judged, on one line."""
+        return f"<Evaluation of {self.subject!r}: {'; '.join(map(str, self.of_subject()))}>"
+
     def __str__(self) -> str:
         """Write the values, one a line."""
         return "\n".join(f"{one.subject}: {one}" for one in self.measurements)

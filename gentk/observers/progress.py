@@ -1,10 +1,11 @@
-"""Progress: where a run is, how fast it goes and when it will be done, on stderr."""
+"""Progress: where a run is, how fast it goes and when it will be done, on stderr or in a notebook."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.constrain import Constrain
@@ -25,9 +26,12 @@ ECHOED = 4
 LINES = 10
 """Lines per run where stderr is not a terminal."""
 
+PAUSE = 0.2
+"""Seconds between two drawings of a notebook's bar: each one is sent to a browser."""
+
 
 class ProgressBar(Observer):
-    """A bar on a terminal, a line every tenth of the budget elsewhere; notices in either.
+    """A bar on a terminal or in a notebook, a line every tenth of the budget elsewhere; notices in all.
 
     `loss` is the batch's own, averaged over steps: m <- 0.9 m + 0.1 loss, started at the first. So is
     what the loss observes besides under a plain name, such as the `force` of a loss that is constant.
@@ -35,8 +39,11 @@ class ProgressBar(Observer):
 
     def __init__(self) -> None:
         console = Console(stderr=True)
-        live = sys.stderr.isatty() and not console.is_dumb_terminal
-        self._bar = _Bar(console) if live else None
+        self._bar: _Bar | None = None
+        if console.is_jupyter:
+            self._bar = _Cell(console)
+        elif sys.stderr.isatty() and not console.is_dumb_terminal:
+            self._bar = _Bar(console)
         self._start: RunStarted | None = None
         self._averages: dict[str, float] = {}
         self._told = 0
@@ -76,6 +83,7 @@ class ProgressBar(Observer):
         fraction = min(event.progress.fraction, 1.0)
         if self._bar and self._bar.tasks:
             self._bar.update(self._bar.tasks[0].id, completed=fraction, shown=self._shown(event))
+            self._bar.follow()
         tenth = int(fraction * LINES + 1e-9)
         if not self._bar and tenth > self._told:
             self._told = tenth
@@ -124,6 +132,41 @@ class _Bar(Progress):
     def get_renderable(self) -> RenderableType:
         """Return what is drawn."""
         return Constrain(super().get_renderable(), max(1, self._terminal.width - ECHOED))
+
+    def follow(self) -> None:
+        """Show what has changed; on a terminal a thread of rich's does so."""
+
+
+class _Cell(_Bar):
+    """A bar in a notebook: shown once, and drawn anew in its place.
+
+    What is shown is what rich makes of it for a notebook; its own way to keep it live needs ipywidgets.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._place: Any = None
+        self._drawn = -math.inf
+
+    def start(self) -> None:
+        """Show it."""
+        from IPython.display import display
+
+        self._place = display(self, display_id=True)
+
+    def follow(self) -> None:
+        """Draw it anew, if the last time was a while ago."""
+        if time.monotonic() - self._drawn > PAUSE:
+            self._draw()
+
+    def stop(self) -> None:
+        """Draw it for the last time."""
+        self._draw()
+
+    def _draw(self) -> None:
+        self._drawn = time.monotonic()
+        if self._place is not None:
+            self._place.update(self)
 
 
 def _clock(seconds: float) -> str:

@@ -166,6 +166,11 @@ class Comparison:
         told = [f"{', '.join(dict.fromkeys(titles))}: {way}." for way, titles in ways.items()]
         return [*told, UNITS]
 
+    def __repr__(self) -> str:
+        """Say what is compared by what, on one line."""
+        titles = ", ".join(dict.fromkeys(column.title for column in self.columns))
+        return f"<Comparison of {', '.join(self.groups)} by {titles or 'nothing'}>"
+
     def __str__(self) -> str:
         """Write it as Markdown."""
         lines = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -163,3 +164,41 @@ def test_a_bar_leaves_room_for_what_the_terminal_echoes(monkeypatch) -> None:
 
     lengths = [sum(segment.cell_length for segment in line) for line in drawn]
     assert lengths and max(lengths) <= 80 - len("^C^C")
+
+
+def test_a_notebook_has_one_bar_that_is_drawn_in_its_place(monkeypatch, capsys) -> None:
+    """What rich makes of a bar for a notebook is shown once and then replaced, a few times a second."""
+    shown, drawn = [], []
+
+    class Handle:
+        def update(self, bar: object) -> None:
+            drawn.append(bar._repr_mimebundle_((), ()))
+
+    def display(value: object, display_id: bool = False) -> Handle | None:
+        shown.append(value._repr_mimebundle_((), ()))
+        return Handle() if display_id else None
+
+    module = ModuleType("IPython.display")
+    module.display = display
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich._console", None)
+    bar = ProgressBar()
+    bar.observe(started())
+    for step in range(1, 1001):
+        bar.observe(stepped(step))
+    bar.observe(Noticed(at(1000), "a <b> is bold"))
+    bar.observe(RunEnded(at(1000), {}))
+
+    texts = [one["text/plain"] for one in shown]
+    assert [text.strip() for text in texts if "%" not in text] == [
+        "training in runs/x",
+        "note: a <b> is bold",
+    ]
+    assert sum("%" in text for text in texts) == 1
+    assert "a &lt;b&gt; is bold" in shown[-1]["text/html"]
+    assert 2 <= len(drawn) < 200
+    assert "100%" in drawn[-1]["text/html"]
+    assert "1,000/1,000 steps" in drawn[-1]["text/plain"]
+    assert capsys.readouterr().err == ""
