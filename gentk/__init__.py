@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .keywords import RecipeKeys as RecipeKeys
     from .onward import export as export
     from .onward import from_pretrained as from_pretrained
+    from .onward import report as report
     from .several import compare as compare
     from .several import sweep as sweep
     from .sweeps.comparison import Comparison as Comparison
@@ -52,6 +53,7 @@ __all__ = [
     "load",
     "own",
     "register",
+    "report",
     "run",
     "sample",
     "sweep",
@@ -71,6 +73,7 @@ if not TYPE_CHECKING:
         "compare": "several",
         "export": "onward",
         "from_pretrained": "onward",
+        "report": "onward",
         "sweep": "several",
         "tile": "grid",
     }

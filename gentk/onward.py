@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -9,10 +10,10 @@ from . import share
 from .keywords import ObjectKeys
 from .registry import Registry
 from .runs import trained
-from .verbs import Run, load
+from .verbs import Run, load, places_of
 from .wording import in_python
 
-__all__ = ["export", "from_pretrained"]
+__all__ = ["export", "from_pretrained", "report"]
 
 
 @in_python()
@@ -65,3 +66,23 @@ def export(
     if push is not None:
         share.push(path if path.is_dir() else path.parent, push)
     return path
+
+
+@in_python()
+def report(
+    runs: trained.Run | str | Path | Iterable[trained.Run | str | Path],
+    out: str | Path = "report.html",
+    *,
+    registry: Registry | None = None,
+) -> Path:
+    """Write one HTML page about runs, below 5 MB, without scripts; its path is returned.
+
+    Args:
+        runs: A run or its folder, or several, which are compared.
+        out: The file; a report that is there is replaced, anything else is not.
+        registry: Where names are looked up; by default everything installed.
+
+    Raises:
+        GentkError: There are no runs, a folder is no run's, or the file cannot be written.
+    """
+    return share.report(places_of(runs), Path(out), registry)

@@ -23,7 +23,7 @@ from .sweeps.outcome import SweepOutcome, outcome_of
 from .sweeps.page import claims
 from .sweeps.request import Request
 from .sweeps.trial import Sweep, Trial
-from .verbs import texts_of
+from .verbs import places_of, texts_of
 from .wording import in_python, spoken
 
 __all__ = ["compare", "sweep"]
@@ -187,7 +187,9 @@ def _several(texts: str | Sequence[str]) -> tuple[str, ...]:
 
 
 @in_python()
-def compare(runs: Iterable[trained.Run | str | Path], *, mixed: bool = False) -> Comparison:
+def compare(
+    runs: trained.Run | str | Path | Iterable[trained.Run | str | Path], *, mixed: bool = False
+) -> Comparison:
     """Compare finished runs by the values that `evaluate` left in their folders.
 
     Args:
@@ -198,8 +200,7 @@ def compare(runs: Iterable[trained.Run | str | Path], *, mixed: bool = False) ->
         UsageError: There are no runs, or they have no metric measured alike.
         RunError: A folder is no finished run, or has no values.
     """
-    several = [runs] if isinstance(runs, (trained.Run, str, Path)) else list(runs)
-    places = [str(one.folder.path if isinstance(one, trained.Run) else one) for one in several]
+    places = places_of(runs)
     if not places:
         raise UsageError("there are no runs to compare; give their folders, as in compare([a, b])")
     return _compare(places, mixed=mixed)

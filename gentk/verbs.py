@@ -5,7 +5,7 @@ They are the commands of the same names: the same recipes, the same folders, the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -91,17 +91,12 @@ class Run(trained.Run):
                 f"a plot needs matplotlib ({error}); type: pip install matplotlib, or use the columns "
                 "of run.metrics"
             ) from error
-        return plot(self.metrics, names, self.name)
-
-    def _grid(self) -> Path | None:
-        """Return the newest sample grid, if there is one."""
-        grids = [path for path in self.folder.samples.glob("*.png") if path.stem.isdigit()]
-        return max(grids, default=None)
+        return plot({self.name: self.metrics}, names, self.name)
 
     def _repr_png_(self) -> bytes | None:
         """Show its newest sample grid in a notebook."""
-        grid = self._grid()
-        return None if grid is None else grid.read_bytes()
+        grids = self.folder.grids()
+        return grids[-1].read_bytes() if grids else None
 
     def _repr_html_(self) -> str:
         """Show what it is, what came out and its newest sample grid in a notebook."""
@@ -291,6 +286,12 @@ def evaluate(
     evaluation = replace(_evaluate(place, plan, context), notes=list(map(spoken, notes)))
     append_to_run(place, evaluation.measurements, evaluation.steps)
     return evaluation
+
+
+def places_of(runs: trained.Run | str | Path | Iterable[trained.Run | str | Path]) -> list[str]:
+    """Return the folders of runs."""
+    several = [runs] if isinstance(runs, (trained.Run, str, Path)) else list(runs)
+    return [str(one.folder.path if isinstance(one, trained.Run) else one) for one in several]
 
 
 def _opened(run: trained.Run) -> Run:

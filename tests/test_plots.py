@@ -11,20 +11,21 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from gentk.cli.compare import draw
 from gentk.evaluation.measurement import Measurement, Preparation, Protocol, Reference
 from gentk.runs.history import History
 from gentk.runs.plot import plot
 from gentk.sweeps.comparison import Entry, tabulate
+from gentk.sweeps.plot import draw
 
 LONG = (
     "loss/moments/timm:tf_efficientnet_lite0.in1k,layers=stages,first=15/covariance of the blocks"
 )
 
 
-def history(*names: str, scale: float = 1.0) -> History:
+def history(*names: str, scale: float = 1.0) -> dict[str, History]:
     step = np.arange(1, 300)
-    return History({"step": step, "images": 64 * step, **dict.fromkeys(names, scale * step)})
+    columns = {"step": step, "images": 64 * step, **dict.fromkeys(names, scale * step)}
+    return {"runs/a": History(columns)}
 
 
 def comparison(groups: list[str], extractors: list[str]):
@@ -48,6 +49,21 @@ def comparison(groups: list[str], extractors: list[str]):
         for index, group in enumerate(groups)
     ]
     return tabulate(entries)
+
+
+def test_a_long_log_is_drawn_by_its_extremes():
+    """Of 100,000 rows few points are left, with every peak; what is not finite leaves a gap."""
+    step = np.arange(100_000)
+    loss = np.where(step == 31_415, 7.0, 1 / (1 + step))
+    loss[50_000:60_000] = np.nan
+    (line,) = plot({"run": History({"step": step, "loss": loss})}).axes[0].lines
+    x, y = line.get_xdata(), line.get_ydata()
+
+    assert len(x) <= 600
+    assert y[list(x).index(31_415)] == 7
+    assert (y[0], y[-1]) == (1.0, loss[-1])
+    assert np.isnan(y[(x > 51_000) & (x < 59_000)]).all()
+    assert (np.diff(x) > 0).all()
 
 
 FIGURES = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,11 +14,9 @@ from .flags import HELP
 from .sections import Command
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from ..sweeps.comparison import Comparison
 
-__all__ = ["check_form", "command", "draw", "show"]
+__all__ = ["check_form", "command", "show"]
 
 
 @click.command(cls=Command, short_help="Compare runs by their figures.")
@@ -113,6 +110,7 @@ def show(
         click.echo(f"note: {note}", err=True)
     if png is not None and comparison.columns:
         from ..files import replacing
+        from ..sweeps.plot import draw
 
         # The file is there whole or not at all.
         with replacing(png) as part:
@@ -161,31 +159,3 @@ def _table(comparison: Comparison) -> dict[str, Any]:
         ],
         "notes": comparison.notes,
     }
-
-
-def draw(comparison: Comparison) -> Figure:
-    """Return means and deviations, a panel a column, as a matplotlib figure."""
-    from matplotlib.figure import Figure
-
-    groups = list(comparison.groups)
-    names = ["\n".join(wrap(group, 60)) for group in groups]
-    longest = max(len(line) for name in names for line in name.split("\n"))
-    lines = sum(1 + name.count("\n") for name in names)
-    size = (3.2 * len(comparison.columns) + 0.08 * longest + 1, 0.4 * lines + 1.8)
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(1, len(comparison.columns), sharey=True, squeeze=False)[0]
-    for panel, column in zip(panels, comparison.columns, strict=True):
-        for place, group in enumerate(groups):
-            cell = comparison.cells.get((group, column))
-            if cell is not None:
-                spread = cell.std or cell.error or 0.0
-                panel.errorbar(cell.mean, place, xerr=spread, fmt="o", color="#1f4e79", capsize=3)
-                panel.plot(cell.values, [place] * len(cell.values), "|", color="#888888")
-        panel.set_title("\n".join(wrap(column.heading, 32)), fontsize=9)
-        panel.set_xlabel("\n".join(wrap(column.place, 44)), fontsize=7)
-        panel.locator_params(axis="x", nbins=4)
-        panel.tick_params(axis="x", labelsize=8)
-        panel.grid(axis="x", linewidth=0.3)
-    panels[0].set_yticks(range(len(groups)), names, fontsize=8)
-    panels[0].invert_yaxis()
-    return figure

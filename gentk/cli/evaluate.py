@@ -154,7 +154,7 @@ def _echo(evaluation: Evaluation, whole: bool) -> None:
     """Print a table for each extractor, and how values were measured: in a sentence, or all of it."""
     from .table import echo_mapping
 
-    several = len({one.subject for one in evaluation.measurements}) > 1
+    several = any(not one.own for one in evaluation.measurements)
     for extractor in dict.fromkeys(one.extractor for one in evaluation.measurements):
         own = [one for one in evaluation.measurements if one.extractor == extractor]
         # `real images` and others are never trained: the mark is the subject's.
@@ -198,13 +198,12 @@ def _value(one: Measurement) -> str:
 
 def _echo_beside(own: Sequence[Measurement]) -> None:
     """Print a row a subject, a column a metric's value."""
+    from ..evaluation.measurement import by_subject
     from .table import echo_table
 
     names = list(dict.fromkeys(one.name for one in own))
-    table: dict[str, dict[str, str]] = {}
-    for one in own:
-        table.setdefault(one.subject, {})[one.name] = _value(one)
-    headers = ["subject", *names]
-    echo_table(
-        headers, [[s, *(cells.get(name, "-") for name in names)] for s, cells in table.items()]
-    )
+    rows = [
+        [subject, *(_value(cells[name]) if name in cells else "-" for name in names)]
+        for subject, cells in by_subject(own).items()
+    ]
+    echo_table(["subject", *names], rows)

@@ -34,6 +34,7 @@ COMMANDS = (
     "compare",
     "sweep",
     "export",
+    "report",
     "doctor",
     "plugin",
     "weights",

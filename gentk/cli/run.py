@@ -195,7 +195,7 @@ def _echo_result(run: RunFolder, result: Mapping[str, Any]) -> None:
     """Print what came out and what to type next."""
     folder = run.path
     rows = {"folder": str(folder), **result}
-    grids = sorted(path for path in run.samples.glob("*.png") if path.stem.isdigit())
+    grids = run.grids()
     if grids:
         rows["samples"] = str(grids[-1])
     shown = ("folder", "steps", "images", "seconds", "loss", "samples")

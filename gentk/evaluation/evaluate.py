@@ -41,7 +41,7 @@ class Evaluation:
 
     def of_subject(self) -> list[Measurement]:
         """Return the measurements of what was judged, without sanity rows."""
-        return [m for m in self.measurements if m.subject == self.subject]
+        return [m for m in self.measurements if m.own]
 
     def __getitem__(self, name: str) -> Measurement:
         """Return what was judged's first value of a name, such as `fd`: that of the first judge.

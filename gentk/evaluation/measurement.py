@@ -25,6 +25,7 @@ __all__ = [
     "Preparation",
     "Protocol",
     "Reference",
+    "by_subject",
     "differing",
     "labels_of",
     "own_extractor",
@@ -185,6 +186,11 @@ class Measurement:
             protocol,
         )
 
+    @property
+    def own(self) -> bool:
+        """Whether it is of what was judged, not of a sanity row."""
+        return self.subject == self.protocol.subject
+
     def written(self) -> str:
         """Return the value and its standard error, if one is known, as text."""
         return f"{self.value:.4g}" + ("" if self.error is None else f" ± {self.error:.2g}")
@@ -255,6 +261,14 @@ def table_of(measurements: Sequence[Measurement]) -> str:
         for one in measurements
     ]
     return rows_of(["subject", "metric", "value", "better", "extractor"], rows)
+
+
+def by_subject(measurements: Iterable[Measurement]) -> dict[str, dict[str, Measurement]]:
+    """Return subject -> name of a value -> the last one of that name."""
+    table: dict[str, dict[str, Measurement]] = {}
+    for one in measurements:
+        table.setdefault(one.subject, {})[one.name] = one
+    return table
 
 
 def protocol_of(

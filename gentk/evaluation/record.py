@@ -14,7 +14,17 @@ from ..errors import RunError
 from ..files import cause, note
 from .measurement import Measurement
 
-__all__ = ["FILE", "Recorded", "append", "append_to_run", "read", "rewind", "row_of", "validated"]
+__all__ = [
+    "FILE",
+    "Recorded",
+    "append",
+    "append_to_run",
+    "read",
+    "read_all",
+    "rewind",
+    "row_of",
+    "validated",
+]
 
 FILE = "figures.jsonl"
 
@@ -60,19 +70,14 @@ def _current(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def append(folder: Path, measurements: Sequence[Measurement], steps: int) -> None:
-    """Add measurements to those of a run.
+    """Add measurements to those of a run, with the sanity rows that were measured beside it.
 
     Args:
         folder: The run's.
-        measurements: Those of the run itself are kept; sanity rows are not.
+        measurements: What was measured.
         steps: How many steps the run had taken.
     """
-    rows = [
-        {"steps": steps, **row_of(one)}
-        for one in measurements
-        if one.subject == one.protocol.subject
-    ]
-    journal.append(folder / FILE, rows)
+    journal.append(folder / FILE, [{"steps": steps, **row_of(one)} for one in measurements])
 
 
 def append_to_run(subject: str, measurements: Sequence[Measurement], steps: int | None) -> None:
@@ -100,11 +105,29 @@ def append_to_run(subject: str, measurements: Sequence[Measurement], steps: int 
 
 
 def read(folder: Path, steps: int | None = None, notice: Notice = note) -> list[Recorded]:
-    """Return a run's measurements, oldest first; of a number of steps only, if one is given.
+    """Return a run's own measurements, oldest first; of a number of steps only, if one is given.
 
     Args:
         folder: The run's.
         steps: How many steps the run had taken; any by default.
+        notice: Called with a sentence if lines are damaged, which are dropped.
+
+    Raises:
+        RunError: The file holds something else.
+    """
+    records = read_all(folder, notice)
+    return [
+        record
+        for record in records
+        if record.measurement.own and (steps is None or record.steps == steps)
+    ]
+
+
+def read_all(folder: Path, notice: Notice = note) -> list[Recorded]:
+    """Return what was measured of a run and of the sanity rows beside it, oldest first.
+
+    Args:
+        folder: The run's.
         notice: Called with a sentence if lines are damaged, which are dropped.
 
     Raises:
@@ -117,8 +140,7 @@ def read(folder: Path, steps: int | None = None, notice: Notice = note) -> list[
             f"{folder / FILE} does not hold measurements ({error}); move it away and type: "
             f"gentk evaluate {folder}"
         ) from error
-    records = map(_recorded, rows)
-    return [record for record in records if steps is None or record.steps == steps]
+    return list(map(_recorded, rows))
 
 
 def rewind(folder: Path, steps: int) -> None:

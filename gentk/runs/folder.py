@@ -49,6 +49,11 @@ class RunFolder:
         """Where sample grids are."""
         return self.path / "samples"
 
+    def grids(self) -> list[Path]:
+        """Return the sample grids that were drawn while it trained, the oldest first."""
+        paths = (path for path in self.samples.glob("*.png") if path.stem.isdecimal())
+        return sorted(paths, key=lambda path: int(path.stem))
+
     @property
     def checkpoints(self) -> Checkpoints:
         """The checkpoints."""

@@ -1,8 +1,9 @@
-"""Sharing: a run as a model that others load, or that other programs run."""
+"""Sharing: a run as a model that others load, a graph that other programs run, or a page to read."""
 
 from __future__ import annotations
 
 from .export import FORMS, export
 from .hub import from_pretrained, push
+from .report import report
 
-__all__ = ["FORMS", "export", "from_pretrained", "push"]
+__all__ = ["FORMS", "export", "from_pretrained", "push", "report"]
