@@ -297,6 +297,8 @@ class Registry:
                 f"{kind} {selection.name!r} takes no argument; "
                 f"type {selection.name!r} without ':{selection.argument}'"
             )
+        if component.wraps is not None:
+            self.check(component.wraps, str(selection.argument))
         return selection
 
     def rehearse(self, kind: str, text: str, shared: Iterable[Option] = ()) -> dict[str, Any]:
@@ -320,6 +322,8 @@ class Registry:
         values = convert(selection.options, options, f"{kind} {selection.name!r}")
         known = self.variants(provided)
         given = selection.argument
+        if provided.component.wraps is not None:
+            self.rehearse(provided.component.wraps, str(given))
         if given is not None and known and given not in known:
             hint = did_you_mean(given, known)
             name = selection.name
@@ -350,10 +354,19 @@ class Registry:
         common = [option for option in shared if option.name not in {o.name for o in own}]
         values = convert(selection.options, own + common, f"{kind} {selection.name!r}")
         names = {option.name for option in common}
-        arguments = [] if selection.argument is None else [argument(target, selection.argument)]
+        arguments = []
+        if provided.component.wraps is not None:
+            arguments = [self._wrapped(provided.component.wraps, str(selection.argument), supplied)]
+        elif selection.argument is not None:
+            arguments = [argument(target, selection.argument)]
         mine = {key: value for key, value in values.items() if key not in names}
         built = target(*arguments, **mine, **supplied)
         return built, {key: value for key, value in values.items() if key in names}
+
+    def _wrapped(self, kind: str, text: str, supplied: Mapping[str, Any]) -> Any:
+        """Build the component that another one wraps, with what its kind is supplied with."""
+        wanted = SUPPLIED.get(kind, frozenset())
+        return self.build(kind, text, **{k: v for k, v in supplied.items() if k in wanted})[0]
 
 
 def describe(provided: Provided) -> dict[str, Any]:

@@ -79,6 +79,9 @@ class Component:
         ready: `"module:attribute"` of a function that returns the arguments that work without a
             network now -> where their files are (`installed`, `cache`), of a component without
             argument `{"": ...}` or `{}`; it imports no torch. None where nothing is ever fetched.
+        wraps: The kind of another component that the argument is, as typed anywhere else: it is checked
+            and built as one, with what the composition supplies, and the class is given it. None where
+            the argument is a text.
     """
 
     kind: str
@@ -91,6 +94,7 @@ class Component:
     api: int = API
     files: tuple[str, ...] = ()
     ready: str | None = None
+    wraps: str | None = None
 
 
 class Hooks:

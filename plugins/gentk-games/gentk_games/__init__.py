@@ -1,4 +1,4 @@
-"""gentk-games: what critics, generators and encoders play for."""
+"""gentk-games: what networks play for, and what keeps a critic from learning the data by heart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["gentk_components"]
 
 @gentk.hookimpl
 def gentk_components() -> list[gentk.Component]:
-    """Return the losses of this distribution, and the family that trains them."""
+    """Return the losses, penalties and the critic of this distribution, and the family of games."""
     return [
         gentk.Component(
             kind="loss",
@@ -70,6 +70,14 @@ def gentk_components() -> list[gentk.Component]:
             name="latent-regressor",
             target="gentk_games.regressor:LatentRegressor",
             summary="an ordinary game, and an encoder that learns z from G(z) (BiGAN's baseline)",
+        ),
+        gentk.Component(
+            kind="critic",
+            name="augmented",
+            target="gentk_games.augmented:AugmentedCritic",
+            summary="another critic, which sees both sides through random transformations (DiffAugment)",
+            argument="CRITIC",
+            wraps="critic",
         ),
         gentk.Component(
             kind="family",
