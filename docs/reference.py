@@ -45,8 +45,9 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """Return file name -> text of every page, of gentk's own distributions only."""
+    from gentk.first_party import FIRST_PARTY
     from gentk.plugins import discover
-    from gentk.registry import FIRST_PARTY, Registry
+    from gentk.registry import Registry
     from gentk.spec import KINDS
 
     registry = Registry(discover(FIRST_PARTY))
@@ -111,10 +112,10 @@ def _help(text: str) -> str:
 
 def recipes(registry: Any) -> str:
     """Return the page of recipes: what they may hold, and those there are."""
+    from gentk.first_party import FIRST_PARTY
     from gentk.library import Library
     from gentk.options import Option
     from gentk.recipe import Change, PhaseRecipe, Recipe
-    from gentk.registry import FIRST_PARTY
 
     def keys(model: Any) -> str:
         rows = []

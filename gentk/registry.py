@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadOption, GentkError, UnknownName, did_you_mean
+from .first_party import FIRST_PARTY
 from .options import Option, argument, convert, options_of
 from .plugins import AGAIN, Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
 from .selection import Selection
@@ -19,70 +20,7 @@ from .session import rows as session_rows
 from .spec import KINDS, Component
 from .version import DISTRIBUTION
 
-__all__ = ["FIRST_PARTY", "SUPPLIED", "Registry", "describe"]
-
-FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
-    DISTRIBUTION: {
-        "extractor": ("pixels", "identity", "critic", "run"),
-        "loss": ("reconstruction",),
-        "family": ("matching", "autoencoding"),
-        "estimator": ("batch",),
-        "data": (
-            "digits",
-            "folder",
-            "parquet",
-            "arrow",
-            "npz",
-            "cifar10",
-            "stl10",
-            "mnist",
-            "fashion-mnist",
-            "svhn",
-            "celeba",
-            "lsun",
-        ),
-        "observer": ("progress", "metrics", "grids", "evaluate"),
-    },
-    "gentk-timm": {"extractor": ("timm",)},
-    "gentk-moments": {"loss": ("moments", "fd"), "metric": ("fd",)},
-    "gentk-averages": {"estimator": ("ma", "ama", "ema", "window", "denoiser", "queue")},
-    "gentk-fields": {"loss": ("gaussian-kl", "drift", "coupling", "sliced")},
-    "gentk-mmd": {
-        "loss": ("mmd", "feasible-set", "repulsive"),
-        "metric": ("kid", "mmd", "parzen"),
-    },
-    "gentk-nets": {
-        "generator": ("mlp", "dcgan", "resnet"),
-        "encoder": ("mlp", "dcgan", "vgg"),
-        "critic": ("mlp", "dcgan"),
-    },
-    "gentk-metrics": {
-        "metric": ("prdc", "mind", "is", "memorised"),
-        "extractor": ("inception",),
-    },
-    "gentk-games": {
-        "loss": ("hinge", "logistic", "wasserstein", "fisher", "denoising", "latent-regressor"),
-        "penalty": ("gradient", "activations", "autoencoder", "weight-gradient"),
-        "family": ("adversarial",),
-    },
-    "gentk-gans": {
-        "generator": ("sngan-cnn", "sngan-resnet"),
-        "critic": ("sngan-cnn", "sngan-resnet", "mmdgan-autoencoder", "mmdgan-dcgan", "molm"),
-    },
-    "gentk-bigan": {
-        "critic": ("bigan", "ali"),
-        "generator": ("bigan", "ali"),
-        "encoder": ("bigan", "ali"),
-    },
-    "gentk-bigbigan": {
-        "generator": ("biggan",),
-        "critic": ("biggan", "fhj"),
-        "encoder": ("resnet", "revnet"),
-        "metric": ("probe",),
-    },
-    "gentk-tensorboard": {"observer": ("tensorboard",)},
-}
-"""gentk's own distributions and the names they hold, installed or not."""
+__all__ = ["SUPPLIED", "Registry", "describe"]
 
 SUPPLIED: dict[str, frozenset[str]] = {
     "generator": frozenset({"image"}),

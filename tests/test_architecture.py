@@ -26,6 +26,7 @@ LAYERS: dict[str, set[str]] = {
         "options",
         "docstring",
         "registry",
+        "first_party",
         "library",
         "recipe",
         "keys",

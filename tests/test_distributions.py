@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from gentk.registry import FIRST_PARTY
+from gentk.first_party import FIRST_PARTY
 from gentk.version import DISTRIBUTION, __version__
 
 ROOT = Path(__file__).parent.parent

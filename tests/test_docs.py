@@ -43,7 +43,7 @@ def test_the_reference_is_that_of_todays_commands_and_components():
 
 def test_the_reference_is_complete():
     """Every command, every kind and every component of gentk's own has its heading."""
-    from gentk.registry import FIRST_PARTY
+    from gentk.first_party import FIRST_PARTY
 
     commands = (DOCS / "reference/commands.md").read_text(encoding="utf-8")
     for name in cli.list_commands(None):

@@ -19,9 +19,10 @@ from click.testing import CliRunner
 
 from gentk.cli.group import cli
 from gentk.errors import GentkError, UnknownName
+from gentk.first_party import FIRST_PARTY
 from gentk.installed import installed
 from gentk.plugins import discover
-from gentk.registry import FIRST_PARTY, Registry
+from gentk.registry import Registry
 from gentk.version import DISTRIBUTION
 
 HOOK = """

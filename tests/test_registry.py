@@ -8,9 +8,10 @@ from types import ModuleType
 import pytest
 
 from gentk.errors import BadOption, GentkError, UnknownName
+from gentk.first_party import FIRST_PARTY
 from gentk.options import Option
 from gentk.plugins import Broken, Discovery, Provided
-from gentk.registry import FIRST_PARTY, Registry
+from gentk.registry import Registry
 from gentk.spec import Component
 
 

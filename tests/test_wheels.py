@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from gentk.first_party import FIRST_PARTY
 from gentk.plugins import discover
-from gentk.registry import FIRST_PARTY
 
 ROOT = Path(__file__).parent.parent
 DISTRIBUTIONS = [

@@ -50,9 +50,10 @@ def command(context: click.Context, as_json: bool) -> None:
     Paste what it prints into a bug report. The exit code is 1 if something is broken; a plugin that is
     slow to import is named with its time.
     """
+    from ..first_party import FIRST_PARTY
     from ..library import Library
     from ..plugins import discover
-    from ..registry import FIRST_PARTY, Registry
+    from ..registry import Registry
     from .list import echo_broken
     from .table import echo_mapping
 
@@ -105,9 +106,9 @@ def _misnamed() -> list[Broken]:
     the package's folder and to the command, and uninstalling the one takes them from the other.
     """
     from .. import __version__
+    from ..first_party import FIRST_PARTY
     from ..installed import distributions
     from ..plugins import Broken
-    from ..registry import FIRST_PARTY
     from ..spec import PROJECT
     from ..version import DISTRIBUTION
 

@@ -65,7 +65,7 @@ def find_named(
 ) -> tuple[list[Provided], Listed | None]:
     """Return everything of that name, or raise `UnknownName`."""
     from ..errors import UsageError
-    from ..registry import FIRST_PARTY
+    from ..first_party import FIRST_PARTY
     from ..selection import Selection
     from ..spec import KINDS
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import RunError, UsageError
 from ..files import cause, replacing_folder
-from ..registry import FIRST_PARTY
+from ..first_party import FIRST_PARTY
 from ..spec import KINDS
 
 __all__ = ["Distribution"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gentk.registry import FIRST_PARTY
+from gentk.first_party import FIRST_PARTY
 from gentk.spec import KINDS
 
 ROOT = Path(__file__).parent.parent.parent

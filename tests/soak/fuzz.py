@@ -17,6 +17,7 @@ from arena import child, command
 from faults import Failures, Tried
 
 from gentk import registry
+from gentk.first_party import FIRST_PARTY
 
 BLOCK = 250
 """Cases in one process."""
@@ -129,7 +130,7 @@ Case = tuple[list[str], str | None]
 
 def _tried(cases: list[Case], now: Path) -> list[tuple[int, str, float]]:
     """Run commands in this process, for all of which what is installed is looked up once."""
-    known = registry.discover(registry.FIRST_PARTY)
+    known = registry.discover(FIRST_PARTY)
     registry.discover = lambda own=(): known
     ends = []
     for words, content in cases:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ...errors import UsageError, did_you_mean
+from ...first_party import FIRST_PARTY
 from ...plugins import NAME
-from ...registry import FIRST_PARTY
 from ...session import OBJECT, add
 from ...spec import Component
 from .given import COMPONENTS
