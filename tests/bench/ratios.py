@@ -42,6 +42,7 @@ from gentk.library import Library
 from gentk.recipe import Recipe, resolve
 from gentk.registry import Registry
 from gentk.statistics import summarise_stream
+from gentk.summary import Samples
 
 ROOT = Path(__file__).parent.parent.parent
 BATCH = 64
@@ -75,23 +76,28 @@ class Row:
         return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
 
 
-def ratio(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> float:
+def ratio(
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    rounds: int,
+    now: Callable[[], float] = time.perf_counter,
+) -> float:
     """Return the median over rounds of time(ours) / time(theirs), run in turn after a warm-up."""
     ours()
     theirs()
-    found = []
+    ratios = []
     for _ in range(rounds):
-        a = clock(ours)
-        b = clock(theirs)
-        found.append(a / b)
-    return statistics.median(found)
+        a = clock(ours, now)
+        b = clock(theirs, now)
+        ratios.append(a / b)
+    return statistics.median(ratios)
 
 
-def clock(call: Callable[[], object]) -> float:
-    """Return the seconds a call takes."""
-    begin = time.perf_counter()
+def clock(call: Callable[[], object], now: Callable[[], float] = time.perf_counter) -> float:
+    """Return the seconds a call takes, by a clock of the wall or of the processor."""
+    begin = now()
     call()
-    return time.perf_counter() - begin
+    return now() - begin
 
 
 def parts(
@@ -106,14 +112,26 @@ def parts(
     return made.to(memory_format=torch.channels_last), space, registry
 
 
-def loop(generator: Generator, space: FeatureSpace, registry: Registry, **options: int) -> Loop:
-    """The real loop over the real parts: moments, ama, Adam, weight averaging, logging."""
-    loss = registry.build("loss", "moments")[0]
-    estimator = registry.build("estimator", "ama")[0]
+def loop(
+    generator: Generator,
+    space: FeatureSpace,
+    registry: Registry,
+    minimised: tuple[str, str] = ("moments", "ama"),
+    **options: int,
+) -> Loop:
+    """The real loop over the real parts: a loss and its estimator, Adam, weight averaging, logging."""
+    loss, estimator = (
+        registry.build(kind, text)[0]
+        for kind, text in zip(("loss", "estimator"), minimised, strict=True)
+    )
     images = torch.rand(128, *generator.image)
+    with torch.no_grad():
+        loss.prepare(space(images[: loss.preparation or 2], "unit"))
     data = summarise_stream(iter(images.split(64)), space, loss)
-    objective = Matching(generator, space, [Discrepancy(loss, estimator, data)], **options)
-    objective.start(objective.discrepancies[0])
+    fresh = (lambda: data.take(torch.randint(128, (BATCH,)))) if isinstance(data, Samples) else None
+    discrepancy = Discrepancy(loss, estimator, data, fresh=fresh)
+    objective = Matching(generator, space, [discrepancy], **options)
+    objective.start(discrepancy)
     optimizer = registry_adam(generator)
     optimizers = {"g": (optimizer, Schedule(optimizer))}
     phase = Phase("g", {"g": generator}, objective, BATCH, optimizers=optimizers)
@@ -142,17 +160,22 @@ def bare_step(generator: Generator, space: FeatureSpace) -> Callable[[], None]:
 
 
 def step_over_bare(
-    extractor: str, generator: str, rounds: int, image: ImageShape = COLOUR
+    extractor: str,
+    generator: str,
+    rounds: int,
+    image: ImageShape = COLOUR,
+    minimised: tuple[str, str] = ("moments", "ama"),
+    now: Callable[[], float] = time.perf_counter,
 ) -> float:
     """Return the time of a full training step over that of the bare passes."""
     made, space, registry = parts(extractor, generator, image)
-    running = loop(made, space, registry, batch=BATCH)
+    running = loop(made, space, registry, minimised, batch=BATCH)
 
     def step() -> None:
         running._turn()
         running._flush()
 
-    return ratio(step, bare_step(made, space), rounds)
+    return ratio(step, bare_step(made, space), rounds, now)
 
 
 def released_step(extractor: str, generator: str) -> Callable[[], None]:

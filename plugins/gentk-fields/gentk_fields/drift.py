@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from gentk.errors import BadOption, Incompatible
@@ -79,13 +78,15 @@ class Drift(PairLoss):
         self.guidance = guidance
 
     def coefficients(self, pairs: Pairs, temperature: float) -> Tensor:
-        """Return c, see the module; both softmaxes come from one exponential."""
+        """Return c, see the module."""
         logits = pairs.distances * (-1 / temperature)
-        rows, columns = logits.logsumexp(1, keepdim=True), logits.logsumexp(0, keepdim=True)
-        affinity = logits.sub_(rows, alpha=0.5).sub_(columns, alpha=0.5).exp_().clamp_(min=FLOOR)
+        # A product that underflows is below the floor.
+        affinity = logits.softmax(1).mul_(logits.softmax(0)).sqrt_().clamp_(min=FLOOR)
         affinity = pairs.weigh(affinity)
         away, towards = affinity.split(
             [pairs.negatives, affinity.shape[1] - pairs.negatives], dim=1
         )
         pull, push = away.sum(1, keepdim=True), towards.sum(1, keepdim=True)
-        return torch.cat([away * -push, towards * pull], dim=1)
+        away.mul_(push.neg_())
+        towards.mul_(pull)
+        return affinity

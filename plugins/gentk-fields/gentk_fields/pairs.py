@@ -141,11 +141,9 @@ class PairLoss(FieldLoss):
         """Return V, the unit, and the size of forces before they were divided by it."""
         pairs = self.pairs(z, data, model)
         weights = torch.cat([self.coefficients(pairs, value) for value in self.temperatures])
-        sums = weights.sum(1, keepdim=True)
-        forces = torch.addcmul(
-            weights @ pairs.targets, sums, z.repeat(len(self.temperatures), 1), value=-1
-        ).view(len(self.temperatures), *z.shape)
-        forces /= pairs.unit
+        sums = weights.sum(1).view(-1, len(z), 1)
+        forces = (weights @ pairs.targets).view(-1, *z.shape)
+        forces.addcmul_(sums, z, value=-1).div_(pairs.unit)
         squares = forces.square().mean((1, 2))
         scales = squares.clamp(min=SMALLEST_FORCE**2).rsqrt()
         velocity = torch.einsum("tnd,t->nd", forces, scales)
