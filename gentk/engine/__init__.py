@@ -4,12 +4,13 @@ from .adversarial import Adversarial
 from .autoencoding import Autoencoding
 from .averaging import WeightAverage
 from .collapse import Collapse
-from .contest import Contest
+from .contest import Contest, check_summary, summarises
 from .discrepancy import Discrepancy
 from .loop import Budget, Loop
 from .matching import Matching
 from .phase import Phase
-from .playing import Turn
+from .playing import Part, Players, Turn
+from .randomness import Draws
 from .schedule import Schedule
 from .world import World
 
@@ -20,11 +21,16 @@ __all__ = [
     "Collapse",
     "Contest",
     "Discrepancy",
+    "Draws",
     "Loop",
     "Matching",
+    "Part",
     "Phase",
+    "Players",
     "Schedule",
     "Turn",
     "WeightAverage",
     "World",
+    "check_summary",
+    "summarises",
 ]

@@ -27,6 +27,7 @@ from ..summary import Summary
 from .buffers import LossBuffers
 from .chunks import chunk_sizes
 from .contest import Contest, summarises
+from .finite import Look, look_at_features, look_at_samples
 from .penalty import penalise
 from .playing import Part, Players, Turn
 from .randomness import Draws
@@ -110,6 +111,8 @@ class Adversarial:
         self.apart = apart
         self.factor = factor
         self.draws = Draws(seed, self.device)
+        self.looks: list[Look] = []
+        """What tells later whether the samples and features of the last step's contest were finite."""
         players = [n for n in (generator, critic, encoder) if n is not None]
         self.networks = nn.ModuleList(players)
 
@@ -142,6 +145,7 @@ class Adversarial:
         shown: dict[str, Tensor] = {}
         compared: dict[str, Tensor] = {}
         totals = None
+        self.looks = []
         if contest is not None and self.ranks.count > 1:
             plays = ((chunk, players.play(turn, part, graphs)) for chunk, part in parts)
             totals = self._totals(contest, turn, plays, head, compared)
@@ -165,9 +169,11 @@ class Adversarial:
                 if contest is not None:
                     if totals is None:
                         value, compared = contest.compare(summaries, head)
+                        self._look(play, summaries)
                         roots, slopes = [*roots, value], [*slopes, None]
                     else:
                         own = totals.slopes.shares(summaries, part.rows.start, part.rows.stop)
+                        self._look(play, totals.slopes.totals if place == 0 else ())
                         roots, slopes = [*roots, *own[0]], [*slopes, *own[1]]
                 torch.autograd.backward(roots, slopes, inputs=self._accumulating(turn))
                 _add(shown, logged | _scores_of(play), play.share)
@@ -176,6 +182,12 @@ class Adversarial:
         summed = self.ranks.sum(self._learners(turn), shown)
         _add(summed, compared)
         return summed
+
+    def _look(self, play: Play, summaries: Sequence[Summary]) -> None:
+        """Look at what a contest compares: the generator's samples, and features of both sides."""
+        self.looks += look_at_samples("generator", play.model.images)
+        for summary in summaries:
+            self.looks += look_at_features(summary)
 
     def _through(self) -> dict[str, nn.Module | None]:
         """Return all that samples go through."""

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from ..errors import Incompatible
 from ..feature_space import FeatureSpace
-from ..interfaces import Critic, Features, Play, Range, Side
+from ..interfaces import Critic, Extractor, Features, MatchingLoss, Play, Range, Side
 from ..summary import Summary
 from .discrepancy import Discrepancy, logged, sum_of
 
-__all__ = ["Contest", "summarises"]
+__all__ = ["Contest", "check_summary", "summarises"]
 
 SIDES = 2
 """Summaries a discrepancy has: the data's and the model's."""
@@ -147,9 +147,10 @@ class _Seen:
         if summarises(self.critic) and set(names) & set(self.space.learned):
             own = self.critic.summarise_side(self.side, like)
             if own is not None:
-                if len(names) > 1:
-                    raise Incompatible(_sole(self.critic))
-                return _fitting(own, discrepancy, self.critic)
+                for extractor in self.space.extractors:
+                    if isinstance(extractor, Extractor) and extractor.sees == "critic":
+                        check_summary(own, self.critic, discrepancy.loss, names, extractor)
+                return own
         return summarise(discrepancy.seen(self.features, self.space), like)
 
 
@@ -158,16 +159,36 @@ def summarises(critic: Critic) -> bool:
     return type(critic).summarise_side is not Critic.summarise_side
 
 
-def _sole(critic: Critic) -> str:
-    return (
-        f"{type(critic).__name__} summarises a side by itself, which is put beside the features of no "
-        "other extractor; add balance=equal to the loss, or type --extractor critic alone"
-    )
+def check_summary(
+    summary: Summary,
+    critic: Critic,
+    loss: MatchingLoss,
+    extractors: Sequence[str],
+    learned: Extractor,
+) -> None:
+    """Refuse a critic's own summary beside other features, of some layers, or of no loss's class.
 
+    Args:
+        summary: What the critic makes of a side.
+        critic: The critic.
+        loss: Who is given it.
+        extractors: The names of the extractors whose features the loss looks at.
+        learned: The one of them that has the critic's.
 
-def _fitting(summary: Summary, discrepancy: Discrepancy, critic: Critic) -> Summary:
-    """Return a critic's summary; refuse one that the loss takes no statistics of."""
-    loss = discrepancy.loss
+    Raises:
+        Incompatible: In one sentence that says what to type instead.
+    """
+    if len(extractors) > 1:
+        raise Incompatible(
+            f"{type(critic).__name__} summarises a side by itself, which is put beside the features of "
+            "no other extractor; add balance=equal to the loss, or type --extractor critic alone"
+        )
+    layers = getattr(learned, "layers", ("all",))
+    if tuple(layers) != ("all",):
+        raise Incompatible(
+            f"{type(critic).__name__} summarises a side by itself, and layers={'+'.join(layers)} "
+            "chooses nothing of that; type --extractor critic, and choose by the options of the critic"
+        )
     wanted = (loss.summary, loss.data_summary)
     if not isinstance(summary, wanted):
         raise Incompatible(
@@ -175,4 +196,3 @@ def _fitting(summary: Summary, discrepancy: Discrepancy, critic: Critic) -> Summ
             f"{type(loss).__name__} compares {wanted[0].__name__}; type another --loss, such as "
             "moments,covariance=none"
         )
-    return summary

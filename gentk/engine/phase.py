@@ -88,7 +88,8 @@ class Phase:
         if self.clamp is not None:
             self._clamp(self.clamp)
         if looks is not None:
-            looks += getattr(self.objective, "looks", ())
+            # An objective is an object that is called, or a method of one.
+            looks += getattr(getattr(self.objective, "__self__", self.objective), "looks", ())
             looks += look_at_networks(self.modules)
         return shown
 

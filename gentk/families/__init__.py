@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .contract import Advance as Advance
     from .contract import Composition as Composition
     from .contract import Family as Family
+    from .contract import LossPart as LossPart
     from .contract import Phase as Phase
     from .contract import Program as Program
     from .contract import Recipe as Recipe
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .contract import check_estimator as check_estimator
     from .contract import derive as derive
     from .contract import labels_of as labels_of
+    from .contract import learned_extractors as learned_extractors
     from .contract import loss_of as loss_of
     from .contract import minibatches as minibatches
     from .contract import penalise as penalise
@@ -36,6 +38,7 @@ __all__ = [
     "Advance",
     "Composition",
     "Family",
+    "LossPart",
     "Phase",
     "Program",
     "Recipe",
@@ -47,6 +50,7 @@ __all__ = [
     "derive",
     "gentk_components",
     "labels_of",
+    "learned_extractors",
     "loss_of",
     "minibatches",
     "penalise",

@@ -6,7 +6,7 @@ The loop knows no family and a family knows no loop: it hands over a `Program`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, cast
 
@@ -24,7 +24,7 @@ from ..interfaces import Critic, Encoder, Generator, Loss, Penalty
 from ..recipe import Recipe
 from ..registry import Registry
 from ..selection import distinct
-from .composition import Composition
+from .composition import Composition, LossPart
 
 __all__ = [
     "KEYS",
@@ -213,6 +213,43 @@ class Family(ABC):
 
         Raises:
             Incompatible: In one sentence that says what to type instead.
+        """
+
+    def check_all(self, r: Recipe, losses: Sequence[LossPart], registry: Registry) -> None:  # noqa: B027
+        """Refuse losses that do not fit each other, or what is played besides; as `check`, but once.
+
+        Args:
+            r: The recipe.
+            losses: All its losses, built.
+            registry: Where names are looked up.
+
+        Raises:
+            Incompatible: In one sentence that says what to type instead.
+        """
+
+    def rehearse(  # noqa: B027
+        self,
+        r: Recipe,
+        losses: Sequence[LossPart],
+        registry: Registry,
+        generator: Generator,
+        encoder: Encoder | None,
+        critic: Critic | None,
+    ) -> None:
+        """Refuse what a step would refuse, by two samples through networks that train nothing.
+
+        Called without data, on the meta device as a rule; networks and losses are thrown away.
+
+        Args:
+            r: The recipe.
+            losses: All its losses, built.
+            registry: Where names are looked up.
+            generator: G, random weights or none.
+            encoder: E, likewise.
+            critic: The critic, likewise.
+
+        Raises:
+            GentkError: In one sentence that says what to type instead.
         """
 
     @abstractmethod

@@ -19,14 +19,16 @@ from .base import (
     penalties,
     samples,
 )
-from .composition import Composition
+from .composition import Composition, LossPart
 from .estimators import check_estimator
+from .learned import learned_extractors
 
 __all__ = [
     "KEYS",
     "Advance",
     "Composition",
     "Family",
+    "LossPart",
     "Phase",
     "Program",
     "Recipe",
@@ -37,6 +39,7 @@ __all__ = [
     "check_estimator",
     "derive",
     "labels_of",
+    "learned_extractors",
     "loss_of",
     "minibatches",
     "penalise",

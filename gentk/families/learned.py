@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import cast
 
 from ..errors import Incompatible
-from ..interfaces import Critic
+from ..interfaces import Critic, Extractor
 from ..recipe import Recipe
 from ..registry import Registry
 from ..selection import Selection
 from .base import Family
 from .composition import LossPart
 from .lookup import family_of_all
+from .shared import shared_options
 
-__all__ = ["architecture", "check_learned", "family_for"]
+__all__ = ["architecture", "check_learned", "family_for", "learned_extractors"]
 
 
 def family_for(
@@ -48,6 +50,14 @@ def architecture(critic: Critic) -> str:
     for name, value in critic.state_dict().items():
         digest.update(f"{name} {tuple(value.shape)}\n".encode())
     return digest.hexdigest()
+
+
+def learned_extractors(r: Recipe, registry: Registry) -> list[Extractor]:
+    """Return the extractors that see the features of a critic, built; they have no weights."""
+    return [
+        cast(Extractor, registry.build("extractor", text, shared=shared_options("extractor"))[0])
+        for text in _learned(r, registry)
+    ]
 
 
 def _learned(r: Recipe, registry: Registry) -> list[str]:

@@ -29,10 +29,13 @@ class Penalty(ABC):
             differentiated.
         means: Whether all terms are means over samples. A run whose `chunk` is below its batch is
             refused otherwise, by name.
+        witnessed: Whether it asks for the witness function of the matching losses of its turn
+            (`play.witness`): a run without such is refused.
     """
 
     graphs: frozenset[str] = frozenset()
     means: bool = True
+    witnessed: bool = False
 
     @abstractmethod
     def forward(self, play: Play) -> dict[str, Tensor]:

@@ -207,6 +207,7 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
         alone = r.alone(index)
         check_needs(family, part.loss, alone, registry)
         family.check(alone, part.loss, registry)
+    family.check_all(r, losses, registry)
     return losses
 
 

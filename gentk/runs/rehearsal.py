@@ -134,6 +134,9 @@ class _Rehearsal:
                 g, e, critic = networks.generator, networks.encoder, networks.critic
                 family.fit(alone, part.loss, g, e, critic)
             fit_penalties(family, r, networks.critic, self.registry)
+            everyone = networks.generator, networks.encoder, networks.critic
+            with torch.enable_grad():
+                family.rehearse(r, losses, self.registry, *everyone)
             for count in (2, 1) if smallest == 1 else (2,):
                 one_pass(networks.generator, networks.encoder, networks.critic, count, device)
 

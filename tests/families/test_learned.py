@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
 import gentk
-from gentk.errors import BadOption, Incompatible, UnknownName
+from gentk.errors import BadOption, Incompatible, NonFinite, UnknownName
 from gentk.evaluation.judges import _beside
 from gentk.families.learned import architecture
 from gentk.feature_space import FeatureSpace
@@ -15,6 +17,7 @@ from gentk.registry import Registry
 from gentk.runs.rehearsal import rehearse
 from gentk.runs.resolving import resolve_recipe
 from gentk.runs.trained import load
+from gentk_gans.cnn import CNNCritic
 
 from .test_several import tensors
 
@@ -94,6 +97,62 @@ def test_what_cannot_be_is_refused_before_anything_trains(tmp_path, changes, err
     with pytest.raises(error) as fault:
         rehearse(resolved, NAMES)
     assert all(name in str(fault.value) for name in names)
+
+
+MOLM = {
+    "data": "digits,size=16,limit=60",
+    "critic": "molm,width=2",
+    "loss": "moments,covariance=none",
+    "phase": {"critic": {"loss": "logistic"}},
+}
+WITNESS = {"penalty": ["gradient,of=witness"]}
+GAME = {"loss": "hinge", "extractor": None, "estimator": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({**WITNESS, "chunk": 3}, r"gradient.* --chunk none"),
+        ({**WITNESS, **GAME}, r"witness.* of=witness"),
+        ({**WITNESS, "loss": "fd"}, r"witness.* --loss"),
+        ({"loss": "moments,balance=floor"}, "balance=equal"),
+        ({"loss": "drift"}, r"phase\.critic"),
+        ({**MOLM, "loss": "mmd"}, r"MomentSums.* --loss"),
+        ({**MOLM, "extractor": ["critic", "pixels"]}, "balance=equal"),
+        ({**MOLM, "extractor": ["critic,layers=conv1"]}, "layers=conv1"),
+        ({**GAME, "loss": "repulsive,layers=none-such"}, "layers=pooled"),
+        ({**GAME, "penalty": ["autoencoder"]}, "mmdgan-autoencoder"),
+    ],
+    ids=str,
+)
+def test_a_rehearsal_refuses_what_a_step_would(tmp_path, changes, words):
+    """Without data or weights: `--dry-run` says what the first step would."""
+    flags = {k: v for k, v in {**SMALL, **changes}.items() if k != "observers"}
+    with pytest.raises(Incompatible, match=words):
+        rehearse(
+            resolve_recipe("quickstart", {**flags, "out": str(tmp_path)}, registry=NAMES), NAMES
+        )
+
+
+@pytest.mark.parametrize("layers", ["conv1", "conv1+conv2"])
+def test_a_run_refuses_layers_of_a_critic_that_summarises_by_itself(tmp_path, layers):
+    """They would choose nothing."""
+    with pytest.raises(Incompatible, match=re.escape(f"layers={layers}")):
+        run(out=str(tmp_path / "run"), **MOLM, extractor=[f"critic,layers={layers}"])
+
+
+@pytest.mark.parametrize("chunk", [None, 3])
+def test_a_layer_of_the_critic_that_overflows_is_named(tmp_path, monkeypatch, chunk):
+    """Its layer, before the gradients and weights that break by it."""
+    judge = CNNCritic.judge
+
+    def overflowing(self, *given):
+        scores, features = judge(self, *given)
+        return scores, {name: value * torch.inf for name, value in features.items()}
+
+    monkeypatch.setattr(CNNCritic, "judge", overflowing)
+    with pytest.raises(NonFinite, match=r"layer pooled of the extractor critic .* step 1"):
+        run(out=str(tmp_path / "run"), chunk=chunk)
 
 
 def test_features_of_a_critic_are_nothing_to_judge_by(tmp_path):

@@ -91,6 +91,7 @@ COMPONENTS = [
     ("family", "matching", {}),
     ("family", "matching", {"loss": "gentk-partner-samples"}),
     ("family", "autoencoding", {}),
+    ("family", "adversarial", {"loss": "denoising"}),
     ("family", "adversarial", {"loss": "hinge"}),
     ("family", "adversarial", {"loss": "latent-regressor"}),
     ("data", "digits", {}),

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import ClassVar
 
 import torch
 from torch import nn
 
-from gentk.engine import Adversarial, Collapse, Contest, Discrepancy, Turn
+from gentk.engine import (
+    Adversarial,
+    Collapse,
+    Contest,
+    Discrepancy,
+    Draws,
+    Part,
+    Players,
+    Turn,
+    check_summary,
+    summarises,
+)
 from gentk.errors import Incompatible
 from gentk.families import (
     Advance,
     Composition,
     Family,
+    LossPart,
     Phase,
     Program,
     Recipe,
@@ -21,6 +35,7 @@ from gentk.families import (
     check_estimator,
     derive,
     labels_of,
+    learned_extractors,
     loss_of,
     minibatches,
     penalties,
@@ -31,14 +46,22 @@ from gentk.interfaces import (
     AdversarialLoss,
     Critic,
     Encoder,
+    Extractor,
     Generator,
     Loss,
     MatchingLoss,
     Penalty,
+    Play,
 )
 from gentk.prior import Prior
 
 __all__ = ["AdversarialFamily"]
+
+TRIED = 2
+"""Samples of a rehearsal."""
+
+UNTRIED = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+"""What comes of there being no values, or no data, is no fault of a recipe."""
 
 
 class AdversarialFamily(Family):
@@ -89,6 +112,35 @@ class AdversarialFamily(Family):
                     f"{name} is no mean over samples, so that chunks of a batch do not add up to it; "
                     "type --chunk none"
                 )
+
+    def check_all(self, r: Recipe, losses: Sequence[LossPart], registry: Registry) -> None:
+        """Refuse a floor, what a critic cannot raise, and a witness that no loss of a turn offers."""
+        matching = [part for part in losses if isinstance(part.loss, MatchingLoss)]
+        for part in matching:
+            if part.options.balance == "floor":
+                raise Incompatible(
+                    f"loss {part.text!r} divides by a value of the data's features, and those of a "
+                    "critic move; write balance=equal"
+                )
+        raised = len(matching) == len(losses) and loss_of(r, "critic", registry) is None
+        if raised:
+            _check_raised(matching)
+        for phase, seen in (("critic", matching if raised else []), ("generator", matching)):
+            if any(one.witnessed for one in penalties(r, phase, registry).values()):
+                _check_witness(phase, seen)
+
+    def rehearse(
+        self,
+        r: Recipe,
+        losses: Sequence[LossPart],
+        registry: Registry,
+        generator: Generator,
+        encoder: Encoder | None,
+        critic: Critic | None,
+    ) -> None:
+        """Refuse games, penalties and a critic's own summaries that a step would refuse."""
+        assert critic is not None
+        _rehearse(r, losses, registry, generator, encoder, critic)
 
     def fit(
         self,
@@ -179,11 +231,6 @@ def _contests(c: Composition, *, raised: bool) -> dict[Turn, Contest]:
             continue
         assert part.estimator is not None
         name = part.name if len(c.losses) > 1 else ""
-        if part.options.balance == "floor":
-            raise Incompatible(
-                f"loss {part.text!r} divides by a value of the data's features, and those of a critic "
-                "move; write balance=equal"
-            )
         discrepancies.append(
             Discrepancy(
                 part.loss,
@@ -196,15 +243,29 @@ def _contests(c: Composition, *, raised: bool) -> dict[Turn, Contest]:
         )
     contests: dict[Turn, Contest] = {"generator": Contest(c.space, discrepancies)}
     if raised:
-        _check_raised(c)
         moving = [one for one in discrepancies if set(one.names(c.space)) & set(c.space.learned)]
         contests["critic"] = Contest(c.space, moving, raised=True)
     return contests
 
 
-def _check_raised(c: Composition) -> None:
+def _check_witness(phase: str, losses: Sequence[LossPart]) -> None:
+    """Refuse a penalty on the witness function where a turn has none."""
+    if not losses:
+        raise Incompatible(
+            f"a penalty on the witness function is asked for, and no matching loss is played for in the "
+            f"steps of {phase}; leave of=witness out, or type --extractor critic with a matching --loss"
+        )
+    for part in losses:
+        if type(part.loss).witness is MatchingLoss.witness:  # type: ignore[attr-defined]
+            raise Incompatible(
+                f"loss {part.text!r} offers no witness function to penalise; leave of=witness out, or "
+                "type another --loss, such as mmd"
+            )
+
+
+def _check_raised(losses: Sequence[LossPart]) -> None:
     """Refuse a loss whose gradient is not the slope of its value: there is nothing to raise."""
-    for part in c.losses:
+    for part in losses:
         if part.loss.targets:
             raise Incompatible(
                 f"loss {part.text!r} draws to targets that are held constant, so that there is nothing "
@@ -250,3 +311,83 @@ def _check_classes(classes: int, c: Composition) -> None:
             f"{r.data!r} has the label {int(labels.max())} and critic {r.critic!r} looks at classes 0 "
             f"to {classes - 1}; write classes={int(labels.max()) + 1} for critic and generator"
         )
+
+
+def _rehearse(
+    r: Recipe,
+    losses: Sequence[LossPart],
+    registry: Registry,
+    generator: Generator,
+    encoder: Encoder | None,
+    critic: Critic,
+) -> None:
+    """Show games, penalties and contests a play each; raise what they refuse.
+
+    Args:
+        r: The recipe.
+        losses: All its losses, built; of no use afterwards.
+        registry: Where names are looked up.
+        generator: G.
+        encoder: E, if there is one.
+        critic: The critic.
+    """
+    device = next(critic.parameters()).device
+    players = Players(
+        generator,
+        critic,
+        encoder,
+        have="unit",
+        joint=False,
+        draws=Draws(0, device),
+        dtype=torch.float32,
+    )
+    x = torch.rand(TRIED, *(encoder or critic).image, device=device)
+    labels = torch.arange(TRIED, device=device) % critic.classes if critic.classes else None
+    latents = generator.prior.draw(TRIED, device)
+    part = Part(x, labels, latents, slice(0, TRIED), TRIED, 0)
+    for turn, step, graphs in _steps(r, losses, registry, critic):
+        with suppress(*UNTRIED):
+            step(players.play(turn, part, graphs))
+
+
+def _steps(
+    r: Recipe,
+    losses: Sequence[LossPart],
+    registry: Registry,
+    critic: Critic,
+) -> Iterator[tuple[Turn, Callable[[Play], object], frozenset[str]]]:
+    """Yield what looks at a play: whose turn, what is called, and the sides it differentiates at."""
+    own = loss_of(r, "critic", registry)
+    played = (own, *(part.loss for part in losses))
+    games = [loss for loss in played if isinstance(loss, AdversarialLoss)]
+    for game in games[:1]:
+        yield "critic", game.prepare, frozenset()
+        if isinstance(game, nn.Module):
+            game.to(next(critic.parameters()).device)
+        yield "critic", game.critic_loss, frozenset()
+        if game is not own:
+            yield "generator", game.generator_loss, frozenset()
+    for phase in AdversarialFamily.penalised:
+        turn: Turn = "critic" if phase == "critic" else "generator"
+        for penalty in penalties(r, phase, registry).values():
+            if not penalty.witnessed:
+                yield turn, penalty, penalty.graphs
+    if summarises(critic):
+        for extractor in learned_extractors(r, registry):
+            for each in losses:
+                if isinstance(each.loss, MatchingLoss):
+                    names = r.extractor if each.options.balance == "none" else ("critic",)
+                    yield "critic", _summarised(critic, each.loss, names, extractor), frozenset()
+
+
+def _summarised(
+    critic: Critic, loss: MatchingLoss, names: Sequence[str], extractor: Extractor
+) -> Callable[[Play], None]:
+    """Return what refuses a critic's own summary of a side where a loss takes no statistics of it."""
+
+    def compared(play: Play) -> None:
+        own = critic.summarise_side(play.data)
+        if own is not None:
+            check_summary(own, critic, loss, names, extractor)
+
+    return compared

@@ -68,7 +68,8 @@ class GradientPenalty(Penalty):
         self.weight = weight
         self.of: Literal["scores", "witness"] = of
         self.graphs = frozenset({at} - {"between"}) if of == "scores" else frozenset()
-        self.means = of == "scores"
+        self.witnessed = of == "witness"
+        self.means = not self.witnessed
 
     def fit(self, critic: Critic) -> None:
         """Refuse interpolates of images of two classes."""
