@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,11 +95,11 @@ def ready(name: str, world: World | None = None, **flags: Any) -> Iterator[Ready
 
     Args:
         name: Which.
-        world: The device; the CPU by default.
+        world: The device; by default that of whoever acts, or the CPU.
         flags: Over the run's own.
     """
     with (
-        acting_as(world or World()),
+        acting_as(world) if world is not None else nullcontext(),
         composed(NAMES, **{**RUNS[name], **flags}) as c,
     ):
         program = family_for(c.recipe, c.losses, c.registry)[0].program(c, None)

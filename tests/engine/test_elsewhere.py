@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from turns import RUNS, WAITING, ready
 
-from gentk.engine.world import World
+from gentk.engine.world import join
 from gentk.testing.elsewhere import META, Elsewhere, elsewhere, imagined
 from gentk.transfer import to_device
 
@@ -33,10 +33,11 @@ def test_a_turn_stays_on_the_device(name):
     with ExitStack() as stack:
         with imagined():
             # Fused kernels are of devices that there are.
-            run = stack.enter_context(ready(name, World(META), optimizer="adam,fused=false"))
+            run = stack.enter_context(ready(name, optimizer="adam,fused=false"))
         with Checked() as checked:
             entered = elsewhere(run.loop._turn)
 
+    assert join("cpu").device.type == "cpu", "what is imagined has an end"
     phases, batch = run.program.phases, run.composition.recipe.batch
     images = [x for x in entered if x.dtype == torch.uint8]
     assert sum(map(len, images)) in (0, len(phases) * batch)
