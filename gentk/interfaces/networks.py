@@ -151,6 +151,8 @@ class Critic(nn.Module, ABC):
     The constructor is given `image: ImageShape` and `latent: int`, the dimension of z, by the
     composition and raises `Incompatible` for a size it cannot judge.
 
+    It defines `judge`, scores and features of one pass, or `forward` where it offers no features.
+
     Attributes:
         image: The shape of the images it judges.
         range: The range of image values that it expects.
@@ -165,18 +167,17 @@ class Critic(nn.Module, ABC):
     pairs: bool = False
     classes: int = 0
 
-    @abstractmethod
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return scores of `images` (N, C, H, W) in `range` and `latents` (N, latent)."""
+        return self.judge(images, latents)[0]
 
     def features(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> Features:
-        """Return features of what it judges, layer name -> (N, ...); none as a rule.
-
-        A critic that offers some makes them together with its scores, in `judge`.
-        """
-        return {}
+        """Return features of what it judges, layer name -> (N, ...): those of `judge`, or none."""
+        if type(self).judge is Critic.judge:
+            return {}
+        return self.judge(images, latents, labels)[1]
 
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
@@ -184,7 +185,12 @@ class Critic(nn.Module, ABC):
         """Return scores and features of the same images, latents and labels, from one pass.
 
         What games call. `latents` are None unless it judges `pairs`, `labels` unless it has `classes`.
+
+        Raises:
+            NotImplementedError: The class defines neither this nor `forward`.
         """
+        if type(self).forward is Critic.forward:
+            raise NotImplementedError(f"{type(self).__name__} defines neither judge nor forward")
         scores = self(images, latents, labels) if self.classes else self(images, latents)
         return scores, self.features(images, latents, labels)
 

@@ -101,18 +101,18 @@ def _seconds_by_dtype(
         for dtype in dtypes:
             start = _now(c.device)
             with autocast(c.device, dtype):
-                made = one_pass(c.generator, c.encoder, c.critic, count, c.device)
+                outputs = one_pass(c.generator, c.encoder, c.critic, count, c.device)
             if c.space is not None and not c.space.learned:
-                made += _features(c, made[0], dtype)
-            made = [value.sum() for value in made if value.requires_grad]
-            torch.autograd.grad(made, trained, allow_unused=True)
+                outputs += _features(c, outputs[0], dtype)
+            outputs = [value.sum() for value in outputs if value.requires_grad]
+            torch.autograd.grad(outputs, trained, allow_unused=True)
             fastest[dtype] = min(fastest[dtype], _now(c.device) - start)
             moment.restore(networks)
     return fastest
 
 
 def _features(c: Composition, images: Tensor, dtype: torch.dtype) -> list[Tensor]:
-    """Return the features of what the generator made, computed in a type."""
+    """Return the features of what the generator makes, computed in a type."""
     assert c.space is not None
     kept, c.space.dtype = c.space.dtype, dtype
     try:

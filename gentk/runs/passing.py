@@ -29,14 +29,14 @@ def one_pass(
     """
     latents = generator.prior.draw(count, device)
     images: Tensor = generator(latents)
-    made = [images]
+    outputs = [images]
     if encoder is not None:
-        made.append(
+        outputs.append(
             encoder(to_range(resized(images, encoder.image), generator.range, encoder.range))
         )
     if critic is not None:
         z, classes = generator.prior.split(latents)
         x, pair = to_range(images, generator.range, critic.range), z if critic.pairs else None
         scores = critic(x, pair, classes) if critic.classes else critic(x, pair)
-        made += scores.values()
-    return made
+        outputs += scores.values()
+    return outputs

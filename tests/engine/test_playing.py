@@ -318,3 +318,30 @@ def test_asking_for_more_changes_nothing_else():
         )
         rows.append([game.critic_step()["loss/critic"] for _ in range(3)])
     assert all(torch.equal(a, b) for a, b in zip(*rows, strict=True))
+
+
+class Judging(Critic):
+    """Scores and features of one pass."""
+
+    def judge(self, images, latents=None, labels=None):
+        return {"x": images.sum((1, 2, 3))}, {"rows": images.sum(3)}
+
+
+class Scoring(Critic):
+    """Scores alone."""
+
+    def forward(self, images, latents=None):
+        return {"x": images.sum((1, 2, 3))}
+
+
+def test_a_critic_defines_judge_or_forward():
+    """The rest follows; one with neither says so."""
+    images = torch.rand(2, 1, 3, 3)
+    for critic in (Judging(), Scoring()):
+        scores, features = critic.judge(images)
+        assert torch.equal(critic(images)["x"], scores["x"])
+        assert features.keys() == critic.features(images).keys()
+    assert list(Judging().features(images)) == ["rows"] and Scoring().features(images) == {}
+
+    with pytest.raises(NotImplementedError, match="Critic defines neither"):
+        Critic()(images)

@@ -41,7 +41,7 @@ class DrawnOnTheHost(TorchFunctionMode):
 def gradients(run: Ready) -> dict[str, torch.Tensor]:
     """What one call of each objective adds to the parameters, on the CPU."""
     torch.manual_seed(3)
-    made = {}
+    slopes = {}
     for phase in run.program.phases:
         for module in phase.modules.values():
             module.zero_grad()
@@ -49,8 +49,8 @@ def gradients(run: Ready) -> dict[str, torch.Tensor]:
         for name, module in phase.modules.items():
             for key, parameter in module.named_parameters():
                 if parameter.grad is not None:
-                    made[f"{phase.name} {name} {key}"] = parameter.grad.detach().cpu().double()
-    return made
+                    slopes[f"{phase.name} {name} {key}"] = parameter.grad.detach().cpu().double()
+    return slopes
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -132,8 +132,8 @@ def test_a_step_takes_little_more_than_its_passes(world):
     with ready("moments", world, **{**LARGE, "batch": 256}) as run:
         c = run.composition
         space, generator = c.space, c.generator
-        made = space(generator(generator.prior.draw(256, world.device)), generator.range)
-        cotangents = [torch.randn_like(value) for value in made.values()]
+        features = space(generator(generator.prior.draw(256, world.device)), generator.range)
+        cotangents = [torch.randn_like(value) for value in features.values()]
 
         def bare() -> None:
             generator.zero_grad(set_to_none=True)

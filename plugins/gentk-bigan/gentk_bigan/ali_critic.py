@@ -98,20 +98,10 @@ class ALICritic(Critic):
         )
         self.apply(small)
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the score `xz` of `images` (N, C, H, W) in [0, 1] and `latents` (N, latent)."""
-        return self.judge(images, latents)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return the last hidden layer, (N, ...), under the name of the score."""
-        return self.judge(images, latents)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return scores and features of one pass."""
+        """Return the score `xz` of images in [0, 1] and latents, and its last hidden layer as `xz`."""
         assert latents is not None
         both = torch.cat([self.f(images), self.h(latents)], dim=1)
         hidden = self.j[:-2](both)

@@ -129,20 +129,10 @@ class BiGANCritic(Critic):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the score `xz`, or `x` without z, of `images` (N, C, H, W) in `range`."""
-        return self.judge(images, latents)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return the last hidden layer, (N, ...), under the name of the score."""
-        return self.judge(images, latents)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return scores and features of one pass."""
+        """Return the score, `xz` or without z `x`, and by its name the last hidden layer, (N, ...)."""
         hidden = images
         for halving in self.halvings:
             hidden = halving(hidden, latents)

@@ -81,16 +81,10 @@ class BigGANCritic(Critic):
         """Return the score `x` of `images` (N, C, H, W) in [-1, 1] and `labels` (N,)."""
         return self.judge(images, latents, labels)[0]
 
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return F(x), the pooled features, as `x`."""
-        return self.judge(images, latents, labels)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return scores and features of one pass."""
+        """Return the score `x`, and F(x), the pooled features, as `x`."""
         features = self.trunk(images)
         score = self.last(features)[:, 0]
         if self.embedding is not None:

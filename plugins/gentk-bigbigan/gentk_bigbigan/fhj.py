@@ -116,20 +116,10 @@ class FHJCritic(Critic):
         )
         initialise(self, start)
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the scores of `images` (N, C, H, W) in [-1, 1] and `latents` (N, latent)."""
-        return self.judge(images, latents)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return F(x), H(z) and J(F, H), those there are, as `x`, `z` and `xz`."""
-        return self.judge(images, latents)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return scores and features of one pass."""
+        """Return the scores, and of F(x), H(z) and J(F, H) those there are, as `x`, `z` and `xz`."""
         features: Features = {}
         if self.f is not None:
             features["x"] = self.f(images.flatten(1) if isinstance(self.f, ResidualMLP) else images)

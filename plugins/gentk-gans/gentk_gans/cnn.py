@@ -120,20 +120,10 @@ class CNNCritic(Critic):
         self.last = normalised(last, spectral, gain=gain)
         self.outputs = outputs
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the score `x` of `images` (N, C, side, side)."""
-        return self.judge(images)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return the last map averaged over positions, (N, 8 width), as `pooled`, and `code`."""
-        return self.judge(images)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return the score and the features of one pass."""
+        """Return the score `x`, and `code` and the last map's means over positions, `pooled`."""
         maps: Tensor = self.layers(images)
         pooled = functional.adaptive_avg_pool2d(maps, 1).flatten(1)
         code: Tensor = self.last(maps.flatten(1))

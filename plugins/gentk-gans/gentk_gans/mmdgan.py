@@ -60,20 +60,10 @@ class AutoencodingCritic(Critic):
         self.decoder = nn.Sequential(*up, nn.Tanh())
         self.apply(_initialise)
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the score `x` of `images` (N, C, side, side)."""
-        return self.judge(images)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return `code` and `reconstruction`."""
-        return self.judge(images)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return score and features of one pass."""
+        """Return the score `x`, and `code` and `reconstruction`."""
         code: Tensor = self.encoder(images)
         again: Tensor = self.decoder(code)
         error = (again - images).square().flatten(1).mean(1)
@@ -129,20 +119,10 @@ class StridedCritic(Critic):
         self.last = nn.Linear(widths[-1] * (side // 16) ** 2, outputs)
         self.apply(_initialise)
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the score `x` of `images` (N, C, side, side)."""
-        return self.judge(images)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return `conv1` to `conv4` and `code`."""
-        return self.judge(images)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return score and features of one pass."""
+        """Return the score `x`, and `conv1` to `conv4` and `code`."""
         features: Features = {}
         maps = images
         for number, layer in enumerate(self.layers, start=1):

@@ -74,20 +74,10 @@ class MomentNetwork(Critic):
         )
         self.last = nn.Linear(widths[-1] * (side // 8) ** 2, 1)
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the logit `x` of `images` (N, C, side, side)."""
-        return self.judge(images)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return the hidden layers, `conv1` to `conv6`."""
-        return self.judge(images)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return logit and hidden layers of one pass."""
+        """Return the logit `x` and the hidden layers, `conv1` to `conv6`."""
         hidden: Features = {}
         maps = images
         for number, layer in enumerate(self.layers, start=1):

@@ -108,20 +108,10 @@ class ResNetCritic(Critic):
         _start(last)
         self.last = normalised(last, spectral)
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the score `x` of `images` (N, C, 32, 32)."""
-        return self.judge(images)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return p(x), (N, width), as `pooled`."""
-        return self.judge(images)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return scores and features of one pass."""
+        """Return the score `x`, and p(x), (N, width), as `pooled`."""
         maps: Tensor = functional.relu(self.blocks(images))
         pooled = maps.sum((2, 3)) if self.pool == "sum" else maps.mean((2, 3))
         return {"x": self.last(pooled).squeeze(1)}, {"pooled": pooled}

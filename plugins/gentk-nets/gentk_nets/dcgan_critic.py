@@ -74,20 +74,10 @@ class DCGANCritic(Critic):
         self.last = nn.Conv2d(widths[-1], 1, end, bias=bias)
         self.apply(initialise)
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the score `x` of `images` (N, C, H, W) in [-1, 1]."""
-        return self.judge(images)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return the blocks' outputs, `layer1`, `layer2`, ..., (N, C, H, W)."""
-        return self.judge(images)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return the score and the features of one pass."""
+        """Return the score `x`, and the blocks' outputs, (N, C, H, W): `layer1`, `layer2`, ..."""
         layers, hidden = numbered(self.blocks, images)
         return {"x": self.last(hidden).flatten()}, layers
 

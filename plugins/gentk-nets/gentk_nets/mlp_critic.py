@@ -80,20 +80,10 @@ class MLPCritic(Critic):
         score = normalised(_linear(sizes[-1], 1, 1.0, bound), spectral)
         self.last = nn.Sequential(_dropped(share), score)
 
-    def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
-        """Return the score `x` of `images` (N, C, H, W)."""
-        return self.judge(images)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return the hidden layers, (N, units): `layer1`, `layer2`, ..."""
-        return self.judge(images)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
-        """Return the score and the features of one pass."""
+        """Return the score `x`, and the hidden layers, (N, units): `layer1`, `layer2`, ..."""
         layers, hidden = numbered(self.hidden, images.flatten(1))
         return {"x": self.last(hidden).squeeze(1)}, layers
 
