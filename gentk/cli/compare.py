@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["check_form", "command", "show"]
 
 
-@click.command(cls=Command, short_help="Compare runs by their figures.")
+@click.command(cls=Command, short_help="Compare runs by their metric values.")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_runs)
-@click.option("--mixed", is_flag=True, help="Also compare figures that were measured differently.")
+@click.option("--mixed", is_flag=True, help="Also compare values that were measured differently.")
 @click.option("--markdown", is_flag=True, help=HELP["--markdown"])
 @click.option("--latex", is_flag=True, help="Print LaTeX tables (booktabs).")
 @click.option("--json", "as_json", is_flag=True, help=HELP["--json"])
@@ -35,12 +35,12 @@ def command(
     as_json: bool,
     png: Path | None,
 ) -> None:
-    """Compare finished runs by the figures that `gentk evaluate` left in their folders.
+    """Compare finished runs by the metric values that `gentk evaluate` left in their folders.
 
     Runs that differ in their seed only are one row, mean and standard deviation. Nothing is called
     best on one seed or within the noise: Welch's t-test tells the best from every other at 95 %.
     Each way of measuring (samples, reference, extractor, ...) is a column of its own, if all runs
-    have it; --mixed puts unlike figures into one column, of which none is called best.
+    have it; --mixed puts unlike values into one column, of which none is called best.
 
     \b
     gentk compare runs/a-seed* runs/b-seed*

@@ -186,7 +186,7 @@ def _echo_values(own: Sequence[Measurement]) -> None:
         )
         for one in own
     ]
-    headers = ("figure", "value", "better is", "metric")
+    headers = ("metric", "value", "better is", "component")
     echo_table(headers[: len(rows[0])], rows)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from ..registry import Registry
 
 __all__ = ["check_kind", "command", "echo_broken"]
+
+ROOMY = 110
+"""Columns from which on a list of everything names distributions too."""
 
 
 @click.command(cls=Command, short_help="List components and recipes.")
@@ -111,10 +116,15 @@ def _echo(
         rows.append((part.kind, name, part.summary, offline, provided.distribution))
     rows += [("recipe", row.name, row.summary, "", row.distribution) for row in recipes]
     headers = ("kind", "name", "summary", "works offline", "distribution")
-    kept = [0, 1, 2, 4] if all(row[3] in ("", "yes") for row in rows) else range(5)
+    kept = [0, 1, 2, 3, 4]
+    if all(row[3] in ("", "yes") for row in rows):
+        kept.remove(3)
+    brief = registry is None
+    if brief and sys.stdout.isatty() and shutil.get_terminal_size().columns < ROOMY:
+        kept.remove(4)
     if rows:
         cells = [[row[column] for column in kept] for row in rows]
-        echo_table([headers[column] for column in kept], cells, grouped=True)
+        echo_table([headers[column] for column in kept], cells, grouped=True, brief=brief)
 
 
 def _offline(provided: Provided, argument: str | None, registry: Registry) -> str:

@@ -34,7 +34,7 @@ def _parameters() -> list[click.Parameter]:
     ]
     for name, metavar, text in (
         ("--seeds", "N", "Make N runs, their seeds from --seed on; folders end in -seed0, ..."),
-        ("--evaluate-every", "N", "Figures every N steps and at the end, in figures.jsonl."),
+        ("--evaluate-every", "N", "Metric values every N steps and at the end, in figures.jsonl."),
     ):
         flags.append(
             SectionedOption(

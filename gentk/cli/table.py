@@ -48,19 +48,24 @@ def echo_mapping(mapping: Mapping[str, Any]) -> None:
 
 
 def echo_table(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], *, grouped: bool = False
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    grouped: bool = False,
+    brief: bool = False,
 ) -> None:
     """Print rows of text.
 
     Args:
         headers: What the columns are called.
         rows: The cells.
-        grouped: On a terminal, rule off rows where the first column changes, and show it once.
+        grouped: On a terminal, the first column's values stand above the rows that have them.
+        brief: On a terminal, a row is a line, with its end cut off where it is too long.
     """
     headers = [printable(header) for header in headers]
     rows = [["\n".join(map(printable, cell.split("\n"))) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        _draw(headers, rows, grouped)
+        _draw(headers, rows, grouped, brief)
         return
     table = [list(headers), *map(list, rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headers))]
@@ -82,19 +87,28 @@ def echo_table(
             click.echo(GAP.join(padded).rstrip())
 
 
-def _draw(headers: Sequence[str], rows: Sequence[Sequence[str]], grouped: bool) -> None:
+def _draw(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], grouped: bool, brief: bool
+) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for header in headers:
+    console = Console()
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, len(GAP), 0, 0))
+    first = 1 if grouped else 0
+    for header in headers[first:]:
         table.add_column(header, overflow="fold")
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)][first:]
+    # Names stay whole; what is cut off is the widest cells.
+    room = console.width - sum(widths) - len(GAP) * len(widths) + max(widths)
+    room = max(room, NARROWEST) if brief else max(widths)
     before = None
-    for first, *rest in rows:
-        same = grouped and first == before
-        if grouped and not same and before is not None:
+    for row in rows:
+        if grouped and row[0] != before:
+            before = row[0]
             table.add_row()
-        table.add_row(*(Text(cell) for cell in ("" if same else first, *rest)))
-        before = first
-    Console().print(table)
+            table.add_row(Text(before, style="bold"))
+        cells = [cell if len(cell) <= room else f"{cell[: room - 1]}…" for cell in row[first:]]
+        table.add_row(*map(Text, cells))
+    console.print(table)

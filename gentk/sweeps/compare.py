@@ -10,6 +10,7 @@ from typing import Any
 from ..budget import UNITS
 from ..errors import RunError
 from ..evaluation.record import read
+from ..recipe import Recipe
 from ..runs.folder import RunFolder
 from .comparison import Comparison, Entry, tabulate
 
@@ -68,9 +69,21 @@ def entries_of(
 
 
 def _names(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a name for each record: its recipe's, and the keys in which the recipes differ."""
+    """Return a name for each record: its recipe's, and the keys in which the recipes differ.
+
+    A key that a record is too old to have is its default.
+    """
+    default = {
+        key: field.get_default(call_default_factory=True)
+        for key, field in Recipe.model_fields.items()
+        if not field.is_required()
+    }
     tables = [
-        {key: json.dumps(value) for key, value in record["recipe"].items() if key not in PASSING}
+        {
+            key: json.dumps(value)
+            for key, value in {**default, **record["recipe"]}.items()
+            if key not in PASSING
+        }
         for record in records
     ]
     keys = [key for key in _keys(tables) if len({table.get(key) for table in tables}) > 1]

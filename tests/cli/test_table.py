@@ -34,13 +34,28 @@ def test_drawn_table_shows_a_group_once(capsys, monkeypatch) -> None:
     text = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
 
     assert [line.split()[0] if line.split() else "" for line in text.splitlines()] == [
-        "kind",
+        "name",
+        "",
         "loss",
+        "mmd",
         "moments",
         "",
         "data",
+        "digits",
     ]
     assert "[b]kernels[/b]" in text
+
+
+def test_a_brief_table_has_a_line_a_row(capsys, monkeypatch) -> None:
+    """On a terminal that is too narrow the end of a row is cut off, and says so."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+
+    echo_table(("name", "summary"), [("mmd", "a kernel, of which there are seven")], brief=True)
+    lines = capsys.readouterr().out.splitlines()
+
+    assert len(lines) == 2
+    assert lines[1].rstrip().endswith("…")
 
 
 @pytest.mark.parametrize(

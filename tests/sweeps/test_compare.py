@@ -13,7 +13,7 @@ from gentk.evaluation.evaluate import evaluate
 from gentk.evaluation.measurement import Measurement, Preparation, Protocol, Reference
 from gentk.evaluation.plan import Plan
 from gentk.evaluation.record import append_to_run
-from gentk.sweeps.compare import compare
+from gentk.sweeps.compare import _names, compare
 from gentk.sweeps.comparison import Entry, tabulate
 
 PROTOCOL = Protocol("", 100, 0, Reference("digits", "test", 50), Preparation("a"))
@@ -185,3 +185,18 @@ def test_a_run_without_figures_is_one_sentence(small):
     path = str(small().folder.path)
     with pytest.raises(RunError, match=f"type: gentk evaluate {path}"):
         compare([path])
+
+
+def test_a_key_that_an_older_record_lacks_is_its_default():
+    """Runs of before and after a recipe had a key differ in what was typed, and not in that key."""
+    before = {"recipe_name": "x", "recipe": {"loss": "moments", "steps": 3}}
+    after = {
+        "recipe_name": "x",
+        "recipe": {"loss": "mmd", "steps": 3, "operations": None, "clip": None},
+    }
+
+    assert _names([before, after]) == ["loss=moments", "loss=mmd"]
+    assert _names([before, {**after, "recipe": {**after["recipe"], "clip": 1.0}}]) == [
+        "loss=moments clip=none",
+        "loss=mmd clip=1.0",
+    ]
