@@ -118,16 +118,16 @@ def show(
 
 
 def _echo(comparison: Comparison) -> None:
-    from .table import echo_table
+    from .table import echo_prose, echo_table
 
     for place, columns in comparison.sections().items():
         click.echo(f"in {place}")
         echo_table(*comparison.lines(columns))
         for line in comparison.verdicts(columns):
-            click.echo(line)
+            echo_prose(line)
         click.echo()
     for line in comparison.ways():
-        click.echo(line)
+        echo_prose(line)
 
 
 def _table(comparison: Comparison) -> dict[str, Any]:

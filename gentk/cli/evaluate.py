@@ -152,7 +152,7 @@ def _protocol(evaluation: Evaluation) -> dict[str, JsonValue]:
 
 def _echo(evaluation: Evaluation, whole: bool) -> None:
     """Print a table for each extractor, and how values were measured: in a sentence, or all of it."""
-    from .table import echo_mapping
+    from .table import echo_mapping, echo_prose
 
     several = any(not one.own for one in evaluation.measurements)
     for extractor in dict.fromkeys(one.extractor for one in evaluation.measurements):
@@ -160,7 +160,7 @@ def _echo(evaluation: Evaluation, whole: bool) -> None:
         # `real images` and others are never trained: the mark is the subject's.
         trained = {one.trained_on for one in own if one.subject == evaluation.subject}
         marked = next((mark for state, mark in MARKS.items() if state in trained), "")
-        click.echo(f"in {extractor}{marked}")
+        echo_prose(f"in {extractor}{marked}")
         if several:
             _echo_beside(own)
         else:
@@ -170,7 +170,7 @@ def _echo(evaluation: Evaluation, whole: bool) -> None:
         echo_mapping(_protocol(evaluation))
     else:
         ways = dict.fromkeys(one.protocol.sentence() for one in evaluation.measurements)
-        click.echo(f"{'; '.join(ways)}; --protocol prints all of it")
+        echo_prose(f"{'; '.join(ways)}; --protocol prints all of it")
 
 
 def _echo_values(own: Sequence[Measurement]) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from textwrap import wrap
+from textwrap import fill, wrap
 from typing import Any
 
 import click
 
 from ..printable import printable
 
-__all__ = ["cell", "echo_mapping", "echo_table"]
+__all__ = ["cell", "echo_mapping", "echo_prose", "echo_table"]
 
 WIDEST = 120
 """Columns that a table in a pipe keeps to, if its words are short enough."""
@@ -45,6 +46,14 @@ def echo_mapping(mapping: Mapping[str, Any]) -> None:
                 click.echo(f"  {printable(name)}: {cell(item)}")
         else:
             click.echo(f"{printable(key)}: {cell(value)}")
+
+
+def echo_prose(text: str) -> None:
+    """Print a sentence: on a terminal in lines that break between words, in a pipe as one line."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        text = fill(text, width, break_long_words=False, break_on_hyphens=False)
+    click.echo(text)
 
 
 def echo_table(

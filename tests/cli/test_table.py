@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from gentk.cli.meter import Meter
-from gentk.cli.table import cell, echo_mapping, echo_table
+from gentk.cli.table import cell, echo_mapping, echo_prose, echo_table
 
 ROWS = [("loss", "mmd", "[b]kernels[/b]"), ("loss", "moments", "sums"), ("data", "digits", "8 x 8")]
 
@@ -44,6 +44,22 @@ def test_drawn_table_shows_a_group_once(capsys, monkeypatch) -> None:
         "digits",
     ]
     assert "[b]kernels[/b]" in text
+
+
+def test_a_sentence_breaks_between_words_on_a_terminal(capsys, monkeypatch) -> None:
+    """What another program reads stays one line."""
+    text = "200 samples, against the 10 images of folder:photos,size=32"
+
+    echo_prose(text)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    echo_prose(text)
+
+    assert capsys.readouterr().out.splitlines() == [
+        text,
+        "200 samples, against the 10 images of",
+        "folder:photos,size=32",
+    ]
 
 
 def test_a_brief_table_has_a_line_a_row(capsys, monkeypatch) -> None:
