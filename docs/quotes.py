@@ -8,8 +8,8 @@
 
 `table PAGE ROW...` quotes rows of a page of docs/results (all without names), `claims PAGE` its claims,
 `claim PAGE WORDS` the one that has these words, `methods` the table of methods and `citations` how to
-cite them, both of docs/methods.toml, `output NAME` what a command has printed (docs/outputs). A page of
-docs/results is what its rows render to, and what is quoted is what stands there: tests hold both.
+cite them, both of docs/methods.toml. A page of docs/results is what its rows render to, and
+what is quoted is what stands there: tests hold both.
 """
 
 from __future__ import annotations
@@ -145,13 +145,6 @@ def _citations(arguments: Sequence[str], place: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _output(arguments: Sequence[str], place: Path) -> str:
-    """Return what a command printed, as it was kept."""
-    [name] = arguments
-    text = (DOCS / "outputs" / f"{name}.txt").read_text(encoding="utf-8")
-    return f"```\n{text.strip()}\n```"
-
-
 def _rows(page: str) -> tuple[list[str], dict[str, list[str]]]:
     """Return the headers and the rows, by name, of the first table of a page."""
     text = (RESULTS / f"{page}.md").read_text(encoding="utf-8")
@@ -172,7 +165,6 @@ KINDS: Mapping[str, Callable[[Sequence[str], Path], str]] = {
     "claim": _claim,
     "methods": _methods,
     "citations": _citations,
-    "output": _output,
 }
 
 
