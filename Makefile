@@ -12,7 +12,7 @@ DOCS := $(VENV)/.docs
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 PYTEST := PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
-.PHONY: run soak test check lint gpu durations dist bench docs docs-reference results-curve results-rff clean
+.PHONY: run soak test check lint gpu durations dist bench docs docs-reference results-curve results-rff results-world clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
@@ -43,7 +43,7 @@ dist: $(STAMP)  ## an sdist and a wheel of every distribution, in dist, as twine
 
 bench: $(STAMP)  ## speed as ratios, measured side by side
 	$(BIN)/python tests/bench/ratios.py $(ARGUMENTS); missed=$$?; \
-	for bench in mmd metrics adversarial objectives; do \
+	for bench in mmd metrics adversarial objectives processes; do \
 		$(BIN)/python tests/bench/$$bench.py $(ARGUMENTS) || missed=1; \
 	done; exit $$missed
 
@@ -62,6 +62,9 @@ results-curve: $(STAMP)  ## the curve of the 45-minute recipe, resumable
 
 results-rff: $(STAMP)  ## explicit features of kernels
 	$(BIN)/python docs/results/rff.py $(ARGUMENTS)
+
+results-world: $(STAMP)  ## every loss on several processes, beside one
+	OMP_NUM_THREADS=1 $(BIN)/python docs/results/world.py $(ARGUMENTS)
 
 results-%: $(STAMP)  ## a sweep of docs/results and its page, resumable
 	$(BIN)/gentk sweep docs/results/$*.toml --page docs/results/$*.md --out runs/results/$* $(ARGUMENTS)

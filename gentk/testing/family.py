@@ -16,6 +16,7 @@ from ..families.lookup import family_of
 from ..interfaces import NEEDS, Loss
 from ..plugins import Provided
 from .elsewhere import elsewhere, imagined
+from .exactness import check_ranks
 from .likeness import same
 from .network import bits
 from .partner import NAME
@@ -249,6 +250,11 @@ class FamilySuite(Suite):
         except GentkError:
             return
         assert most <= CHUNK, f"with chunk={CHUNK} a network sees {most} samples in one graph"
+
+    def test_processes_take_its_steps(self) -> None:
+        """Two processes compute what one does with the same chunks, or `check` refuses chunks."""
+        self.trained_loss()
+        check_ranks(self.trial)
 
 
 def _claimed(suite: FamilySuite, row: Provided) -> object:

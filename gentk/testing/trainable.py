@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import Incompatible
 from ..families import Composition
 from ..interfaces import ImageShape
+from .exactness import check_ranks
 from .likeness import same
 from .network import NetworkSuite, bits
 from .trial import trained
@@ -87,6 +88,10 @@ class TrainableSuite(NetworkSuite):
             trained(composition)
             after = bits(network)
         assert any(not same(before[name], after[name]) for name in before), "nothing has moved"
+
+    def test_processes_train_it_alike(self) -> None:
+        """Two processes give it the gradient that one gives it with the same chunks."""
+        check_ranks(self.trial)
 
 
 def _projected(value: Tensor) -> Tensor:

@@ -4,57 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import signal
+import time
+from pathlib import Path
 
 import pytest
 import torch
+from launching import JUDGED, launch, ranks, told
 from safetensors.torch import load_file
 
-WORDS = (
-    *(
-        "quickstart",
-        "--generator",
-        "mlp,latent=8,widths=16+32",
-        "--data",
-        "digits",
-        "--batch",
-        "16",
-    ),
-    *(
-        "--extractor",
-        "pixels",
-        "--decay",
-        "none",
-        "--threads",
-        "1",
-        "--observer",
-        "metrics",
-    ),
-)
+pytestmark = pytest.mark.slow
 
 
 def gentk_run(folder, out, steps, processes, chunk=5):
-    """Run it; return the process."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    words = [
-        *(launcher if processes > 1 else []),
-        "-m",
-        "gentk",
-        "run",
-        *WORDS,
-        "--chunk",
-        str(chunk),
-    ]
-    return subprocess.run(
-        [sys.executable, *words, "--steps", str(steps), "--out", out],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "GENTK_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"},
-    )
+    """Run it to the end; return the process and what it wrote to stderr."""
+    words = ("--chunk", str(chunk), "--steps", str(steps), "--out", out)
+    process = launch(folder, *words, processes=processes)
+    return process, process.communicate(timeout=300)[1]
 
 
 def weights(folder):
@@ -62,13 +28,24 @@ def weights(folder):
     return load_file(last)
 
 
-@pytest.mark.slow
+def steps_of(folder):
+    return json.loads((folder / "run.json").read_text())["result"]["steps"]
+
+
+def wait_for(condition, seconds=200.0):
+    """Wait until something is there."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come"
+        time.sleep(0.05)
+
+
 def test_two_processes_train_what_one_does_and_hand_over_to_one(tmp_path):
     """Weights after 20 steps agree to 1e-5, through 1 -> 2 -> 1 processes as well."""
-    assert gentk_run(tmp_path, "one", 20, 1).returncode == 0
+    assert gentk_run(tmp_path, "one", 20, 1)[0].returncode == 0
     for steps, processes in ((6, 1), (13, 2), (20, 1)):
-        done = gentk_run(tmp_path, "mixed", steps, processes)
-        assert done.returncode == 0, done.stderr
+        done, text = gentk_run(tmp_path, "mixed", steps, processes)
+        assert done.returncode == 0, text
     alone, mixed = weights(tmp_path / "one"), weights(tmp_path / "mixed")
     assert alone.keys() == mixed.keys()
     for name, value in alone.items():
@@ -77,11 +54,61 @@ def test_two_processes_train_what_one_does_and_hand_over_to_one(tmp_path):
     assert result["steps"] == 20 and "processes" not in result
 
 
-@pytest.mark.slow
 def test_a_batch_of_too_few_chunks_is_one_sentence(tmp_path):
     """It names a chunk that fits, once, and nothing is written."""
-    done = gentk_run(tmp_path, "run", 5, 2, chunk=16)
-    assert done.returncode != 0
-    told = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
-    assert len(told) == 1 and "--chunk 8" in told[0]
+    [sentence] = told(*ranks(tmp_path, "--chunk", "16", "--steps", "5", "--out", "run"))
+    assert "--chunk 8" in sentence
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+def rank_of(process):
+    """The rank that a process was given; None if it is gone or has none."""
+    try:
+        words = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    return next((int(w[5:]) for w in words if w.startswith(b"RANK=")), None)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
+def test_a_killed_process_ends_the_others_and_one_goes_on_from_their_checkpoint(tmp_path):
+    """Of torchrun's processes one is killed: one sentence, and the same command finishes alone."""
+    words = ("--chunk", "8", *JUDGED, "--out", "run")
+    launcher = launch(tmp_path, *words, "--steps", "1000000", processes=2)
+    checkpoints = tmp_path / "run" / "checkpoints"
+    wait_for(lambda: list(checkpoints.glob("0*/state.json")))
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    [victim] = [int(child) for child in children if rank_of(child) == 1]
+    os.kill(victim, signal.SIGKILL)
+    _, text = launcher.communicate(timeout=200)
+    lines = [line for line in text.splitlines() if line.startswith(("Error:", "stopped"))]
+
+    assert launcher.returncode != 0
+    assert len(lines) == 1 and "type the same command to go on" in lines[0], text
+    kept = max(int(path.name) for path in checkpoints.iterdir() if path.name.isdigit())
+    alone = launch(tmp_path, *words, "--steps", str(kept + 2))
+    assert told(alone) == [] and steps_of(tmp_path / "run") == kept + 2
+
+
+def test_a_process_that_hangs_ends_the_others_within_the_time_out(tmp_path):
+    """It is stopped, not gone: the other says so after the seconds that it waits, and that it kept."""
+    words = ("--chunk", "8", *JUDGED, "--out", "run", "--steps", "1000000")
+    first, second = ranks(tmp_path, *words, GENTK_PEER_TIMEOUT=12)
+    wait_for(lambda: list((tmp_path / "run" / "checkpoints").glob("0*/state.json")))
+    second.send_signal(signal.SIGSTOP)
+    begin = time.monotonic()
+    try:
+        [sentence] = told(first)
+    finally:
+        second.kill()
+        second.communicate()
+
+    assert time.monotonic() - begin < 40
+    assert "12 seconds" in sentence and "checkpoint of step" in sentence and first.returncode == 1
+
+
+def test_a_process_that_never_comes_is_a_sentence(tmp_path):
+    """The one that waits says where to look, after the seconds that it waits."""
+    words = ("--chunk", "8", "--steps", "5", "--out", "run")
+    [sentence] = told(*ranks(tmp_path, *words, start=1, GENTK_PEER_TIMEOUT=2))
+    assert "MASTER_ADDR" in sentence

@@ -175,6 +175,30 @@ class Whole(Right):
         pass
 
 
+class Lonely(Right):
+    """It takes the chunks of its process, and keeps their gradient to itself."""
+
+    def check(self, r, loss, registry):
+        pass
+
+    def program(self, c, advance):
+        batches = minibatches(c)
+        chunk = c.recipe.chunk or c.recipe.batch
+
+        def step():
+            images = next(batches)
+            latents = c.generator.prior.draw(len(images), images.device)
+            losses = []
+            chunks = list(zip(images.split(chunk), latents.split(chunk), strict=True))
+            for x, z in chunks[c.world.rank :: c.world.size]:
+                losses.append(c.loss(x, c.generator(z)) * len(x) / len(images))
+                losses[-1].backward()
+            return {"loss": torch.stack(losses).sum().detach()}
+
+        phase = Phase("generator", {"generator": c.generator}, step, c.recipe.batch)
+        return Program([phase], samples(c), {"data": batches})
+
+
 WRONG = {
     "test_it_takes_no_options": Choosy,
     "test_it_trains_a_class_of_losses_of_its_own": Grasping,
@@ -190,4 +214,5 @@ WRONG = {
     "test_tensors_are_made_where_they_are_used": Homebound,
     "test_what_is_missing_is_refused_beforehand": Presuming,
     "test_chunks_are_kept_or_refused": Whole,
+    "test_processes_take_its_steps": Lonely,
 }

@@ -1,0 +1,232 @@
+"""Two processes of one thread beside one process: `python tests/bench/processes.py`, two idle cores.
+
+Steps of the quickstart in the real loop, in processes that wait for their turn without computing: one of
+one thread, one of two threads, two that have one chunk each, and two that replay two chunks each. What
+is measured are ratios of rates, and bytes that a process sends in a step beside those it cannot do
+without: its gradient and the sums of its chunks. Exit status 1 if a bound is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+CHILD = "child"
+BATCH = 64
+STEPS = 6
+"""Steps that are timed at once."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What takes steps.
+
+    Attributes:
+        processes: How many.
+        threads: Of each.
+        chunk: Samples a graph; None for the whole batch.
+    """
+
+    processes: int
+    threads: int
+    chunk: int | None = None
+
+
+SIDES = {
+    "one": Side(1, 1),
+    "threads": Side(1, 2),
+    "two": Side(2, 1, BATCH // 2),
+    "replaying": Side(2, 1, BATCH // 4),
+}
+
+
+def child(folder: str, chunk: str) -> None:
+    """Compose the quickstart, and take steps whenever a line comes in; rank 0 answers."""
+    from gentk.launch import settle
+
+    settle()
+    import torch
+
+    from gentk.engine.device import keep_memory
+    from gentk.families.learned import family_for
+    from gentk.interrupts import Request
+    from gentk.runs.composing import compose
+    from gentk.runs.folder import RunFolder
+    from gentk.runs.training import _loop
+
+    keep_memory(torch.device("cpu"))
+    cut = {} if chunk == "None" else {"chunk": int(chunk)}
+    c = compose(out=folder, device="cpu", steps=10**9, **cut)
+    link = Counted(c.world.link)
+    if c.world.link is not None:
+        c = replace(c, world=replace(c.world, link=link))
+    program = family_for(c.recipe, c.losses, c.registry)[0].program(c, None)
+    loop = _loop(c, program, RunFolder(Path(folder)), [])
+    parameters = sum(p.numel() * p.element_size() for p in c.generator.parameters())
+
+    def advance(steps: int) -> None:
+        for _ in range(steps):
+            loop._goes_on(Request())
+            loop._turn()
+        loop._flush()
+
+    advance(2)
+    for line in sys.stdin:
+        link.sent = link.sums = 0
+        begin = time.perf_counter()
+        advance(int(line))
+        seconds = time.perf_counter() - begin
+        if c.world.leads:
+            sent, needed = link.sent / int(line), link.sums / int(line) + parameters
+            row = {"seconds": seconds, "sent": sent, "needed": needed}
+            print(json.dumps(row), flush=True)
+
+
+class Counted:
+    """A link that counts the bytes this process gives it.
+
+    Attributes:
+        sent: Of everything.
+        sums: Of the summaries of chunks.
+    """
+
+    def __init__(self, link: Any) -> None:
+        self.link = link
+        self.sent = self.sums = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.link, name)
+
+    def add(self, flat: Any) -> None:
+        self.sent += flat.numel() * flat.element_size()
+        self.link.add(flat)
+
+    def collect(self, flat: Any) -> Any:
+        self.sums += flat.numel() * flat.element_size()
+        self.sent += flat.numel() * flat.element_size()
+        return self.link.collect(flat)
+
+    def count(self, numbers: Sequence[float]) -> Any:
+        self.sent += 8 * len(numbers)
+        return self.link.count(numbers)
+
+
+@contextmanager
+def waiting(side: Side, place: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start the processes of a side, which wait for a line."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = []
+    for rank in range(side.processes):
+        ranks = {"RANK": rank, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        ranks |= {"WORLD_SIZE": side.processes, "LOCAL_WORLD_SIZE": side.processes}
+        threads = {"OMP_NUM_THREADS": str(side.threads)}
+        own = {key: str(value) for key, value in ranks.items()} if side.processes > 1 else {}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, __file__, CHILD, str(place / "run"), str(side.chunk)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **threads, **own, "GENTK_CACHE": str(place / "cache")},
+            )
+        )
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.communicate()
+
+
+def take(processes: Sequence[subprocess.Popen[str]]) -> dict[str, float]:
+    """Have a side take its steps, and return what its first process says."""
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(f"{STEPS}\n")
+        process.stdin.flush()
+    assert processes[0].stdout is not None
+    answer: dict[str, float] = json.loads(processes[0].stdout.readline())
+    return answer
+
+
+def measure(rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Return what the sides say, one after another in every round."""
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in SIDES}
+    with TemporaryDirectory() as place, ExitStack() as stack:
+        sides = {}
+        for name, side in SIDES.items():
+            sides[name] = stack.enter_context(waiting(side, Path(place)))
+            take(sides[name])
+        for _ in range(rounds):
+            for name, processes in sides.items():
+                rows[name].append(take(processes))
+    return rows
+
+
+def main() -> None:
+    """Print the table; exit 1 if a bound is missed."""
+    if sys.argv[1:2] == [CHILD]:
+        child(*sys.argv[2:])
+        return
+    import torch
+    from ratios import Row
+    from report import report
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument(
+        "--record", action="store_true", help="write docs/results/bench-processes.md"
+    )
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    load = os.getloadavg()[0]
+    rows = measure(arguments.rounds)
+
+    def faster(one: str, other: str) -> float:
+        pairs = zip(rows[one], rows[other], strict=True)
+        return statistics.median(b["seconds"] / a["seconds"] for a, b in pairs)
+
+    sent, needed = (rows["two"][-1][key] for key in ("sent", "needed"))
+    table = [
+        Row(
+            "two processes, one chunk each / one process of one thread",
+            faster("two", "one"),
+            1.8,
+            True,
+        ),
+        Row("two processes, two chunks each / the same", faster("replaying", "one"), 1.4, True),
+        Row(
+            "two processes, one chunk each / one of two threads",
+            faster("two", "threads"),
+            1.0,
+            True,
+        ),
+        Row("bytes sent / those of gradient and sums", sent / needed, 1.05),
+    ]
+    rates = ", ".join(
+        f"{name} {STEPS / statistics.median(row['seconds'] for row in own):.2f}"
+        for name, own in rows.items()
+    )
+    text = (
+        f"Rates of the quickstart's steps, batch {BATCH}; a process sends {sent / 2**20:.2f} MiB a "
+        f"step. Steps a second: {rates}. The load of the machine's {os.cpu_count()} cores before was "
+        f"{load:.1f}: ratios of rates hold on an idle machine only."
+    )
+    report(table, "bench-processes", "Several processes, as ratios", text, keep=arguments.record)
+
+
+if __name__ == "__main__":
+    main()
