@@ -1,4 +1,4 @@
-"""Recipes of adversarial systems: they fit, have the published sizes, and go on bit for bit."""
+"""Recipes of systems and objectives: they fit, have the published sizes, and go on bit for bit."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ PUBLISHED = (
     "sn-gan",
     "sn-gan-resnet",
     "wgan-gp",
+)
+OBJECTIVES = tuple(
+    f"{name}-{place}"
+    for name in ("coupling", "drift", "fd", "gaussian-kl", "irdm")
+    for place in ("cifar10-cpu", "cifar10-gpu", "stl10-gpu")
 )
 SMALL = tuple(f"{name}-cpu" for name in PUBLISHED)
 
@@ -54,7 +59,7 @@ def state(run):
     }
 
 
-@pytest.mark.parametrize("recipe", [*PUBLISHED, *SMALL])
+@pytest.mark.parametrize("recipe", [*PUBLISHED, *SMALL, *OBJECTIVES])
 def test_parts_fit(recipe):
     """All networks of a recipe take two samples, and nothing is left to be told."""
     told = []
