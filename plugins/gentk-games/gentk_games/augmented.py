@@ -128,18 +128,6 @@ class AugmentedCritic(Critic):
         self.image, self.range = self.critic.image, self.critic.range
         self.pairs, self.classes = self.critic.pairs, self.critic.classes
 
-    def forward(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Scores:
-        """Return D's scores of `images` (N, C, H, W), augmented while it is trained."""
-        return self.judge(images, latents, labels)[0]
-
-    def features(
-        self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
-    ) -> Features:
-        """Return D's features of the same."""
-        return self.judge(images, latents, labels)[1]
-
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
