@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from gentk.first_party import FIRST_PARTY
 from gentk.interfaces import ImageShape
+from gentk.selection import Selection
 from gentk.testing import SUITES, examine
 
+ROOT = Path(__file__).parents[2]
 SMALL = {"image": ImageShape(1, 16, 16)}
 COMPONENTS = [
     ("extractor", "pixels", {}),
@@ -111,6 +116,20 @@ COMPONENTS = [
 ]
 
 
+STEPS = ("extractor", "generator", "encoder", "critic", "loss", "penalty", "estimator", "family")
+"""Kinds that have a part in steps."""
+
+APART = {
+    ("extractor", "critic"): "tests/turns.py",
+    ("extractor", "inception"): "plugins/gentk-metrics/tests/test_inception.py",
+    ("extractor", "run"): "tests/runs",
+    ("critic", "augmented"): "plugins/gentk-games/tests/test_augmented.py",
+    ("loss", "feasible-set"): "tests/turns.py",
+    ("penalty", "autoencoder"): "tests/turns.py",
+}
+"""What needs more than a suite gives, and where it is tried."""
+
+
 def failures(kind: str, spec: str, **attributes: object) -> dict[str, str]:
     """The checks that a component fails, with the reasons."""
     suite = type("Suite", (SUITES[kind],), {"spec": spec, **attributes})
@@ -125,6 +144,20 @@ def failures(kind: str, spec: str, **attributes: object) -> dict[str, str]:
 def test_own_components_pass(kind, spec, attributes):
     """No check fails."""
     assert failures(kind, spec, **attributes) == {}
+
+
+def test_every_component_of_steps_is_tried():
+    """None is left out: each passes a suite here, or is tried where `APART` says."""
+    tried = {(kind, Selection.parse(spec).name) for kind, spec, _ in COMPONENTS}
+    own = {
+        (kind, name)
+        for kinds in FIRST_PARTY.values()
+        for kind in STEPS
+        for name in kinds.get(kind, ())
+    }
+
+    assert own - tried == APART.keys()
+    assert all((ROOT / place).exists() for place in APART.values())
 
 
 def test_own_sources_of_files_pass(tmp_path):
