@@ -12,7 +12,7 @@ DOCS := $(VENV)/.docs
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 PYTEST := PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
-.PHONY: run soak test check lint gpu durations dist bench docs docs-reference results-curve results-rff results-world clean
+.PHONY: run soak test check lint gpu durations dist bench docs docs-reference models results-curve results-rff results-world clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
@@ -56,6 +56,17 @@ docs: $(DOCS)  ## the site, in build/docs; a warning is an error
 
 docs-reference: $(STAMP)  ## docs/reference/*.md, from the real commands and components
 	$(BIN)/python docs/reference.py
+
+MODELS := plugins/gentk-models/gentk_models/models
+
+models: $(STAMP)  ## train, judge and export what gentk-models ships; minutes of one thread each
+	$(BIN)/gentk run quickstart --threads 1 --device cpu --out runs/models/digits
+	$(BIN)/gentk run quickstart --data mnist,size=32 --threads 1 --device cpu --out runs/models/mnist
+	set -e; for model in digits mnist; do \
+		$(BIN)/gentk evaluate runs/models/$$model --threads 1; \
+		rm -rf $(MODELS)/$$model; \
+		$(BIN)/gentk export runs/models/$$model --to $(MODELS)/$$model; \
+	done
 
 results-curve: $(STAMP)  ## the curve of the 45-minute recipe, resumable
 	$(BIN)/python docs/results/curve.py $(ARGUMENTS)

@@ -29,6 +29,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         "observer": ("progress", "metrics", "grids", "evaluate"),
     },
     "gentk-timm": {"extractor": ("timm",)},
+    "gentk-models": {},
     "gentk-moments": {"loss": ("moments", "fd"), "metric": ("fd",)},
     "gentk-averages": {"estimator": ("ma", "ama", "ema", "window", "denoiser", "queue")},
     "gentk-fields": {"loss": ("gaussian-kl", "drift", "coupling", "sliced")},

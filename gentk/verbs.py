@@ -25,6 +25,7 @@ from .markup import caption, page, picture, rows_of
 from .registry import Registry
 from .runs import trained
 from .runs.composing import compose as _compose
+from .runs.model import named
 from .runs.objects import Given, own, register
 from .runs.resolving import table_of
 from .runs.training import run as _run
@@ -265,7 +266,7 @@ def evaluate(
     if isinstance(subject, trained.Run):
         registry = registry or subject.registry
         device = str(subject.device) if device == "auto" else device
-        place = str(subject.folder.path)
+        place = named(subject.folder.path, registry)
     else:
         place = str(subject)
     chosen = _several(metrics)

@@ -71,6 +71,8 @@ def test_requirements_name_what_there_is(path: Path) -> None:
         return
     pins = {f"{r.name}{r.specifier}" for r in own}
     wanted = FIRST_PARTY.keys() - {DISTRIBUTION} if path == CORE else {DISTRIBUTION}
+    if path.parent.name == "gentk-models":
+        wanted |= {"gentk-nets"}  # Whose networks its weights are of.
     assert pins == {f"{name}=={__version__}" for name in wanted}
 
 

@@ -25,9 +25,25 @@ from ..files import Damaged, is_sealed
 from ..registry import Registry
 from .folder import RunFolder
 
-__all__ = ["CODEC", "PREFIX", "WEIGHTS", "ModelFolder", "folder_of", "is_run", "models"]
+__all__ = [
+    "CODEC",
+    "FOLDER",
+    "PREFIX",
+    "WEIGHTS",
+    "ModelFolder",
+    "folder_of",
+    "is_run",
+    "models",
+    "named",
+]
 
 PREFIX: Final = "model:"
+MODELS: Final = "gentk-models"
+"""The distribution that brings gentk's own."""
+
+FOLDER: Final = "models"
+"""Where the package of a distribution has its models."""
+
 RECORD: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
 CODEC: Final = "codec"
@@ -86,9 +102,15 @@ def models(registry: Registry) -> dict[str, Path]:
     known: dict[str, Path] = {}
     for _, module in registry.modules:
         for place in getattr(import_module(module), "__path__", ()):
-            for record in sorted(Path(place, "models").glob(f"*/{RECORD}")):
+            for record in sorted(Path(place, FOLDER).glob(f"*/{RECORD}")):
                 known.setdefault(record.parent.name, record.parent)
     return known
+
+
+def named(folder: Path, registry: Registry) -> str:
+    """Return what names a folder: `model:NAME` of a model that a distribution ships, else its path."""
+    names = {path: name for name, path in models(registry).items()}
+    return f"{PREFIX}{names[folder]}" if folder in names else str(folder)
 
 
 def folder_of(text: str | Path, registry: Registry) -> RunFolder:
@@ -100,9 +122,7 @@ def folder_of(text: str | Path, registry: Registry) -> RunFolder:
     if str(text).startswith(PREFIX):
         name, known = str(text).removeprefix(PREFIX), models(registry)
         if name not in known:
-            there = (
-                f"there are {', '.join(known)}" if known else "no installed distribution brings one"
-            )
+            there = f"there are {', '.join(known)}" if known else f"type: pip install {MODELS}"
             raise UnknownName(f"no model {name!r}; {did_you_mean(name, known)}{there}")
         return ModelFolder(known[name])
     path = Path(text)

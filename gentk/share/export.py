@@ -14,7 +14,7 @@ from ..evaluation.record import read
 from ..files import cause, replacing, replacing_folder
 from ..grid import tile
 from ..recipe import Recipe
-from ..runs.model import CODEC, WEIGHTS, ModelFolder
+from ..runs.model import CODEC, FOLDER, PREFIX, WEIGHTS, ModelFolder
 from ..runs.trained import Run
 from ..tensors import save_tensors
 from .card import card
@@ -70,8 +70,15 @@ def _folder(run: Run, to: Path) -> Path:
         raise RunError(f"{to} exists and is not an empty folder; type another --to")
     to.parent.mkdir(parents=True, exist_ok=True)
     with replacing_folder(to) as part:
-        _write(run, part, to.name)
+        _write(run, part, _called(to))
     return to
+
+
+def _called(to: Path) -> str:
+    """Return what a model is opened by: its folder's name, or that of a distribution which ships it."""
+    place = to.resolve().parent
+    shipped = place.name == FOLDER and (place.parent / "__init__.py").is_file()
+    return f"{PREFIX}{to.name}" if shipped else to.name
 
 
 def _write(run: Run, to: Path, name: str) -> None:

@@ -1,0 +1,94 @@
+"""The models that ship: each opens offline, draws what its card shows, and says how it was measured."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
+
+import gentk
+import gentk_models
+from gentk.registry import Registry
+from gentk.runs.model import models
+
+FOLDER = Path(gentk_models.__file__).parent / "models"
+NAMES = sorted(path.name for path in FOLDER.iterdir())
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_all_models_are_known_and_in_the_readme():
+    """`model:NAME` finds the folders there are, the README has a row for each, and they stay small."""
+    assert {name: models(Registry())[name] for name in NAMES} == {n: FOLDER / n for n in NAMES}
+    assert NAMES
+    text = README.read_text()
+    assert all(f"| `model:{name}` |" in text for name in NAMES)
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 8e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_draws_what_its_card_shows(name):
+    """The grid in the folder is that of 64 samples, of one thread or more, to a grey level or two."""
+    model = gentk.from_pretrained(f"model:{name}", device="cpu")
+    (picture,) = (FOLDER / name / "samples").glob("*.png")
+
+    shown = pil_to_tensor(Image.open(picture)).int()
+    drawn = pil_to_tensor(gentk.tile(model.sample(64))).int()
+    assert shown.shape == drawn.shape
+    assert (shown - drawn).abs().max() <= 2
+    assert model.sample(64).std(0).mean() > 0.05, "the samples differ"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_has_values_and_their_protocol(name):
+    """What the model is worth stands on its card, with how many samples in which features."""
+    text = (FOLDER / name / "README.md").read_text()
+
+    assert "| fd |" in text
+    assert "samples" in text
+    assert "/tmp/" not in text
+    assert "/work/" not in text
+
+
+def test_the_command_samples_offline(tmp_path):
+    """Without a network, a cache or data: `gentk sample model:digits` writes a picture."""
+    code = (
+        "import socket, sys\n"
+        "def refuse(*given, **more): raise OSError('no network')\n"
+        "socket.socket.connect = refuse\n"
+        "from gentk.cli import main\n"
+        "sys.argv = ['gentk', 'sample', 'model:digits', '-n', '16', '--out', 'x.png']\n"
+        "main()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        cwd=tmp_path,
+        env={"PATH": "", "HOME": str(tmp_path), "GENTK_CACHE": str(tmp_path / "cache")},
+    )
+
+    assert Image.open(tmp_path / "x.png").width > 100
+
+
+def test_a_model_is_a_start_and_an_unknown_one_names_those_there_are():
+    """Its generator goes on elsewhere; a misspelt name is answered with the right one."""
+    with pytest.raises(gentk.GentkError, match="'digits'"):
+        gentk.from_pretrained("model:digit")
+    composition = gentk.compose(
+        data="digits,size=32,limit=64",
+        init="model:digits",
+        extractor="pixels",
+        device="cpu",
+        steps=1,
+    )
+    model = gentk.from_pretrained("model:digits", device="cpu")
+    for own, theirs in zip(
+        composition.generator.state_dict().values(),
+        model.generator.state_dict().values(),
+        strict=True,
+    ):
+        torch.testing.assert_close(own.cpu(), theirs)
