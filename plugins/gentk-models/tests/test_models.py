@@ -36,7 +36,8 @@ def test_a_model_draws_what_its_card_shows(name):
     model = gentk.from_pretrained(f"model:{name}", device="cpu")
     (picture,) = (FOLDER / name / "samples").glob("*.png")
 
-    shown = pil_to_tensor(Image.open(picture)).int()
+    with Image.open(picture) as stored:
+        shown = pil_to_tensor(stored).int()
     drawn = pil_to_tensor(gentk.tile(model.sample(64))).int()
     assert shown.shape == drawn.shape
     assert (shown - drawn).abs().max() <= 2
@@ -71,7 +72,8 @@ def test_the_command_samples_offline(tmp_path):
         env={"PATH": "", "HOME": str(tmp_path), "GENTK_CACHE": str(tmp_path / "cache")},
     )
 
-    assert Image.open(tmp_path / "x.png").width > 100
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.width > 100
 
 
 def test_a_model_is_a_start_and_an_unknown_one_names_those_there_are():
