@@ -36,7 +36,8 @@ def card(run: Run, recipe: Recipe, name: str, values: Sequence[Measurement], pic
         f"`{run.record['recipe_name']}`: {run.steps:,} steps{seen}, "
         f"{run.record.get('parameters', 0):,} parameters in training.",
         f"![{SAMPLES}]({picture})",
-        f"```python\nimport gentk\n\nmodel = gentk.from_pretrained({json.dumps(name)})  # or the folder's path\n"
+        "```python\nimport gentk\n\n"
+        f"model = gentk.from_pretrained({json.dumps(name)})  # or the folder's path\n"
         "images = model.sample(64)  # (64, C, H, W) in [0, 1]\n```",
         "## Data",
         "\n".join(

@@ -76,21 +76,21 @@ def test_the_command_samples_offline(tmp_path):
         assert picture.width > 100
 
 
-def test_a_model_is_a_start_and_an_unknown_one_names_those_there_are():
+def test_a_model_is_a_start_and_an_unknown_one_names_those_there_are(tmp_path, own_cache):
     """Its generator goes on elsewhere; a misspelt name is answered with the right one."""
     with pytest.raises(gentk.GentkError, match="'digits'"):
         gentk.from_pretrained("model:digit")
-    composition = gentk.compose(
+    run = gentk.run(
         data="digits,size=32,limit=64",
         init="model:digits",
         extractor="pixels",
+        optimizer="sgd,lr=1e-12",
+        batch=8,
         device="cpu",
         steps=1,
+        observer=[],
+        out=tmp_path / "run",
     )
     model = gentk.from_pretrained("model:digits", device="cpu")
-    for own, theirs in zip(
-        composition.generator.state_dict().values(),
-        model.generator.state_dict().values(),
-        strict=True,
-    ):
-        torch.testing.assert_close(own.cpu(), theirs)
+    for own, theirs in zip(run.generator.parameters(), model.generator.parameters(), strict=True):
+        torch.testing.assert_close(own, theirs)
