@@ -76,8 +76,9 @@ def test_the_command_samples_offline(tmp_path):
         assert picture.width > 100
 
 
-def test_a_model_is_a_start_and_an_unknown_one_names_those_there_are(tmp_path, own_cache):
+def test_a_model_is_a_start_and_an_unknown_one_names_those_there_are(tmp_path, monkeypatch):
     """Its generator goes on elsewhere; a misspelt name is answered with the right one."""
+    monkeypatch.setenv("GENTK_CACHE", str(tmp_path / "cache"))
     with pytest.raises(gentk.GentkError, match="'digits'"):
         gentk.from_pretrained("model:digit")
     run = gentk.run(
