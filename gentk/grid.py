@@ -35,6 +35,11 @@ def tile(images: Tensor, columns: int = 8, scale: int | None = None) -> Image.Im
     Raises:
         DataError: There are no images, or they are neither grey nor colour.
     """
+    if not isinstance(images, Tensor):
+        raise DataError(
+            f"images are a tensor (N, C, H, W), not {type(images).__name__}; give "
+            "torch.as_tensor(images)"
+        )
     if images.dim() != 4 or not len(images) or images.shape[1] not in (1, 3):
         raise DataError(
             f"cannot draw images of shape {tuple(images.shape)}; give (N, 1 or 3, H, W) with N > 0"

@@ -267,8 +267,13 @@ def evaluate(
         registry = registry or subject.registry
         device = str(subject.device) if device == "auto" else device
         place = named(subject.folder.path, registry)
-    else:
+    elif isinstance(subject, str | Path):
         place = str(subject)
+    else:
+        raise UsageError(
+            f"{type(subject).__name__} cannot be evaluated; give a run, a folder or data by name, or "
+            "write images, uint8 (N, H, W, C), with numpy.savez('images.npz', images) and give that file"
+        )
     chosen = _several(metrics)
     if standard and chosen not in ((), ("fd",)):
         raise UsageError("standard=True has metrics of its own; drop metrics or standard")
@@ -291,7 +296,11 @@ def evaluate(
 
 def places_of(runs: trained.Run | str | Path | Iterable[trained.Run | str | Path]) -> list[str]:
     """Return the folders of runs."""
-    several = [runs] if isinstance(runs, (trained.Run, str, Path)) else list(runs)
+    several = [runs] if isinstance(runs, (trained.Run, str, Path)) else runs
+    if not isinstance(several, Iterable) or isinstance(several, Tensor):
+        raise UsageError(
+            f"{type(runs).__name__} is no run; give runs or their folders, as in [a, 'runs/b']"
+        )
     return [str(one.folder.path if isinstance(one, trained.Run) else one) for one in several]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import gentk
 from gentk.errors import GentkError
 from gentk.summary import MomentSums, Samples
 from gentk_averages.ama import AdamMovingAverage
@@ -15,6 +16,7 @@ from gentk_mmd.discrepancy import mmd2
 from gentk_mmd.kernels import Gaussian, Laplacian
 from gentk_mmd.kid import KernelDistance
 from gentk_moments.frechet import FrechetDistance
+from gentk_timm.extractor import TimmExtractor
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 BLOCKS = re.findall(r"^## (.+?)$.*?^```python\n(.+?)^```", PAGE.read_text(), re.M | re.S)
@@ -38,6 +40,18 @@ def test_the_examples_run_from_top_to_bottom(tmp_path, monkeypatch, own_cache, o
 
 
 X = torch.zeros(4, 3)
+SUMS = FrechetDistance().summarise({"x": torch.randn(9, 3)})
+OTHERS = FrechetDistance().summarise({"y": torch.randn(9, 2)})
+EXTRACTOR = TimmExtractor("test_resnet.r160_in1k", weights="none", last=1)
+
+
+def started():
+    """An estimator that follows a mean of three features."""
+    estimator = AdamMovingAverage()
+    estimator.start({"mean": X[0]})
+    return estimator
+
+
 WRONG = {
     "kernel": lambda: mmd2(X, X, "gaussian"),
     "Gaussian": lambda: mmd2(X, X, Gaussian),
@@ -53,6 +67,16 @@ WRONG = {
     "layer 'a'": lambda: Samples.of({"a": torch.zeros(4)}),
     "layer 'b'": lambda: MomentSums.of({"b": [1.0, 2.0]}),
     "a 4, b 5": lambda: Samples.of({"a": X, "b": torch.zeros(5, 3)}),
+    "x \\(3\\).*y \\(3\\)": lambda: Samples.of({"x": X}) + Samples.of({"y": X}),
+    "sample is a summary": lambda: FrechetDistance().values(SUMS, X),
+    "x \\(3\\).*y \\(2\\)": lambda: FrechetDistance().values(SUMS, OTHERS),
+    "reference is a summary": lambda: KernelDistance().values(X, X),
+    "statistics": lambda: AdamMovingAverage().start(X),
+    "\\(4, 3\\) of the model": lambda: started()({"mean": X}, {"mean": X[0]}),
+    "images are a tensor": lambda: gentk.tile(X.numpy()),
+    "takes a tensor": lambda: EXTRACTOR(X.numpy()),
+    "Tensor cannot be evaluated": lambda: gentk.evaluate(X, against="digits"),
+    "int is no run": lambda: gentk.compare(3),
     "start": lambda: AdamMovingAverage()({"mean": X[0]}, {"mean": X[0]}),
 }
 

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gentk.errors import Incompatible
 from gentk.summary import MomentSums, pooled
 
 
@@ -129,7 +130,7 @@ def test_store_and_restore_round_trip():
 def test_summaries_of_other_features_do_not_add():
     """Adding sums of differently named layers is an error, not a number."""
     features = maps(4, 0)
-    with pytest.raises(ValueError, match="other features"):
+    with pytest.raises(Incompatible, match="other features"):
         MomentSums.of({"a": features["a"]}) + MomentSums.of({"b": features["b"]})
 
 

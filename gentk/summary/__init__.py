@@ -1,6 +1,7 @@
 """Summaries: what is kept of a set of samples, so that parts of the set can be added up."""
 
 from ..interfaces import Summary
+from .checking import both, check_layouts
 from .classwise import ClassMoments
 from .covariances import Covariances
 from .layerwise import LayerMoments
@@ -15,6 +16,8 @@ __all__ = [
     "MomentSums",
     "Samples",
     "Summary",
+    "both",
+    "check_layouts",
     "flat_rows",
     "pooled",
 ]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from torch import Tensor
 
 from ..errors import Incompatible
-from ..interfaces import Features
+from ..interfaces import Features, Summary
 
-__all__ = ["alike", "checked"]
+__all__ = ["alike", "both", "check_layouts", "checked"]
+
+S = TypeVar("S", bound=Summary)
+Layout = tuple[tuple[str, int], ...]
+"""(layer, number of its features), in order."""
 
 
 def checked(features: Features) -> Features:
@@ -45,6 +50,37 @@ def alike(features: Features) -> Features:
             f"features are layers of the same samples, here are of {counts}; give each layer as many"
         )
     return features
+
+
+def check_layouts(one: Layout, other: Layout) -> None:
+    """Refuse two summaries of other features.
+
+    Raises:
+        Incompatible: Their layers have other names or numbers of features.
+    """
+    if one != other:
+        left, right = (
+            ", ".join(f"{name} ({size})" for name, size in layout) for layout in (one, other)
+        )
+        raise Incompatible(
+            f"summaries of other features: {left} and {right}; give both the same layers"
+        )
+
+
+def both(kind: type[S], reference: object, sample: object) -> tuple[S, S]:
+    """Return the summaries of a metric's two sides.
+
+    Raises:
+        Incompatible: One is none that the metric's `summarise` returns.
+    """
+    for name, side in (("reference", reference), ("sample", sample)):
+        if not isinstance(side, kind):
+            raise Incompatible(
+                f"the {name} is a summary ({kind.__name__}), not {_called(side)}; give what the "
+                "metric's summarise(features) returns"
+            )
+    assert isinstance(reference, kind) and isinstance(sample, kind)
+    return reference, sample
 
 
 def _called(value: object) -> str:

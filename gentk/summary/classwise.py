@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..interfaces import Features, Summary
 from ..precision import double, home_of_float64
+from .checking import check_layouts
 from .moments import flat_rows
 
 __all__ = ["ClassMoments"]
@@ -76,8 +77,7 @@ class ClassMoments(Summary):
     def __add__(self, other: Summary) -> ClassMoments:
         if not isinstance(other, ClassMoments):
             return NotImplemented
-        if self.layout != other.layout:
-            raise ValueError(f"summaries of other features: {self.layout} and {other.layout}")
+        check_layouts(self.layout, other.layout)
         if self.pivot is not other.pivot and not torch.equal(self.pivot, other.pivot):
             other = other.about(self.pivot)
         second = None

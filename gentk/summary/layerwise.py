@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..interfaces import Features, Summary
+from .checking import check_layouts
 from .moments import MomentSums
 
 __all__ = ["LayerMoments"]
@@ -58,8 +59,7 @@ class LayerMoments(Summary):
     def __add__(self, other: Summary) -> LayerMoments:
         if not isinstance(other, LayerMoments):
             return NotImplemented
-        if self.layout != other.layout:
-            raise ValueError(f"summaries of other features: {self.layout} and {other.layout}")
+        check_layouts(self.layout, other.layout)
         pairs = zip(self.layers, other.layers, strict=True)
         return LayerMoments(tuple(mine + theirs for mine, theirs in pairs))
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from ..errors import DataError
 from ..interfaces import Features, Summary
 from ..precision import double, home_of_float64
-from .checking import alike
+from .checking import alike, check_layouts
 
 __all__ = ["MomentSums", "flat_rows"]
 
@@ -101,8 +101,7 @@ class MomentSums(Summary):
     def __add__(self, other: Summary) -> MomentSums:
         if not isinstance(other, MomentSums):
             return NotImplemented
-        if self.layout != other.layout:
-            raise ValueError(f"summaries of other features: {self.layout} and {other.layout}")
+        check_layouts(self.layout, other.layout)
         if self.pivot is not other.pivot and not torch.equal(self.pivot, other.pivot):
             other = other.about(self.pivot)
         second = None

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..interfaces import Features, Summary
 from ..transfer import to_device
-from .checking import alike
+from .checking import alike, check_layouts
 
 __all__ = ["Samples"]
 
@@ -66,8 +66,7 @@ class Samples(Summary):
     def __add__(self, other: Summary) -> Samples:
         if not isinstance(other, Samples):
             return NotImplemented
-        if self.layout != other.layout:
-            raise ValueError(f"summaries of other features: {self.layout} and {other.layout}")
+        check_layouts(self.layout, other.layout)
         labels = None
         if self.labels is not None and other.labels is not None:
             labels = torch.cat([self.labels, other.labels])

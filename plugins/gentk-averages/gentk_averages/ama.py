@@ -29,7 +29,7 @@ from torch.optim.adam import adam
 from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import Estimator, StatisticKind, Statistics
 
-from .ma import check_seeding
+from .ma import check_seeding, check_statistics
 
 __all__ = ["AdamMovingAverage"]
 
@@ -79,7 +79,12 @@ class AdamMovingAverage(Estimator):
         self.seeding = seeding
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
-        """Make, per statistic, the gap v and Adam's two moments of its gradient."""
+        """Make, per statistic, the gap v and Adam's two moments of its gradient.
+
+        Raises:
+            Incompatible: The statistics are no dict of tensors.
+        """
+        check_statistics("estimator 'ama'", data)
         for name, value in data.items():
             if seed is not None:
                 gap = value - seed[name]
@@ -100,6 +105,11 @@ class AdamMovingAverage(Estimator):
                 raise Incompatible(
                     f"estimator 'ama' does not follow {name!r} yet; call its start(data) with the "
                     "statistics of the data first"
+                )
+            if batch.shape != data[name].shape:
+                raise Incompatible(
+                    f"statistic {name!r} is {tuple(batch.shape)} of the model and "
+                    f"{tuple(data[name].shape)} of the data; give both of the same features"
                 )
             if self.training:
                 self._step(name, data[name] - batch.detach())

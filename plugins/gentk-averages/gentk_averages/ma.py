@@ -16,12 +16,13 @@ differentiates through m_t: `scale` equal to alpha, `start=first-batch`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from gentk.errors import BadOption
+from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import Estimator, Statistics
 
 __all__ = ["MovingAverage", "check_seeding"]
@@ -59,6 +60,7 @@ class MovingAverage(Estimator):
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Make one buffer per statistic: m_0."""
+        check_statistics("estimator 'ma'", data)
         first = data if seed is None else seed
         for name in data:
             self.register_buffer(f"mean_{name}", first[name].detach().clone())
@@ -92,6 +94,21 @@ def check_seeding(owner: str, seeding: int) -> None:
     """Refuse a number of samples that has no statistics."""
     if seeding < 0 or seeding == 1:
         raise BadOption(f"{owner}: seeding is 0, or 2 or more, not {seeding}; write seeding=0")
+
+
+def check_statistics(owner: str, statistics: object) -> None:
+    """Refuse what is no dict of tensors.
+
+    Raises:
+        Incompatible: It is something else.
+    """
+    if not isinstance(statistics, Mapping) or not all(
+        isinstance(value, Tensor) for value in statistics.values()
+    ):
+        raise Incompatible(
+            f"{owner} takes statistics, a dict of name -> tensor, not {type(statistics).__name__}; "
+            'write {"mean": tensor}'
+        )
 
 
 def _device(statistics: Statistics) -> torch.device:

@@ -21,7 +21,7 @@ import torch
 
 from gentk.errors import BadOption, DataError
 from gentk.interfaces import Features, Metric, MetricValue
-from gentk.summary import Samples, Summary, pooled
+from gentk.summary import Samples, Summary, both, check_layouts, pooled
 
 from .influence import Influences, Pairs
 from .kernels import Polynomial
@@ -66,19 +66,20 @@ class KernelDistance(Metric):
     @torch.no_grad()
     def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `kid`; raise `DataError` for fewer images than a subset takes."""
-        assert isinstance(reference, Samples) and isinstance(sample, Samples)
+        known, drawn = both(Samples, reference, sample)
+        check_layouts(known.layout, drawn.layout)
         kernel = Polynomial(self.degree)
-        least = min(reference.count, sample.count)
+        least = min(known.count, drawn.count)
         size = 2 if self.subset_size == "all" else self.subset_size
         if least < size:
             raise DataError(
-                f"metric 'kid' needs at least {size} images on each side, here are {sample.count} "
-                f"samples and {reference.count} of the reference; type "
+                f"metric 'kid' needs at least {size} images on each side, here are {drawn.count} "
+                f"samples and {known.count} of the reference; type "
                 "--metric kid,subset_size=all, or compare more"
             )
         draw = torch.Generator().manual_seed(0)
-        sides = (reference.rows, sample.rows)
-        counts = (reference.count, sample.count)
+        sides = (known.rows, drawn.rows)
+        counts = (known.count, drawn.count)
         influences = Influences(counts)
         turns = 1 if self.subset_size == "all" else self.subsets
         # One place for all subsets: a new one each time costs more than filling it.

@@ -38,7 +38,7 @@ from torch import Tensor
 from gentk.errors import DataError, Incompatible
 from gentk.interfaces import Features, Metric, MetricValue
 from gentk.precision import double
-from gentk.summary import MomentSums, Summary, pooled
+from gentk.summary import MomentSums, Summary, both, check_layouts, pooled
 
 from .halves import HalvedMoments
 from .published import published
@@ -92,10 +92,11 @@ class FrechetDistance(Metric):
         Raises:
             DataError: Fewer than two samples on a side.
         """
-        assert isinstance(reference, HalvedMoments) and isinstance(sample, HalvedMoments)
-        if min(reference.count, sample.count) < 2:
+        known, drawn = both(HalvedMoments, reference, sample)
+        check_layouts(known.layout, drawn.layout)
+        if min(known.count, drawn.count) < 2:
             raise DataError("metric 'fd' needs at least 2 images on each side; type -n 5000")
-        left, right = reference.whole(), sample.whole()
+        left, right = known.whole(), drawn.whole()
         if self.statistics is not None:
             mean, cov = (
                 x.to(right.sums.device) for x in published(self.statistics, len(right.sums))
@@ -105,9 +106,9 @@ class FrechetDistance(Metric):
         value = _between(left, right)
         if not self.interval or min(left.count, right.count) <= 2 * len(left.sums):
             return [MetricValue("fd", value)]
-        pairs = zip(reference.halves(), sample.halves(), strict=True)
+        pairs = zip(known.halves(), drawn.halves(), strict=True)
         halves = [_between(a, b) for a, b in pairs]
-        error = _error(left, right, reference.settled().rows, sample.settled().rows)
+        error = _error(left, right, known.settled().rows, drawn.settled().rows)
         return [
             MetricValue("fd", value, error),
             MetricValue("fd/extrapolated", 2 * value - sum(halves) / 2, error),

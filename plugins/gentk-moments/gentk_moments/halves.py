@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gentk.interfaces import Features
 from gentk.precision import double
-from gentk.summary import MomentSums, Summary
+from gentk.summary import MomentSums, Summary, check_layouts
 
 __all__ = ["ROWS", "HalvedMoments"]
 
@@ -103,8 +103,7 @@ class HalvedMoments(Summary):
     def __add__(self, other: Summary) -> HalvedMoments:
         if not isinstance(other, HalvedMoments):
             return NotImplemented
-        if self.layout != other.layout:
-            raise ValueError(f"summaries of other features: {self.layout} and {other.layout}")
+        check_layouts(self.layout, other.layout)
         both = tuple(a + b for a, b in zip(self.sums, other.sums, strict=False))
         total = replace(
             self,

@@ -125,6 +125,11 @@ class TimmExtractor(Extractor):
         Raises:
             Incompatible: The network cannot take images of this size or number of channels.
         """
+        if not isinstance(images, Tensor):
+            raise Incompatible(
+                f"timm:{self.model} takes a tensor (N, {self.channels}, H, W), not "
+                f"{type(images).__name__}; give torch.as_tensor(images)"
+            )
         if images.ndim != 4 or images.shape[1] != self.channels:
             raise Incompatible(
                 f"timm:{self.model} takes images (N, {self.channels}, H, W), not "
