@@ -76,6 +76,17 @@ def test_the_command_samples_offline(tmp_path):
         assert picture.width > 100
 
 
+def test_judging_a_model_leaves_its_distribution_as_it_is(monkeypatch, tmp_path):
+    """It goes by its name, and nothing is written beside its weights."""
+    monkeypatch.setenv("GENTK_CACHE", str(tmp_path / "cache"))
+    before = sorted((FOLDER / "digits").rglob("*"))
+    evaluation = gentk.from_pretrained("model:digits").evaluate(extractors="pixels", count=16)
+
+    assert evaluation.subject == "model:digits"
+    assert evaluation["fd"].value > 0
+    assert sorted((FOLDER / "digits").rglob("*")) == before
+
+
 def test_a_model_is_a_start_and_an_unknown_one_names_those_there_are(tmp_path, monkeypatch):
     """Its generator goes on elsewhere; a misspelt name is answered with the right one."""
     monkeypatch.setenv("GENTK_CACHE", str(tmp_path / "cache"))
