@@ -43,7 +43,7 @@ dist: $(STAMP)  ## an sdist and a wheel of every distribution, in dist, as twine
 
 bench: $(STAMP)  ## speed as ratios, measured side by side
 	$(BIN)/python tests/bench/ratios.py $(ARGUMENTS); missed=$$?; \
-	for bench in mmd metrics adversarial objectives processes; do \
+	for bench in mmd metrics adversarial objectives processes streaming; do \
 		$(BIN)/python tests/bench/$$bench.py $(ARGUMENTS) || missed=1; \
 	done; exit $$missed
 

@@ -65,24 +65,31 @@ class Cache:
         self.folder = folder or cache_folder() / "statistics"
 
     def fetch(self, key: Sequence[str], kind: type[K], compute: Callable[[], K]) -> K:
-        """Return what is under a key, computing and keeping it if it is not there.
-
-        A damaged entry is told of and made again; a cache that cannot be written is done without, and
-        that is told too.
-        """
-        own = [str(FORMAT), kind.__name__, str(kind.format)]
-        digest = hashlib.blake2b("\n".join([*own, *key]).encode(), digest_size=16)
-        path = self.folder / f"{digest.hexdigest()}.safetensors"
-        kept = _read(path, kind)
+        """Return what is under a key, computing and keeping it if it is not there."""
+        kept = self.find(key, kind)
         if kept is not None:
             return kept
         fresh = compute()
+        self.keep(key, fresh)
+        return fresh
+
+    def find(self, key: Sequence[str], kind: type[K]) -> K | None:
+        """Return what is under a key, if it is there; a damaged entry is told of, and is not."""
+        return _read(self._place(key, kind), kind)
+
+    def keep(self, key: Sequence[str], fresh: Kept) -> None:
+        """Keep something under a key; a cache that cannot be written is told of and done without."""
         try:
-            _write(path, fresh)
+            _write(self._place(key, type(fresh)), fresh)
         except (OSError, SafetensorError) as error:
             reason, _ = cause(error)
             note(f"the cache {self.folder} cannot be written ({reason}): it is done without")
-        return fresh
+
+    def _place(self, key: Sequence[str], kind: type[Kept]) -> Path:
+        """Return the file of a key."""
+        own = [str(FORMAT), kind.__name__, str(kind.format)]
+        digest = hashlib.blake2b("\n".join([*own, *key]).encode(), digest_size=16)
+        return self.folder / f"{digest.hexdigest()}.safetensors"
 
 
 def _read(path: Path, kind: type[K]) -> K | None:

@@ -15,7 +15,10 @@ from gentk.errors import DataError
 from gentk.feature_space import FeatureSpace
 from gentk.files import FileWarning
 from gentk.ranges import to_range
-from gentk.statistics import summarise_images, summarise_stream
+from gentk.statistics import chunks_of, summarise_all, summarise_images, summarise_stream
+from gentk.testing.ranks import together
+from gentk_mmd.kid import KernelDistance
+from gentk_moments.frechet import FrechetDistance
 from gentk_moments.loss import MomentsLoss
 from gentk_timm.extractor import TimmExtractor
 
@@ -137,3 +140,70 @@ def test_the_data_through_the_models_path_has_loss_zero(space, images):
 
     assert terms["mean"] < 1e-9 * size["mean"].square().sum()
     assert terms["covariance"] < 1e-9 * size["covariance"].square().sum()
+
+
+class Counting(FeatureSpace):
+    """A space that counts the images it sees, of all ranks."""
+
+    seen = 0
+
+    def of_images(self, images):
+        Counting.seen += len(images)
+        return super().of_images(images)
+
+
+def everything(images, space, cache, world=None):
+    """Summaries of three kinds: full moments, variances, and the samples themselves."""
+    judges = [FrechetDistance(), MomentsLoss(), KernelDistance()]
+    return summarise_all(
+        chunks_of(images),
+        space,
+        judges,
+        count=len(images),
+        device=CPU,
+        fingerprint=images.fingerprint(),
+        cache=cache,
+        peers=world,
+    )
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_processes_share_a_pass_and_one_cache(space, images, tmp_path, size):
+    """Each sees its part and the first chunk; all have the total of one process, which rank 0 keeps."""
+    small = Counting(dict(zip(space.names, space.extractors, strict=True)), 3).double()
+    alone = everything(images, small, None)
+    folders = [Cache(tmp_path / str(rank)) for rank in range(size)]
+    Counting.seen = 0
+    ours = together(size, lambda world: everything(images, small, folders[world.rank], world))
+    # 90 images are two chunks: of several ranks one has the second, and looks at the first's pivot.
+    assert Counting.seen == 90 + 64
+    for own in ours:
+        for summary, expected in zip(own, alone, strict=True):
+            assert summary.count == expected.count == 90
+            for name, value in expected.to_tensors().items():
+                tolerance = {"rtol": 1e-12, "atol": 1e-12 * float(value.abs().max())}
+                torch.testing.assert_close(summary.to_tensors()[name], value, **tolerance)
+    assert torch.equal(ours[0][2].rows, alone[2].rows)
+
+    kept = [len(list(cache.folder.glob("*.safetensors"))) for cache in folders]
+    assert kept == [2] + [0] * (size - 1)
+    Counting.seen = 0
+    judges = [FrechetDistance(), MomentsLoss()]
+
+    def again(world):
+        return summarise_all(
+            chunks_of(images),
+            small,
+            judges,
+            count=90,
+            device=CPU,
+            fingerprint=images.fingerprint(),
+            cache=folders[world.rank],
+            peers=world,
+        )
+
+    for own in together(size, again):
+        for mine, theirs in zip(own, ours[0][:2], strict=True):
+            same = theirs.to_tensors()
+            assert all(torch.equal(value, same[key]) for key, value in mine.to_tensors().items())
+    assert Counting.seen == 0

@@ -95,6 +95,7 @@ def command(
     gentk evaluate RUN --extractor timm:tf_efficientnet_lite2,last=1 --json
     gentk evaluate RUN --standard -n 50000 --against cifar10
     """
+    from ..engine.world import join
     from ..errors import UsageError
     from ..evaluation.evaluate import evaluate
     from ..evaluation.plan import Context, Plan
@@ -117,7 +118,14 @@ def command(
         standard=standard,
     )
     with Meter(quiet=quiet) as meter:
-        context = Context(device=device, threads=threads, notice=notice, advance=meter.advance)
+        world = join(device)
+        context = Context(
+            device=str(world.device),
+            threads=threads,
+            notice=notice,
+            advance=meter.advance,
+            world=world,
+        )
         evaluation = evaluate(subject, plan, context)
     if as_json:
         rows = [_row(one) for one in evaluation.measurements]
@@ -125,7 +133,8 @@ def command(
     else:
         _echo(evaluation, protocol)
     # Last: what cannot be kept has been printed.
-    append_to_run(subject, evaluation.measurements, evaluation.steps)
+    if world.leads:
+        append_to_run(subject, evaluation.measurements, evaluation.steps)
 
 
 def _row(measurement: Measurement) -> dict[str, JsonValue]:

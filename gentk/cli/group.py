@@ -42,7 +42,7 @@ COMMANDS = (
 )
 """The commands, each the attribute `command` of the module of its name."""
 
-TOGETHER = ("run", "doctor")
+TOGETHER = ("run", "evaluate", "doctor")
 """The commands that several processes carry out together."""
 
 RENAMED = {"grid": "sweep"}

@@ -114,7 +114,8 @@ class ImageSet:
             size: How many.
             chosen: Indices of the images, (n,) int64; None for all.
         """
-        parts = (torch.arange(len(self)) if chosen is None else chosen.cpu()).split(size)
+        order = torch.arange(len(self)) if chosen is None else chosen.cpu()
+        parts = order.split(size) if len(order) else ()
         take = self.follow(lambda: (part.numpy() for part in parts))
         for part in parts:
             yield take(part)

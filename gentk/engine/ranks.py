@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate
 from operator import add
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +25,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..errors import Incompatible
 from ..precision import widest
 from ..summary import Summary
+from ..summary.packed import Form, pack, unpack
 from .world import World
 
 __all__ = ["Chunk", "Ranks", "Totals"]
@@ -73,7 +73,7 @@ class Ranks:
         self._networks = networks
         self._looked = False
         self._means: _RunningMeans | None = None
-        self._forms: dict[str, list[list[_Form]]] = {}
+        self._forms: dict[str, list[list[Form]]] = {}
 
     @property
     def alone(self) -> bool:
@@ -126,7 +126,7 @@ class Ranks:
         """
         return Totals(self, key)
 
-    def forms(self, key: str, own: list[_Form]) -> list[list[_Form]]:
+    def forms(self, key: str, own: list[Form]) -> list[list[Form]]:
         """Return what all ranks send under a key; they are asked once, since it follows from chunks."""
         if key not in self._forms:
             self._forms[key] = self.world.tell(own)
@@ -190,7 +190,7 @@ class Totals:
 
     def _summed(self, key: str, own: list[tuple[int, Summary]]) -> Summary:
         """Return the sum of the parts of all ranks, in the order of their numbers."""
-        packed = [_pack(index, part) for index, part in own]
+        packed = [pack(index, part) for index, part in own]
         world, kind = self.ranks.world, type(own[0][1])
         everyone = self.ranks.forms(key, [form for form, _ in packed])
         counts = [sum(form.size for form in theirs) for theirs in everyone]
@@ -198,7 +198,7 @@ class Totals:
         parts: dict[int, Summary] = {}
         for theirs, flat in zip(everyone, flats, strict=True):
             for form, piece in zip(theirs, flat.split([f.size for f in theirs]), strict=True):
-                parts[form.index] = _unpack(kind, form, piece).to(world.device)
+                parts[form.index] = unpack(kind, form, piece).to(world.device)
         return reduce(add, [parts[index] for index in sorted(parts)])
 
 
@@ -276,40 +276,3 @@ def _faded(norm: _BatchNorm, passes: Tensor) -> Tensor:
         )
     wide = passes.to(widest(passes.device))
     return torch.pow(1 - norm.momentum, wide)
-
-
-@dataclass(frozen=True)
-class _Form:
-    """What is known beforehand of a summary that a rank sends.
-
-    Attributes:
-        index: The number of its first chunk.
-        rows: Name, shape and type of each tensor.
-        fields: What else it is restored from.
-        size: How many bytes it is.
-    """
-
-    index: int
-    rows: tuple[tuple[str, tuple[int, ...], torch.dtype], ...]
-    fields: Mapping[str, Any]
-    size: int
-
-
-def _pack(index: int, summary: Summary) -> tuple[_Form, Tensor]:
-    """Return a summary as bytes."""
-    tensors, fields = summary.store()
-    flats = [t.contiguous().reshape(-1).view(torch.uint8) for t in tensors.values()]
-    rows = tuple((name, tuple(t.shape), t.dtype) for name, t in tensors.items())
-    flat = torch.cat(flats)
-    return _Form(index, rows, fields, len(flat)), flat
-
-
-def _unpack(kind: type[Summary], form: _Form, flat: Tensor) -> Summary:
-    """Return the summary that was sent as bytes."""
-    tensors, start = {}, 0
-    for name, shape, dtype in form.rows:
-        size = dtype.itemsize * torch.Size(shape).numel()
-        # A copy of its own lies where numbers of its type may.
-        tensors[name] = flat[start : start + size].clone().view(dtype).view(shape)
-        start += size
-    return kind.restore(tensors, form.fields)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
-
 from ..cache import Cache
-from ..data.imageset import ImageSet, to_unit
+from ..data.imageset import ImageSet
+from ..engine.world import World
 from ..errors import GentkError
 from ..feature_space import FeatureSpace
 from ..interfaces import Metric, MetricValue
 from ..runs.features import extractor_space
 from ..selection import Selection
-from ..statistics import CHUNK, summarise_all
+from ..statistics import Chunks, chunks_of, summarise_all
 from ..summary import Samples, Summary
 from .judges import Judge
 from .measurement import Measurement, preparation_of, protocol_of
@@ -57,7 +55,7 @@ class Bench:
 
     reference: ImageSet
     splits: dict[str, ImageSet]
-    device: torch.device
+    world: World
     context: Context
 
     def measured(
@@ -69,7 +67,7 @@ class Bench:
             (judge.extractor,),
             context.registry,
             self.reference.shape,
-            self.device,
+            self.world.device,
             context.notice,
         )
         protocol = protocol_of(sample, self.reference, seed, preparation_of(space))
@@ -160,11 +158,7 @@ class Bench:
         self, images: ImageSet, label: str, metrics: Mapping[str, Metric], space: FeatureSpace
     ) -> dict[str, Summary]:
         """Return the summary of a set of images that each metric wants, with labels for some."""
-
-        def units() -> Iterator[Tensor]:
-            return (to_unit(chunk) for chunk in images.chunks(CHUNK))
-
-        stream = _Stream(units, images.fingerprint(), len(images), label)
+        stream = _Stream(chunks_of(images), images.fingerprint(), len(images), label)
         summaries = self._summaries(stream, metrics, space)
         for name, summary in summaries.items():
             if "labels" in metrics[name].needs and isinstance(summary, Samples):
@@ -178,16 +172,18 @@ class Bench:
 
         def report(done: int) -> None:
             if self.context.advance is not None:
-                self.context.advance(stream.label, done, stream.count)
+                self.context.advance(stream.label, min(done, stream.count), stream.count)
 
         summaries = summarise_all(
             stream.units,
             space,
             list(metrics.values()),
-            device=self.device,
+            count=stream.count,
+            device=self.world.device,
             fingerprint=stream.fingerprint,
             cache=Cache(),
             advance=report,
+            peers=self.world,
         )
         return dict(zip(metrics, summaries, strict=True))
 
@@ -204,7 +200,7 @@ class _Side:
 class _Stream:
     """Images to be summarised: chunks in [0, 1], a digest if they are worth keeping, a label."""
 
-    units: Callable[[], Iterator[Tensor]]
+    units: Chunks
     fingerprint: str | None
     count: int
     label: str

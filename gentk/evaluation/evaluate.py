@@ -9,6 +9,7 @@ from pathlib import Path
 from ..data.imageset import ImageSet
 from ..engine.caller import undisturbed
 from ..engine.device import choose_device, set_threads
+from ..engine.world import World
 from ..errors import GentkError, Incompatible, UnknownName, UsageError, did_you_mean
 from ..markup import caption, page
 from ..registry import Registry
@@ -93,7 +94,7 @@ def evaluate(subject: str, plan: Plan | None = None, context: Context | None = N
     for judge in judges:
         _refuse_unfit(judge, subject, sample, reference, splits)
     beside = _beside(plan, judges, sample, reference, context)
-    bench = Bench(reference, splits, choose_device(context.device), context)
+    bench = Bench(reference, splits, context.world or World(choose_device(context.device)), context)
     measurements: list[Measurement] = []
     for judge in judges:
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from ..data.view import View
+from ..engine.world import World
 from ..errors import UsageError
 from ..families.base import Advance
 from ..families.shared import shared_options
@@ -33,6 +34,7 @@ class Context:
         threads: CPU threads; torch's own choice without it.
         notice: Called with sentences people should read.
         advance: Called with what is being done, the number done, and the total.
+        world: The processes that evaluate together, all of them with the same plan; None for one alone.
     """
 
     registry: Registry = field(default_factory=Registry)
@@ -40,6 +42,7 @@ class Context:
     threads: int | None = None
     notice: Notice = lambda message: None
     advance: Advance | None = None
+    world: World | None = None
 
 
 @dataclass(frozen=True)

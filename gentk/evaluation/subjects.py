@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from ..runs.folder import near
 from ..runs.images import data_name, open_data
 from ..runs.model import is_run
 from ..runs.trained import Run, load
-from ..statistics import CHUNK
+from ..statistics import CHUNK, Chunks, chunks_of
 
 __all__ = ["SANITY", "Subject", "open_subject", "sanity", "some_of"]
 
@@ -42,7 +43,7 @@ class Subject:
         name: What they are called.
         shape: The shape of one.
         count: How many there are.
-        stream: Returns them in chunks, [0, 1], from the first one on.
+        stream: Returns them in chunks, [0, 1].
         run: The run they are samples of, if any.
         fingerprint: A digest of them, if their statistics are worth keeping.
         known: Whether it is known what made them: a run, or the world, as of data by name.
@@ -51,7 +52,7 @@ class Subject:
     name: str
     shape: ImageShape
     count: int
-    stream: Callable[[], Iterator[Tensor]]
+    stream: Chunks
     run: Run | None = None
     fingerprint: str | None = None
     known: bool = True
@@ -74,8 +75,9 @@ def open_subject(
     if is_run(text):
         run = load(text, registry=registry, device=device)
 
-        def rounded() -> Iterator[Tensor]:
-            for images in run.stream(count, seed=seed):
+        def rounded(part: slice) -> Iterator[Tensor]:
+            chunks = run.latents(count, seed=seed).split(CHUNK)[part]
+            for images in run.images(torch.cat(chunks)) if chunks else ():
                 yield (images * 255).round() / 255
 
         return Subject(text, run.image, count, rounded, run)
@@ -97,12 +99,8 @@ def open_subject(
 def some_of(images: ImageSet, count: int, seed: int, name: str) -> Subject:
     """Return some of a set's images, chosen by a seed: files are often sorted by class."""
     chosen = torch.from_numpy(permutation(len(images), DRAW, seed)[:count])
-
-    def units() -> Iterator[Tensor]:
-        return (to_unit(chunk) for chunk in images.chunks(CHUNK, chosen))
-
     mark = _mark(f"{images.fingerprint()} some {len(chosen)} {seed}")
-    return Subject(name, images.shape, len(chosen), units, fingerprint=mark)
+    return Subject(name, images.shape, len(chosen), chunks_of(images, chosen), fingerprint=mark)
 
 
 def sanity(real: Subject) -> list[Subject]:
@@ -112,22 +110,25 @@ def sanity(real: Subject) -> list[Subject]:
         real: Real images, which are blurred, and one of which is repeated.
     """
 
-    def noise() -> Iterator[Tensor]:
+    def noise(part: slice) -> Iterator[Tensor]:
+        return islice(drawn(), part.start, part.stop)
+
+    def drawn() -> Iterator[Tensor]:
         draw = torch.Generator().manual_seed(0)
         for start in range(0, real.count, CHUNK):
             size = (min(CHUNK, real.count - start), *real.shape)
             yield to_unit(torch.randint(0, 256, size, generator=draw, dtype=torch.uint8))
 
-    def blurred() -> Iterator[Tensor]:
+    def blurred(part: slice) -> Iterator[Tensor]:
         sigma = max(real.shape.height / BLUR, 0.5)
         # An odd number of pixels, and no more than the image has.
         width = min(2 * round(3 * sigma) + 1, 2 * ((min(real.shape[1:]) - 1) // 2) + 1)
-        for images in real.stream():
+        for images in real.stream(part):
             yield (gaussian_blur(images, [width, width], [sigma, sigma]) * 255).round() / 255
 
-    def repeated() -> Iterator[Tensor]:
-        image = next(real.stream())[:1]
-        for start in range(0, real.count, CHUNK):
+    def repeated(part: slice) -> Iterator[Tensor]:
+        image = next(real.stream(slice(0, 1)))[:1]
+        for start in range(0, real.count, CHUNK)[part]:
             yield image.repeat(min(CHUNK, real.count - start), 1, 1, 1)
 
     streams = dict(zip(SANITY, (noise, blurred, repeated), strict=True))

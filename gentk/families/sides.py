@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -20,7 +20,7 @@ from ..engine.loop import Stateful
 from ..errors import Incompatible
 from ..feature_space import FeatureSpace
 from ..interfaces import total
-from ..statistics import CHUNK, DataSide, summarise_all
+from ..statistics import CHUNK, DataSide, chunks_of, summarise_all
 from ..summary import Samples, Summary
 from ..transfer import to_device
 from .base import Advance
@@ -127,24 +127,23 @@ def data_sides(c: Composition, sides: Sequence[DataSide], advance: Advance | Non
     if any("labels" in side.loss.needs for side in sides):
         labels = one_hot(cast(Tensor, c.images.labels), c.generator.prior.classes).float()
 
-    def stream() -> Iterator[Tensor]:
-        return (to_unit(chunk.to(c.device)) for chunk in c.images.chunks(CHUNK))
-
     def told(done: int) -> None:
         if advance is not None:
-            advance("statistics of the data", done, len(c.images))
+            advance("statistics of the data", min(done, len(c.images)), len(c.images))
 
     summaries = iter(
         summarise_all(
-            stream,
+            chunks_of(c.images, device=c.device),
             space,
             held,
+            count=len(c.images),
             device=c.device,
             fingerprint=c.images.fingerprint(),
             cache=Cache(),
             keep_samples=size <= KEPT,
             advance=told,
             labels=labels,
+            peers=c.world,
         )
         if held
         else ()

@@ -89,11 +89,11 @@ def pair(bout: Bout, names: Registry) -> tuple[Generator, Critic]:
     return generator, critic
 
 
-def turn(bout: Bout, names: Registry) -> Callable[[], None]:
-    """Return a turn of the real loop."""
+def turn(bout: Bout, names: Registry, batches: Minibatches | None = None) -> Callable[[], None]:
+    """Return a turn of the real loop, on noise in memory if there are no other batches."""
     generator, critic = pair(bout, names)
     pixels = torch.randint(0, 256, (512, *IMAGE), dtype=torch.uint8)
-    batches = Minibatches(ImageSet(MemoryPixels(pixels), name="noise"), BATCH, 0)
+    batches = batches or Minibatches(ImageSet(MemoryPixels(pixels), name="noise"), BATCH, 0)
     contests = {}
     if bout.matched is not None:
         space = FeatureSpace({"critic": names.build("extractor", "critic")[0]}, IMAGE.channels)

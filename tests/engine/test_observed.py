@@ -40,7 +40,13 @@ def settings(loss, estimator):
     if loss.preparation:
         loss.prepare(phi.of_images(images[: loss.preparation]))
     side = DataSide(loss, phi)
-    [data] = summarise_all(lambda: iter(images.split(10)), phi, [side], device=torch.device("cpu"))
+    [data] = summarise_all(
+        lambda part: iter(images.split(10)[part]),
+        phi,
+        [side],
+        count=len(images),
+        device=torch.device("cpu"),
+    )
     generator = TinyGenerator()
     objective = Matching(generator, phi, [Discrepancy(loss, estimator, data)], batch=20, chunk=7)
     objective.start(objective.discrepancies[0])

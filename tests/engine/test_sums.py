@@ -63,7 +63,12 @@ def settings(losses, estimators, factors, names):
     phi, images = space(), torch.rand(40, *IMAGE, dtype=torch.float64)
     sides = [DataSide(loss, phi) for loss in losses]
     data = summarise_all(
-        lambda: iter(images.split(10)), phi, sides, device=torch.device("cpu"), cache=None
+        lambda part: iter(images.split(10)[part]),
+        phi,
+        sides,
+        count=len(images),
+        device=torch.device("cpu"),
+        cache=None,
     )
     rows = zip(losses, estimators, data, factors, names, strict=True)
     return (

@@ -12,6 +12,7 @@ from gentk.evaluation.evaluate import DEFAULT_JUDGE, evaluate
 from gentk.evaluation.plan import Context, Plan
 from gentk.feature_space import FeatureSpace
 from gentk.runs.sheets import FORMS, default_path, export
+from gentk.testing.ranks import together
 
 
 def fd(evaluation):
@@ -40,6 +41,20 @@ def test_a_run_is_judged_by_its_own_test_split(small):
     assert one.protocol.reference.count == 355
     assert one.protocol.samples == 100 and one.protocol.weights == "averaged"
     assert one.trained_on is True
+
+
+def test_processes_judge_together_what_one_judges(small, own_cache):
+    """Samples, reference and sanity rows are shared out; every process has the values of one."""
+    folder = str(small().folder.path)
+    plan = Plan(
+        extractors=("pixels",), metrics=("fd", "kid,subset_size=all"), count=150, sanity=True
+    )
+    alone = evaluate(folder, plan)
+
+    for each in together(3, lambda world: evaluate(folder, plan, Context(world=world))):
+        for one, expected in zip(each.measurements, alone.measurements, strict=True):
+            assert one.value == pytest.approx(expected.value, rel=1e-6, abs=1e-9)
+            assert (one.name, one.subject) == (expected.name, expected.subject)
 
 
 def test_the_same_seed_gives_the_same_figure(small):
