@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,8 @@ from .view import View
 
 __all__ = ["open_images"]
 
+Advance = Callable[[str, int, int], None]
+
 _PROBES: Final = 64  # images that are decoded to learn the shape and whether any is in colour
 
 
@@ -28,7 +31,7 @@ def open_images(
     source: Source,
     name: str,
     view: View | None = None,
-    advance: Callable[[str, int, int], None] | None = None,
+    advance: Advance | None = None,
 ) -> ImageSet:
     """Return the images that a view takes of a source, decoded by threads.
 
@@ -40,7 +43,7 @@ def open_images(
         name: What the user calls the data.
         view: Split, size, channels and so on; None for the train images as they are.
         advance: Called with what is being done, the number of images done, and how many there are,
-            while a set larger than `view.memory` is looked through.
+            while a set larger than `view.memory` is unpacked and looked through.
 
     Raises:
         DataError: When there are no images, they differ in size or are not square and no `size` is
@@ -48,15 +51,14 @@ def open_images(
     """
     view = view or View()
     packed, own = _records(source, view)
-    records = _unpacked(packed, view, again=False)
+    records = _unpacked(packed, view, advance, again=False)
     try:
         chosen = view.select(len(records), own=own)
     except DataError as error:
         raise type(error)(f"{name}: {error}") from error
     decoder = Decoder(records, view, name)
     probed = _probe(decoder, chosen)
-    told = (lambda done: advance("decoding", done, len(chosen))) if advance else None
-    pixels, remarks = _pixels(decoder, _shape(probed, name), chosen, probed, told)
+    pixels, remarks = _pixels(decoder, _shape(probed, name), chosen, probed, advance)
     labels = records.labels if own else view.relabelled(records.labels, len(records))
     # Names are those of the source's own classes.
     classes = records.classes if labels is records.labels else None
@@ -80,17 +82,16 @@ def _records(source: Source, view: View) -> tuple[Records, bool]:
     return source.records("test" if view.split == "test" else "train"), False
 
 
-def _unpacked(
-    records: Records,
-    view: View,
-    advance: Callable[[int], None] | None = None,
-    *,
-    again: bool = True,
-) -> Records:
+def _unpacked(records: Records, view: View, advance: Advance | None, *, again: bool) -> Records:
     """Return records that can be decoded again, or once in order, within the memory of a view."""
     if not isinstance(records, PackedRecords):
         return records
-    return records.unpacked(view.bytes, again=again, advance=advance)
+    told = partial(_tell, advance, "unpacking", len(records)) if advance else None
+    return records.unpacked(view.bytes, again=again, advance=told)
+
+
+def _tell(advance: Advance, what: str, count: int, done: int) -> None:
+    advance(what, done, count)
 
 
 def _pixels(
@@ -98,7 +99,7 @@ def _pixels(
     shape: ImageShape,
     chosen: NDArray[np.int64],
     probed: list[NDArray[np.uint8]],
-    advance: Callable[[int], None] | None,
+    advance: Advance | None,
 ) -> tuple[Pixels, Remarks]:
     """Decode all images once, and hold them if they fit in memory."""
     try:
@@ -115,22 +116,24 @@ def _surveyed(
     shape: ImageShape,
     chosen: NDArray[np.int64],
     probed: list[NDArray[np.uint8]],
-    advance: Callable[[int], None] | None,
+    advance: Advance | None,
 ) -> tuple[Pixels, Remarks]:
     if len(chosen) * int(np.prod(shape)) <= decoder.view.bytes:
         images, good = held(decoder, chosen)
         kept, skipped = _parted(decoder, chosen, good)
         pixels = MemoryPixels(images, positions=torch.from_numpy(kept), skipped=skipped)
         return pixels, decoder.remarks
-    decoder = replace(decoder, records=_unpacked(decoder.records, decoder.view, advance))
-    seen: Survey = survey(decoder, chosen, probed, advance)
+    view = decoder.view
+    decoder = replace(decoder, records=_unpacked(decoder.records, view, advance, again=True))
+    told = partial(_tell, advance, "decoding", len(chosen)) if advance else None
+    seen: Survey = survey(decoder, chosen, probed, told)
     kept, skipped = _parted(decoder, chosen, seen.good)
     again = replace(decoder, remarks=Remarks())
     lazy = LazyPixels(
         again,
         kept,
         probed,
-        memory=decoder.view.bytes,
+        memory=view.bytes,
         extremes=seen.extremes,
         skipped=skipped,
     )
