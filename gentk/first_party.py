@@ -47,7 +47,15 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         "extractor": ("inception",),
     },
     "gentk-games": {
-        "loss": ("hinge", "logistic", "wasserstein", "fisher", "denoising", "latent-regressor"),
+        "loss": (
+            "hinge",
+            "logistic",
+            "wasserstein",
+            "fisher",
+            "denoising",
+            "latent-regressor",
+            "classifier",
+        ),
         "penalty": ("gradient", "activations", "autoencoder", "weight-gradient"),
         "critic": ("augmented",),
         "family": ("adversarial",),

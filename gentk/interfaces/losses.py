@@ -204,10 +204,13 @@ class AdversarialLoss(Loss):
         joint: Whether the gradient of the model's `inversion`, E(G(z)), goes on through it into G.
         means: Whether all terms are means over samples. A run whose `chunk` is below its batch is
             refused otherwise, by name.
+        classes: How many classes of the data it tells apart, of images that have a label; 0 for none.
+            Data with others, or without labels, are refused.
     """
 
     joint: bool = False
     means: bool = True
+    classes: int = 0
 
     @abstractmethod
     def critic_loss(self, play: Play) -> dict[str, Tensor]:

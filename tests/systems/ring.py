@@ -19,7 +19,7 @@ from torch import Tensor
 import gentk
 from gentk.data import ImageSet, MemoryPixels
 
-__all__ = ["MODES", "System", "recovered", "ring", "trained"]
+__all__ = ["MODES", "System", "apart", "recovered", "ring", "trained"]
 
 MODES, RADIUS, SIGMA = 8, 0.6, 0.04
 COUNT = 4000
@@ -78,12 +78,24 @@ def recovered(points: Tensor, share: float = 0.02) -> tuple[int, float]:
     return int((shares >= share).sum()), float(shares.sum())
 
 
-def trained(system: System, folder: Path) -> Tensor:
-    """Train a system in a folder and return points (2000, 2) that it draws."""
+def apart(points: Tensor) -> tuple[float, float]:
+    """Return how far mean and covariance of points (N, 2) are from the ring's, in units of its size.
+
+    The ring's are 0 and (RADIUS^2 / 2 + SIGMA^2) I.
+    """
+    covariance = (RADIUS**2 / 2 + SIGMA**2) * torch.eye(2)
+    return (
+        float(points.mean(0).norm() / RADIUS),
+        float((torch.cov(points.T) - covariance).norm() / covariance.norm()),
+    )
+
+
+def trained(system: System, folder: Path, count: int = 2000) -> Tensor:
+    """Train a system in a folder and return points (count, 2) that it draws."""
     pixels = ((ring() + 1) / 2 * 255).round().clamp(0, 255).to(torch.uint8)
     images = ImageSet(MemoryPixels(pixels[:, :, None, None]), name="ring")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gentk.runs.composing.open_data", lambda *_: images)
         keys = {**system.shared, **system.keys}
         run = gentk.run("quickstart", **keys, steps=system.steps, out=str(folder / "run"))
-        return run.sample(2000).flatten(1) * 2 - 1
+        return run.sample(count).flatten(1) * 2 - 1

@@ -15,25 +15,25 @@ LOSSES = {
     "gaussian-kl,covariance=layers": ("ma,exclude=true", 0.5),
     "drift,temperatures=0.2+0.5": ("batch", 0.6),
     "coupling,iterations=0,temperatures=0.5": ("batch", 0.6),
-    "coupling,iterations=0.5,temperatures=0.5": ("batch", 0.6),
+    "coupling,iterations=0.5,temperatures=0.5": ("batch", 0.9),
     "coupling,iterations=3,pairs=halves,temperatures=0.2": ("batch", 0.3),
     "fd": ("batch", 0.2),
     "fd,layers=each": ("window,batches=4,seeding=256", 0.2),
-    "sliced": ("batch", 1.0),
-    "mmd,kernel=energy": ("batch", 4.0),
+    "sliced": ("batch", 2.0),
+    "mmd,kernel=energy,unbiased=true": ("batch", 4.0),
     "mmd,kernel=energy,pairs=linear": ("batch", 0.5),
-    "mmd,features=nystrom+64,hybrid=true,bandwidths=median": ("batch", 6.0),
+    "mmd,features=nystrom+64,hybrid=true,bandwidths=median": ("batch", 9.0),
     "moments,covariance=full": ("denoiser", 0.1),
 }
 """A loss -> its estimator and the learning rate, which falls to 0."""
 
-NOISY = {
-    "coupling,iterations=0.5,temperatures=0.5",
-    "sliced",
-    "mmd,kernel=energy",
-    "mmd,features=nystrom+64,hybrid=true,bandwidths=median",
+BATCHES = {
+    "coupling,iterations=0.5,temperatures=0.5": 384,
+    "sliced": 512,
+    "mmd,kernel=energy,unbiased=true": 384,
+    "mmd,features=nystrom+64,hybrid=true,bandwidths=median": 768,
 }
-"""What compares a batch of 256 with itself or another: a covariance of 256 is off by 9 % each step."""
+"""Samples a step, of what compares a batch with itself or another: a covariance of 256 is off by 9 %."""
 
 
 def trained(text: str, estimator: str, lr: float) -> tuple[float, float]:
@@ -42,6 +42,7 @@ def trained(text: str, estimator: str, lr: float) -> tuple[float, float]:
     They are those of the second half of the steps on average: what a batch's noise does is no fault.
     """
     names = Registry()
+    batch = BATCHES.get(text, BATCH)
     loss, tracker = names.build("loss", text)[0], names.build("estimator", estimator)[0]
     draw = torch.Generator().manual_seed(0)
     root = torch.tensor([[1.2, 0.0], [0.6, 0.7]])
@@ -53,7 +54,7 @@ def trained(text: str, estimator: str, lr: float) -> tuple[float, float]:
     if issubclass(loss.data_summary, Samples):
 
         def fresh():
-            return data.take(torch.randint(COUNT, (BATCH,), generator=draw))
+            return data.take(torch.randint(COUNT, (batch,), generator=draw))
 
     matrix, shift = torch.eye(2).requires_grad_(), torch.zeros(2).requires_grad_()
 
@@ -71,7 +72,7 @@ def trained(text: str, estimator: str, lr: float) -> tuple[float, float]:
         optimizer.zero_grad()
         discrepancy.refresh()
         like = data if isinstance(data, loss.summary) else None
-        discrepancy.compare(loss.summarise(samples(BATCH), like)).objective.backward()
+        discrepancy.compare(loss.summarise(samples(batch), like)).objective.backward()
         optimizer.step()
         if step >= STEPS // 2:
             covariance += (matrix @ matrix.T).detach() / (STEPS // 2)
@@ -87,7 +88,6 @@ def trained(text: str, estimator: str, lr: float) -> tuple[float, float]:
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("text", LOSSES)
 def test_mean_and_covariance_are_those_of_the_data(text):
-    """Within two percent after 500 steps of plain gradient descent from N(0, 1); four, if noisy."""
+    """Within two percent after 500 steps of plain gradient descent from N(0, 1)."""
     mean, covariance = trained(text, *LOSSES[text])
-    bound = 0.04 if text in NOISY else 0.02
-    assert mean < 0.02 and covariance < bound, f"mean {mean:.1%}, covariance {covariance:.1%}"
+    assert mean < 0.02 and covariance < 0.02, f"mean {mean:.1%}, covariance {covariance:.1%}"

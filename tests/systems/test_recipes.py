@@ -59,7 +59,7 @@ def state(run):
     }
 
 
-@pytest.mark.parametrize("recipe", [*PUBLISHED, *SMALL, *OBJECTIVES])
+@pytest.mark.parametrize("recipe", [*PUBLISHED, *SMALL, *OBJECTIVES, "improved-gan-labels"])
 def test_parts_fit(recipe):
     """All networks of a recipe take two samples, and nothing is left to be told."""
     told = []

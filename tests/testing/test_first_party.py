@@ -88,6 +88,7 @@ COMPONENTS = [
     ("loss", "fisher,rho=1e-3", {}),
     ("loss", "denoising,widths=16+16", {"critic": "mlp,widths=16+16"}),
     ("loss", "denoising,widths=16,norm=false", {"critic": "mlp,widths=16"}),
+    ("loss", "classifier,classes=6", {"critic": "mlp,widths=6"}),
     ("penalty", "gradient", {}),
     ("penalty", "activations", {}),
     ("penalty", "weight-gradient", {}),

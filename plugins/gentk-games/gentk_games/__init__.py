@@ -42,6 +42,12 @@ def gentk_components() -> list[gentk.Component]:
             summary="a GAN, and samples drawn to denoised features of the critic (GAN-DFM)",
         ),
         gentk.Component(
+            kind="loss",
+            name="classifier",
+            target="gentk_games.classifier:ClassifierLoss",
+            summary="the critic tells classes apart, and data from samples (Improved GAN)",
+        ),
+        gentk.Component(
             kind="penalty",
             name="gradient",
             target="gentk_games.gradient:GradientPenalty",

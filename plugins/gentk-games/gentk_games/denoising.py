@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from gentk.errors import BadOption
-from gentk.interfaces import AdversarialLoss, Features, Play
+from gentk.interfaces import AdversarialLoss, Play
 from gentk.limits import at_least, positive
 
-from .terms import terms
+from .terms import layer_of, terms
 
 __all__ = ["DenoisingLoss"]
 
@@ -80,7 +79,7 @@ class DenoisingLoss(AdversarialLoss, nn.Module):
 
     def prepare(self, play: Play) -> None:
         """Make the denoiser, as wide as the features."""
-        features = self._chosen(play.data.features)
+        features = layer_of(play.data.features, self.layer, OWNER)
         size = features.shape[1]
         layers: list[nn.Module] = []
         for before, after in pairwise((size, *self.widths)):
@@ -95,7 +94,7 @@ class DenoisingLoss(AdversarialLoss, nn.Module):
 
     def critic_loss(self, play: Play) -> dict[str, Tensor]:
         """Return `data/SCORE` and `model/SCORE`, the critic's, and `denoising`, the denoiser's."""
-        clean = self._chosen(play.data.features).detach()
+        clean = layer_of(play.data.features, self.layer, OWNER).detach()
         noisy = clean + self.noise * play.noise("denoising", clean.shape[1], law="normal")
         error = self.denoiser(noisy) - clean
         real = terms(play.data, lambda s: softplus(-s), "sum")
@@ -104,7 +103,7 @@ class DenoisingLoss(AdversarialLoss, nn.Module):
 
     def generator_loss(self, play: Play) -> dict[str, Tensor]:
         """Return `features`, the distance to the denoiser's target, and `model/SCORE`."""
-        own = self._chosen(play.model.features)
+        own = layer_of(play.model.features, self.layer, OWNER)
         target = self.denoiser(own if self.through else own.detach())
         if not self.through:
             target = target.detach()
@@ -112,12 +111,3 @@ class DenoisingLoss(AdversarialLoss, nn.Module):
         if not self.adversarial:
             return distance
         return distance | terms(play.model, lambda s: self.adversarial * softplus(-s), "sum")
-
-    def _chosen(self, features: Features) -> Tensor:
-        """Return the features that it looks at, (N, D)."""
-        name = next(reversed(features)) if self.layer is None else self.layer
-        if name not in features:
-            raise BadOption(
-                f"{OWNER}: the critic has no features {name!r}; write layer={'|'.join(features)}"
-            )
-        return torch.flatten(features[name], 1)

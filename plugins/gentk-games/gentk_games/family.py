@@ -178,6 +178,8 @@ class AdversarialFamily(Family):
         apart = loss_of(r, "critic", c.registry)
         loss = apart or c.loss
         game = loss if isinstance(loss, AdversarialLoss) else None
+        if game is not None and game.classes:
+            _check_told_apart(game.classes, c)
         step = Adversarial(
             c.generator,
             c.critic,
@@ -310,6 +312,21 @@ def _check_classes(classes: int, c: Composition) -> None:
         raise Incompatible(
             f"{r.data!r} has the label {int(labels.max())} and critic {r.critic!r} looks at classes 0 "
             f"to {classes - 1}; write classes={int(labels.max()) + 1} for critic and generator"
+        )
+
+
+def _check_told_apart(classes: int, c: Composition) -> None:
+    """Refuse a loss that tells classes apart beside data that have none, or others; -1 is no label."""
+    labels, name = c.images.labels, c.recipe.data
+    if labels is None or int(labels.max()) < 0:
+        raise Incompatible(
+            f"the game tells {classes} classes apart and {name!r} has no labels; add labels=FILE.npy to "
+            "the data, one class index per training image, -1 for none"
+        )
+    if int(labels.max()) >= classes:
+        raise Incompatible(
+            f"{name!r} has the label {int(labels.max())} and the game tells classes 0 to {classes - 1} "
+            f"apart; write classes={int(labels.max()) + 1} in the loss, as many outputs in the critic"
         )
 
 
