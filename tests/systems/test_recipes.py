@@ -13,6 +13,7 @@ from gentk.runs.rehearsal import rehearse
 from gentk.runs.resolving import resolve_recipe
 
 PUBLISHED = (
+    "advfd",
     "fisher-gan",
     "gan-dfm",
     "improved-gan-fm",
