@@ -41,7 +41,7 @@ from gentk.interfaces import Extractor, Generator, ImageShape
 from gentk.library import Library
 from gentk.recipe import Recipe, resolve
 from gentk.registry import Registry
-from gentk.statistics import summarise_stream
+from gentk.statistics import DataSide, summarise_stream
 from gentk.summary import Samples
 
 ROOT = Path(__file__).parent.parent.parent
@@ -127,7 +127,7 @@ def loop(
     images = torch.rand(128, *generator.image)
     with torch.no_grad():
         loss.prepare(space(images[: loss.preparation or 2], "unit"))
-    data = summarise_stream(iter(images.split(64)), space, loss)
+    data = summarise_stream(iter(images.split(64)), space, DataSide(loss, space))
     fresh = (lambda: data.take(torch.randint(128, (BATCH,)))) if isinstance(data, Samples) else None
     discrepancy = Discrepancy(loss, estimator, data, fresh=fresh)
     objective = Matching(generator, space, [discrepancy], **options)
