@@ -238,11 +238,7 @@ def _hint(text: str, run: Run, command: str, options: str = "") -> str:
 
 def _outcome(run: Run) -> dict[str, str]:
     """Return what became of a run."""
-    result = run.result or {}
-    history = run.metrics
-    logged = int(history["step"][-1]) if history.rows else 0
-    steps = result.get("steps") or max([logged, *run.folder.checkpoints.steps()])
-    r = run.recipe
+    result, r = run.result or {}, run.recipe
     budgets = [
         f"{r.steps:,} steps" if r.steps else "",
         f"{r.minutes:g} minutes" if r.minutes else "",
@@ -251,7 +247,7 @@ def _outcome(run: Run) -> dict[str, str]:
     facts = {
         "recipe": run.record["recipe_name"],
         "state": state,
-        "steps": f"{steps:,}",
+        "steps": f"{_steps(run):,}",
         "budget": " or ".join(filter(None, budgets)),
         "images": f"{result['images']:,}" if "images" in result else "",
         "seconds": f"{result['seconds']:,.1f}" if "seconds" in result else "",
@@ -259,6 +255,15 @@ def _outcome(run: Run) -> dict[str, str]:
         "loss": f"{result['loss']:.5g}" if isinstance(result.get("loss"), (int, float)) else "",
     }
     return {name: text for name, text in facts.items() if text}
+
+
+def _steps(run: Run) -> int:
+    """Return how many steps a run has taken, as its result, its log or its checkpoints say."""
+    if run.result and "steps" in run.result:
+        return int(run.result["steps"])
+    history = run.metrics
+    logged = int(history["step"][-1]) if history.rows else 0
+    return max([logged, *run.folder.checkpoints.steps()])
 
 
 def _outcome_line(folder: RunFolder) -> str:
@@ -284,7 +289,7 @@ def _measured(name: str, run: Run) -> str:
             way = json.dumps([one.extractor, one.protocol.shared()], sort_keys=True, default=str)
             ways.setdefault(way, []).append(one)
     parts = [_way(measurements) for measurements in ways.values()]
-    newest = int(_outcome(run)["steps"].replace(",", ""))
+    newest = _steps(run)
     if steps < newest:
         parts.append(caption(f"Measured after {steps:,} of the {newest:,} steps it has taken."))
     if all(row.measurement.own for row in rows):
