@@ -23,7 +23,7 @@ from .sweeps.outcome import SweepOutcome, outcome_of
 from .sweeps.page import claims
 from .sweeps.request import Request
 from .sweeps.trial import Sweep, Trial
-from .verbs import places_of, texts_of
+from .verbs import listed, places_of, texts_of
 from .wording import in_python, spoken
 
 __all__ = ["compare", "sweep"]
@@ -78,7 +78,7 @@ def sweep(
     """
     given = Given(registry or Registry())
     name = None if recipe is None else str(recipe)
-    plan = Plan(against, _several(metrics) or ("fd",), _several(judges), count)
+    plan = Plan(against, listed(metrics) or ("fd",), listed(judges), count)
     place = None if rows is None else Path(rows)
     if name is not None and name.endswith(".toml") and not over:
         own = _given(given.keys(keys))
@@ -180,10 +180,6 @@ def _seeds(seeds: int | Sequence[int], first: int) -> list[int]:
     if first:
         raise UsageError("seeds are all seeds there are; drop seed")
     return list(dict.fromkeys(seeds))
-
-
-def _several(texts: str | Sequence[str]) -> tuple[str, ...]:
-    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 @in_python()

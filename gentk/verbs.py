@@ -34,7 +34,19 @@ from .wording import in_python, spoken
 if TYPE_CHECKING:
     from .runs.plot import Plot
 
-__all__ = ["Run", "compose", "evaluate", "load", "own", "register", "run", "sample", "texts_of"]
+__all__ = [
+    "Run",
+    "compose",
+    "evaluate",
+    "listed",
+    "load",
+    "own",
+    "places_of",
+    "register",
+    "run",
+    "sample",
+    "texts_of",
+]
 
 
 class Run(trained.Run):
@@ -274,13 +286,13 @@ def evaluate(
             f"{type(subject).__name__} cannot be evaluated; give a run, a folder or data by name, or "
             "write images, uint8 (N, H, W, C), with numpy.savez('images.npz', images) and give that file"
         )
-    chosen = _several(metrics)
+    chosen = listed(metrics)
     if standard and chosen not in ((), ("fd",)):
         raise UsageError("standard=True has metrics of its own; drop metrics or standard")
     plan = Plan(
         against,
         chosen or ("fd",),
-        _several(extractors),
+        listed(extractors),
         count,
         seed,
         sanity=sanity,
@@ -321,7 +333,8 @@ def _word(value: str | Path | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _several(texts: str | Sequence[str]) -> tuple[str, ...]:
+def listed(texts: str | Sequence[str]) -> tuple[str, ...]:
+    """Return one text or several as several."""
     return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
