@@ -23,7 +23,11 @@ RUN = [
     *("--generator", "mlp,latent=8,widths=16", "--batch", "16", "--device", "cpu"),
     *("--threads", "1", "--steps", "100000", "--out", "out"),
 ]
-SLOW = "import gentk.{0} as m, time; m.{1} = lambda *a, **k: (print('here', flush=True), time.sleep(99))"
+# What is replaced is looked up first, so that a name that has gone fails at once, and nobody waits.
+SLOW = (
+    "import gentk.{0} as m, time; m.{1}; "
+    "m.{1} = lambda *a, **k: (print('here', flush=True), time.sleep(99))"
+)
 
 
 def start(place: Path, words: list[str], before: str = "") -> subprocess.Popen[str]:
@@ -115,16 +119,16 @@ pathlib.Path.write_text = write
 """
 EVALUATE = ["evaluate", "out", "-n", "20", "--extractor", "pixels"]
 PHASES = {
-    "statistics": (RUN, SLOW.format("statistics", "_summarise")),
+    "statistics": (RUN, SLOW.format("statistics", "_Pass._of")),
     "the statistics that are kept": (RUN, FSYNC),
-    "evaluate": (EVALUATE, SLOW.format("statistics", "_summarise")),
+    "evaluate": (EVALUATE, SLOW.format("statistics", "_Pass._of")),
     "what evaluate keeps": (EVALUATE, FSYNC),
     "sample": (["sample", "out"], SLOW.format("runs.sheets", "tile")),
     "sample --as grid": (["sample", "out", "-n", "4"], PICTURE),
     "sample --as folder": (["sample", "out", "--as", "folder", "-n", "4", "--out", "x"], PICTURE),
     "sample --as npz": (["sample", "out", "--as", "npz", "-n", "4"], ARRAY),
     "sample --as interpolation": (["sample", "out", "--as", "interpolation", "-n", "2"], PICTURE),
-    "sweep": (["sweep", "--over", "batch=2", *RUN[1:-2]], SLOW.format("statistics", "_summarise")),
+    "sweep": (["sweep", "--over", "batch=2", *RUN[1:-2]], SLOW.format("statistics", "_Pass._of")),
     "plugin new": (["plugin", "new", "my-part", "--kind", "extractor"], FILES),
 }
 """Phase -> a command, and what has its process wait in the middle of it. `out` is a run."""
