@@ -33,7 +33,9 @@ def check_needs(family: Family, loss: Loss, r: Recipe, registry: Registry) -> No
                 "none; type another --loss (gentk list loss)"
             )
         if need != "labels" and getattr(r, need) is None:
-            names = [provided.component.name for provided in registry.select(need)]
+            # One with an argument is no answer by its name alone.
+            parts = [provided.component for provided in registry.select(need)]
+            names = [part.name for part in parts if part.argument is None]
             raise Incompatible(
                 f"loss {r.loss!r} needs {NEEDS[need]}, and there is no {need}; type --{need} "
                 f"{' or '.join(names) or 'NAME'}"
