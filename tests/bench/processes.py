@@ -37,22 +37,25 @@ class Side:
         processes: How many.
         threads: Of each.
         chunk: Samples a graph; None for the whole batch.
+        batch: Samples a step.
     """
 
     processes: int
     threads: int
     chunk: int | None = None
+    batch: int = BATCH
 
 
 SIDES = {
     "one": Side(1, 1),
+    "half": Side(1, 1, batch=BATCH // 2),
     "threads": Side(1, 2),
     "two": Side(2, 1, BATCH // 2),
     "replaying": Side(2, 1, BATCH // 4),
 }
 
 
-def child(folder: str, chunk: str) -> None:
+def child(folder: str, chunk: str, batch: str) -> None:
     """Compose the quickstart, and take steps whenever a line comes in; rank 0 answers."""
     from gentk.launch import settle
 
@@ -68,7 +71,7 @@ def child(folder: str, chunk: str) -> None:
 
     keep_memory(torch.device("cpu"))
     cut = {} if chunk == "None" else {"chunk": int(chunk)}
-    c = compose(out=folder, device="cpu", steps=10**9, **cut)
+    c = compose(out=folder, device="cpu", steps=10**9, batch=int(batch), **cut)
     link = Counted(c.world.link)
     if c.world.link is not None:
         c = replace(c, world=replace(c.world, link=link))
@@ -137,7 +140,10 @@ def waiting(side: Side, place: Path) -> Iterator[list[subprocess.Popen[str]]]:
         own = {key: str(value) for key, value in ranks.items()} if side.processes > 1 else {}
         processes.append(
             subprocess.Popen(
-                [sys.executable, __file__, CHILD, str(place / "run"), str(side.chunk)],
+                [
+                    *(sys.executable, __file__, CHILD, str(place / f"run-{side.batch}")),
+                    *(str(side.chunk), str(side.batch)),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -223,7 +229,10 @@ def main() -> None:
     text = (
         f"Rates of the quickstart's steps, batch {BATCH}; a process sends {sent / 2**20:.2f} MiB a "
         f"step. Steps a second: {rates}. The load of the machine's {os.cpu_count()} cores before was "
-        f"{load:.1f}: ratios of rates hold on an idle machine only."
+        f"{load:.1f}: ratios of rates hold on an idle machine only. Half of the batch takes one process "
+        f"1 / {faster('half', 'one'):.2f} of a step's time, as much of a step is not of samples "
+        "(statistics, optimisers, averages): two processes that waited for nothing would be that much "
+        "faster, and what is below it is waiting for each other."
     )
     report(table, "bench-processes", "Several processes, as ratios", text, keep=arguments.record)
 
