@@ -283,7 +283,6 @@ def _trial(
         return Trial(row.name, seed, plans, refused=reason)
     shared = {k: v for k, v in file.run.items() if not row.alone or k == "data"}
     best = tuning.settings[tuning.chosen] if tuning and tuning.chosen is not None else {}
-    best = tuning.settings[tuning.chosen] if tuning and tuning.chosen is not None else {}
     flags = _over({**shared, **row.keys}, {**best, **(more or {})})
     recipe = flags.pop("recipe", None)
     name = None if recipe is None else str(recipe)
