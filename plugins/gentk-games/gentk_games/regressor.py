@@ -14,6 +14,9 @@ from .terms import terms
 
 __all__ = ["LatentRegressor"]
 
+ROUNDED = 1e-7
+"""How near a probability may come to 0 and 1: about what float32 tells from 1."""
+
 
 class LatentRegressor(AdversarialLoss):
     """An ordinary GAN of images, and beside it an encoder that learns z from G(z).
@@ -21,11 +24,15 @@ class LatentRegressor(AdversarialLoss):
         L_D = u [mean sp(-s(x)) + mean sp(s(G(z)))],
         L_G = v mean sp(-s(G(z))),    L_E = weight mean_i d(z_i, E(G(z))_i)
 
-    with d the squared error, or for z ~ U(-1, 1) the cross-entropy of (z + 1) / 2 under
-    sigmoid(E(G(z))). The encoder never sees the data. With `joint`, L_E goes through G too.
+    with d the squared error, or for z ~ U(-1, 1) the cross-entropy of p = (z + 1) / 2 under q,
+
+        d(z, t) = -p log q - (1 - p) log(1 - q),    q = sigmoid(t) or (t + 1) / 2.
+
+    The encoder never sees the data. With `joint`, L_E goes through G too.
 
     Args:
-        distance: `squared`, or `bernoulli` for a uniform prior.
+        distance: `squared`; or for a uniform prior `bounded`, q = (t + 1) / 2 of an encoder whose codes
+            are in (-1, 1) as z is, or `bernoulli`, q = sigmoid(t), whose codes are no latents of G.
         joint: Whether the generator learns from L_E too; the released code then has weight=0.25.
         weight: Factor of L_E.
         critic_weight: u; 0.5 in the released code.
@@ -43,7 +50,7 @@ class LatentRegressor(AdversarialLoss):
     def __init__(
         self,
         *,
-        distance: Literal["squared", "bernoulli"] = "squared",
+        distance: Literal["squared", "bernoulli", "bounded"] = "squared",
         joint: bool = False,
         weight: float = 1.0,
         critic_weight: float = 1.0,
@@ -70,11 +77,16 @@ class LatentRegressor(AdversarialLoss):
     def generator_loss(self, play: Play) -> dict[str, Tensor]:
         """Return `model/SCORE`, and `inversion`: the mean distance of z from E(G(z))."""
         latents, inversion = play.model.latents, play.model.inversion
+        p = (latents + 1) / 2
         if self.distance == "squared":
             error = (inversion - latents).square()
+        elif self.distance == "bernoulli":
+            # Cross-entropy of logits: sp(t) - p t.
+            error = softplus(inversion) - p * inversion
         else:
-            # Cross-entropy of logits: sp(t) - p t with p = (z + 1) / 2.
-            error = softplus(inversion) - (latents + 1) / 2 * inversion
+            # A tanh rounds to 1 where its argument is large.
+            q = ((inversion + 1) / 2).clamp(ROUNDED, 1 - ROUNDED)
+            error = -p * q.log() - (1 - p) * (1 - q).log()
         own = {"inversion": self.weight * error.mean()}
         v = self.generator_weight
         return terms(play.model, lambda s: v * softplus(-s), "sum") | own

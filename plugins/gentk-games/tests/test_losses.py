@@ -140,6 +140,21 @@ def test_the_latent_regressor():
     assert LatentRegressor.needs == {"encoder"}
 
 
+def test_a_bounded_code_has_the_cross_entropy_of_its_logits():
+    """Value and gradient for t, where z' = tanh(t / 2); a code that rounded to 1 stays finite."""
+    torch.manual_seed(0)
+    z = torch.rand(300, 4, dtype=torch.float64) * 2 - 1
+    found = []
+    for distance, squash in (("bernoulli", lambda t: t), ("bounded", lambda t: (t / 2).tanh())):
+        t = (3 * torch.arange(1200.0).sin().reshape(300, 4).double()).requires_grad_()
+        value = inversion(LatentRegressor(distance=distance), z, squash(t))
+        value.backward()
+        found.append((value.detach(), t.grad))
+    torch.testing.assert_close(found[0], found[1])
+    rounded = inversion(LatentRegressor(distance="bounded"), z.float(), torch.ones(300, 4))
+    assert rounded.isfinite() and rounded > found[0][0]
+
+
 def test_the_latent_regressors_game_is_the_logistic_one_with_factors_of_its_own():
     """Critic and generator are weighed apart from what the encoder learns."""
     data, model = drawn("x", seed=2), drawn("x", seed=3)
