@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,7 +27,7 @@ from .errors import BadRecipe, UsageError, did_you_mean
 from .keys import KEYS
 from .overlay import Overlay, laid, listed
 from .seed import SEEDS
-from .validation import first_fault
+from .validation import NOTHING, Fault, first_fault, several_meant, whole_meant
 
 __all__ = ["Change", "Decay", "PhaseRecipe", "Recipe", "Resolved", "resolve"]
 
@@ -272,13 +272,46 @@ def _check(table: Mapping[str, Any], owner: str, kind: type[UsageError]) -> None
             keys = ", ".join(Recipe.model_fields)
             raise kind(f"{owner or 'a recipe'} has no key {key!r}; {hint}keys are {keys}") from None
         head = f"{owner}: {key}" if owner else f"--{key}"
-        raise kind(f"{head} {fault}; {_example(key, typed=not owner)}") from None
+        raise kind(f"{head} {fault}; {_instead(fault, typed=not owner)}") from None
 
 
-def _example(key: str, *, typed: bool) -> str:
-    """Return what to type for a key."""
+def _instead(fault: Fault, *, typed: bool) -> str:
+    """Return what to write for a key: what was meant, or else an example."""
+    key = fault.key
     known = Recipe.model_fields.get(key)
-    value = (known.examples or [known.get_default()])[0] if known is not None else None
-    if not isinstance(value, (str, int, float)):
+    if known is None:
         return "see: gentk run --help"
-    return f"type --{key} {value}" if typed else f"write {key} = {json.dumps(value)}"
+    example = (known.examples or [known.get_default()])[0]
+    if not isinstance(example, (str, int, float)):
+        return "see: gentk run --help"
+    if key not in UNITS and known.get_default() is None and str(fault.value).lower() in NOTHING:
+        return f"for none type --{key} none" if typed else f"for none leave {key} out"
+    several = several_meant(fault.value)
+    number = whole_meant(fault.value) if isinstance(example, int) else None
+    one = number if number is not None and _fits(key, number) else example
+    text = f"type --{key} {one}" if typed else f"write {key} = {json.dumps(one)}"
+    if not several or not typed or key in UNITS:
+        return text
+    if key == "seed":
+        return _seeds(several)
+    over = " ".join(f"--over {key}={each}" for each in several)
+    return f"{text}, or for several gentk sweep {over}"
+
+
+def _fits(key: str, value: object) -> bool:
+    """Whether a key may have a value."""
+    try:
+        Recipe.model_validate({key: value})
+    except ValidationError:
+        return False
+    return True
+
+
+def _seeds(several: Sequence[str]) -> str:
+    """Return how to make runs of several seeds: those that follow each other are one command's."""
+    numbers = [int(each) for each in several if each.isdecimal()]
+    first = numbers[0] if numbers else 0
+    if numbers != list(range(first, first + len(several))):
+        return f"type a command for each, the first with --seed {first}"
+    begin = f"--seed {first} " if first else ""
+    return f"for several type {begin}--seeds {len(numbers)}"
