@@ -78,7 +78,9 @@ def first_fault(error: ValidationError) -> Fault:
 NOTHING = frozenset({"0", "false", "no", "null", "off"})
 """What people write where they want none."""
 
-WHOLE = re.compile(r"(?P<digits>\d{1,3}([,_. ]\d{3})+|\d[\d_]*(\.\d+)?(e\+?\d{1,3})?)(?P<unit>[kKmM]?)")
+WHOLE = re.compile(
+    r"(?P<digits>\d{1,3}([,_. ]\d{3})+|\d[\d_]*(\.\d+)?(e\+?\d{1,3})?)(?P<unit>[kKmM]?)"
+)
 """A whole number as people write it: 10k, 1,000, 1e3, 64.0."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,16 +119,22 @@ def show(
 
 
 def _echo(comparison: Comparison) -> None:
+    from ..sweeps.comparison import ARROWS
     from .table import echo_prose, echo_table
 
+    brief = sys.stdout.isatty()
     for place, columns in comparison.sections().items():
         click.echo(f"in {place}")
-        echo_table(*comparison.lines(columns))
+        echo_table(*comparison.lines(columns, brief=brief), folded=True)
         for line in comparison.verdicts(columns):
             echo_prose(line)
         click.echo()
     for line in comparison.ways():
         echo_prose(line)
+    used = dict.fromkeys(column.direction for column in comparison.columns)
+    if brief and set(used) != {"none"}:
+        told = (f"{ARROWS[each]} {each} is better" for each in used if each != "none")
+        echo_prose(", ".join(told))
 
 
 def _table(comparison: Comparison) -> dict[str, Any]:

@@ -215,4 +215,4 @@ def _echo_beside(own: Sequence[Measurement]) -> None:
         [subject, *(_value(cells[name]) if name in cells else "-" for name in names)]
         for subject, cells in by_subject(own).items()
     ]
-    echo_table(["subject", *names], rows)
+    echo_table(["subject", *names], rows, folded=True)

@@ -62,6 +62,7 @@ def echo_table(
     *,
     grouped: bool = False,
     brief: bool = False,
+    folded: bool = False,
 ) -> None:
     """Print rows of text.
 
@@ -70,11 +71,15 @@ def echo_table(
         rows: The cells.
         grouped: On a terminal, the first column's values stand above the rows that have them.
         brief: On a terminal, a row is a line, with its end cut off where it is too long.
+        folded: On a terminal, columns that do not fit beside the first one follow below, beside it again.
     """
     headers = [printable(header) for header in headers]
     rows = [["\n".join(map(printable, cell.split("\n"))) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        _draw(headers, rows, grouped, brief)
+        if folded:
+            _draw_folded(headers, rows)
+        else:
+            _draw(headers, rows, grouped, brief)
         return
     table = [list(headers), *map(list, rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(headers))]
@@ -94,6 +99,35 @@ def echo_table(
         for line in zip_longest(*cells, fillvalue=""):
             padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             click.echo(GAP.join(padded).rstrip())
+
+
+def _draw_folded(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Draw a table in which no cell but the first of a row is broken, if need be as several."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    first, *widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    first = min(first, max(NARROWEST, console.width // 3))
+    blocks: list[list[int]] = []
+    room = 0
+    for column, width in enumerate(widths, 1):
+        if room < len(GAP) + width:
+            blocks.append([])
+            room = console.width - first
+        blocks[-1].append(column)
+        room -= len(GAP) + width
+    for number, block in enumerate(blocks):
+        if number:
+            console.print()
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, len(GAP), 0, 0))
+        table.add_column(headers[0], overflow="fold", max_width=first)
+        for column in block:
+            table.add_column(headers[column], overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(row[column]) for column in (0, *block)))
+        console.print(table)
 
 
 def _draw(

@@ -356,5 +356,6 @@ def differing(measurements: Iterable[Measurement]) -> list[str]:
     seen: dict[str, dict[str, None]] = {}
     for measurement in measurements:
         for name, value in measurement.decisive().items():
-            seen.setdefault(name, {})[value] = None
+            shown = value[:8] if name.endswith("fingerprint") else value
+            seen.setdefault(name, {})[shown or "unknown"] = None
     return [f"{name}: {' or '.join(values)}" for name, values in seen.items() if len(values) > 1]

@@ -15,7 +15,15 @@ from ..evaluation.measurement import Direction, Measurement, Protocol, differing
 from ..markup import caption, listing, page, rows_of
 from .cell import UNITS, Cell, cell_of
 
-__all__ = ["Column", "Comparison", "Entry", "tabulate"]
+__all__ = ["ARROWS", "Column", "Comparison", "Entry", "tabulate"]
+
+
+ARROWS: Mapping[Direction, str] = {
+    "lower": "\N{DOWNWARDS ARROW}",
+    "higher": "\N{UPWARDS ARROW}",
+    "none": "",
+}
+"""Which values are better, in a heading where there is little room."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,11 @@ class Column:
         """What it is headed by in a table of its place: its name, and which values are better."""
         known = self.direction != "none"
         return f"{self.name} ({self.direction} is better)" if known else self.name
+
+    @property
+    def brief(self) -> str:
+        """What it is headed by where there is little room: `ARROWS` say which values are better."""
+        return f"{self.name} {ARROWS[self.direction]}".rstrip()
 
     @property
     def place(self) -> str:
@@ -128,8 +141,15 @@ class Comparison:
             sections.setdefault(column.place, []).append(column)
         return sections
 
-    def lines(self, columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
-        """Return the headers and the rows of a table."""
+    def lines(
+        self, columns: Sequence[Column], *, brief: bool = False
+    ) -> tuple[list[str], list[list[str]]]:
+        """Return the headers and the rows of a table.
+
+        Args:
+            columns: Those of one section.
+            brief: For a terminal, where there is little room.
+        """
         rows = []
         for group in self.groups:
             cells = [self.cells.get((group, column)) for column in columns]
@@ -137,12 +157,19 @@ class Comparison:
             most = max(counts, default=0)
             texts = []
             for cell in cells:
-                fewer = cell is not None and 1 < len(cell.values) < most
-                texts.append("-" if cell is None else str(cell))
-                texts[-1] += f" ({len(cell.values)} seeds)" if cell is not None and fewer else ""
+                if cell is None:
+                    texts.append("-")
+                elif brief:
+                    texts.append(cell.brief(most))
+                else:
+                    fewer = 1 < len(cell.values) < most
+                    texts.append(f"{cell} ({len(cell.values)} seeds)" if fewer else str(cell))
             failed = len(self.failed.get(group, ()))
             seeds = str(most) + (f" (+{failed} failed)" if failed else "")
-            rows.append([group, *texts, seeds])
+            # What a terminal may fold goes behind.
+            rows.append([group, seeds, *texts] if brief else [group, *texts, seeds])
+        if brief:
+            return ["run", "seeds", *(column.brief for column in columns)], rows
         return ["run", *(column.heading for column in columns), "seeds"], rows
 
     def verdicts(self, columns: Sequence[Column]) -> list[str]:

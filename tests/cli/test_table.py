@@ -74,6 +74,24 @@ def test_a_brief_table_has_a_line_a_row(capsys, monkeypatch) -> None:
     assert lines[1].rstrip().endswith("…")
 
 
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_columns_that_do_not_fit_follow_below(capsys, monkeypatch, width) -> None:
+    """On a terminal no value is broken: each stands whole in the line of its row."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    headers = ("run", *(f"head{n}" for n in range(5)))
+    rows = [(f"run{r}", *(f"{r}{n} ± 0.0123" for n in range(5))) for r in range(3)]
+
+    echo_table(headers, rows, folded=True)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out).splitlines()
+
+    assert max(map(len, lines)) <= width
+    for row in rows:
+        own = " ".join(line for line in lines if line.startswith(row[0]))
+        assert all(own.count(value) == 1 for value in row[1:])
+    assert sum(line.startswith("run ") for line in lines) == {20: 5, 40: 3, 80: 1}[width]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -45,6 +45,15 @@ def test_a_row_is_mean_and_deviation_over_seeds():
     assert found.groups == {"a": [0, 1, 2], "b": [0]}
 
 
+def test_on_a_terminal_cells_say_what_no_column_says():
+    """Seeds have a column, better is an arrow, and 380 is not 3.8e+02."""
+    found = table(a=[2000.0, 2380.0, 2760.0], b=[5.0])
+    head, rows = found.lines(found.columns, brief=True)
+
+    assert head == ["run", "seeds", "m ↓"]
+    assert rows == [["a", "3", "2380 ± 380"], ["b", "1", "5 ± 0.1 s.e."]]
+
+
 def test_no_winner_is_called_within_the_noise_or_on_one_seed():
     """Welch's t-test at 95 %; the better way is the figure's own."""
     clear = table(a=[1.0, 1.1, 0.9], b=[2.0, 2.1, 1.9])
