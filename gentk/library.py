@@ -16,7 +16,13 @@ from .plugins import Broken
 from .toml import BadToml, parse_toml, read_toml
 from .version import DISTRIBUTION
 
-__all__ = ["Library", "Listed"]
+__all__ = ["LISTED", "Library", "Listed", "places"]
+
+LISTED = {
+    "recipe": "what a run is made of",
+    "model": "a trained run that ships, written model:NAME",
+}
+"""What is listed by name and is no component, and what each is."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Library:
         self._recipes: dict[str, Listed] = {}
         self.broken: list[Broken] = []
         for distribution, module in [(DISTRIBUTION, "gentk"), *modules]:
-            for path in _files(module):
+            for path in places(module, "recipes/*.toml"):
                 name = path.stem
                 try:
                     text = path.read_bytes().decode("utf-8", "replace")
@@ -104,7 +110,8 @@ def parse(text: str, name: str) -> dict[str, Any]:
         raise BadRecipe(f"recipe {name!r} {error}") from error
 
 
-def _files(module: str) -> list[Path]:
+def places(module: str, pattern: str) -> list[Path]:
+    """Return the files of a package that a pattern matches, sorted."""
     # Not importlib.resources, whose import would be a sixth of the time `gentk list` takes.
-    places = getattr(import_module(module), "__path__", ())
-    return sorted(path for place in places for path in Path(place, "recipes").glob("*.toml"))
+    roots = getattr(import_module(module), "__path__", ())
+    return sorted(path for root in roots for path in Path(root).glob(pattern))

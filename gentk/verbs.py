@@ -22,10 +22,10 @@ from .families.composition import Composition
 from .interfaces import Observer
 from .keywords import ObjectKeys, RecipeKeys
 from .markup import caption, page, picture, rows_of
+from .models import Models
 from .registry import Registry
 from .runs import trained
 from .runs.composing import compose as _compose
-from .runs.model import named
 from .runs.objects import Given, own, register
 from .runs.resolving import table_of
 from .runs.training import run as _run
@@ -278,7 +278,7 @@ def evaluate(
     if isinstance(subject, trained.Run):
         registry = registry or subject.registry
         device = str(subject.device) if device == "auto" else device
-        place = named(subject.folder.path, registry)
+        place = Models(registry.modules).named(subject.folder.path)
     elif isinstance(subject, str | Path):
         place = str(subject)
     else:

@@ -28,6 +28,7 @@ LAYERS: dict[str, set[str]] = {
         "registry",
         "first_party",
         "library",
+        "models",
         "recipe",
         "keys",
         "session",

@@ -157,7 +157,7 @@ def listing() -> dict[str, object]:
     table = json.loads(result.stdout)
     table["broken"] = table["broken"] or [vars(Broken("a", "b", "load", "c", "d"))]
     shape: dict[str, object] = {"api": table["api"]}
-    for part in ("components", "recipes", "broken"):
+    for part in ("components", "recipes", "models", "broken"):
         keys: dict[str, set[str]] = {}
         for row in table[part]:
             for key, value in row.items():

@@ -80,31 +80,43 @@ def complete_recipes(_: click.Context, __: click.Parameter, typed: str) -> list[
 
 
 def complete_runs(_: click.Context, __: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Complete the folders of runs, newest first, and then any path."""
+    """Complete the folders of runs, newest first, models that ship, and then any path."""
     from click.shell_completion import CompletionItem
+
+    from ..models import PREFIX, Models
+    from ..registry import Registry
 
     records = [*Path("runs").glob("*/run.json"), *Path().glob("*/run.json")]
     if typed:
         records += Path().glob(f"{_plain(typed)}*/run.json") if not typed.startswith("/") else []
     newest = sorted(set(records), key=lambda record: record.stat().st_mtime, reverse=True)
-    items = _items({str(record.parent): "" for record in newest}, typed)
+    words = {str(record.parent): "" for record in newest}
+    # Models are looked for among plugins, which takes longer than what is typed may want.
+    if PREFIX.startswith(typed) or typed.startswith(PREFIX):
+        rows = Models(Registry().modules).rows()
+        words |= {f"{PREFIX}{row.name}": row.summary for row in rows}
+    items = _items(words, typed)
     return items or [CompletionItem(typed, type="file")]
 
 
 def complete_names(context: click.Context, _: click.Parameter, typed: str) -> list[CompletionItem]:
     """Complete kinds, and what there is of the kind that stands before, or of any."""
-    from ..library import Library
+    from ..library import LISTED, Library
+    from ..models import PREFIX, Models
     from ..registry import Registry
     from ..spec import KINDS
 
     registry = Registry()
     before = [word for value in context.params.values() for word in _words(value)]
-    kind = next((word for word in before if word in KINDS or word == "recipe"), None)
-    words: dict[str, str] = {} if kind else {**KINDS, "recipe": "what a run is made of"}
-    if kind != "recipe":
+    kind = next((word for word in before if word in KINDS or word in LISTED), None)
+    words: dict[str, str] = {} if kind else {**KINDS, **LISTED}
+    if kind not in LISTED:
         words |= {p.component.name: p.component.summary for p in registry.select(kind)}
     if kind in (None, "recipe"):
         words |= {row.name: row.summary for row in Library(registry.modules).rows()}
+    if kind == "model" or typed.startswith(PREFIX):
+        prefix = "" if kind else PREFIX
+        words |= {f"{prefix}{row.name}": row.summary for row in Models(registry.modules).rows()}
     return _items(words, typed)
 
 

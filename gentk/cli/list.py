@@ -16,6 +16,7 @@ from .sections import Command
 
 if TYPE_CHECKING:
     from ..library import Listed
+    from ..models import Model
     from ..plugins import Broken, Provided
     from ..registry import Registry
 
@@ -25,54 +26,64 @@ ROOMY = 110
 """Columns from which on a list of everything names distributions too."""
 
 
-@click.command(cls=Command, short_help="List components and recipes.")
+@click.command(cls=Command, short_help="List components, recipes and models.")
 @click.argument("kind", required=False, shell_complete=complete_names)
 @click.argument("pattern", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, whose shape is kept.")
 def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
-    """List components and recipes; plugins that are broken go to stderr.
+    """List components, recipes and models; plugins that are broken go to stderr.
 
     GENTK_PLUGINS=NAMES loads only these third-party plugins (none if empty), GENTK_BLOCK_PLUGINS=NAMES
     leaves plugins out, GENTK_STRICT_PLUGINS=1 makes a broken one an error; in all commands.
 
     \b
     gentk list                           everything, by kind
-    gentk list extractor                 one kind; recipes are: gentk list recipe
+    gentk list extractor                 one kind; also: gentk list recipe
+    gentk list model                     trained models, for: gentk sample model:NAME
     gentk list data '*mnist*'            names that match
     gentk list extractor 'timm:vgg*'     what may stand after the colon
     """
-    from ..library import Library
+    from ..library import LISTED, Library
+    from ..models import Models
     from ..plugins import refuse_if_strict
     from ..registry import Registry
 
     if kind is not None:
         check_kind(kind)
     registry = Registry()
-    library = Library(registry.modules)
-    broken = [*registry.broken, *library.broken]
+    library, shipped = Library(registry.modules), Models(registry.modules)
+    broken = [*registry.broken, *library.broken, *shipped.broken]
     refuse_if_strict(broken)
     recipes = [] if kind not in (None, "recipe") else library.rows(pattern)
-    if kind and pattern and ":" in pattern and kind != "recipe":
+    models = [] if kind not in (None, "model") else shipped.rows(pattern)
+    if kind in LISTED:
+        components = []
+    elif kind and pattern and ":" in pattern:
         components = _variants(registry, kind, pattern)
     else:
         components = [(part, part.component.argument) for part in registry.select(kind, pattern)]
     if as_json:
-        click.echo(_json(components, recipes, broken))
+        click.echo(_json(components, recipes, models, broken))
         return
-    _echo(components, recipes, registry if kind else None)
-    if not components and not recipes:
+    if kind == "model":
+        _echo_models(models)
+    else:
+        _echo(components, recipes, models, registry if kind else None)
+    if not components and not recipes and not models:
         wanted = f"{kind or 'name'} matches {pattern!r}" if pattern else f"{kind} is installed"
-        click.echo(f"no {wanted}; type: gentk list", err=True)
+        then = "pip install gentk-models" if kind == "model" and not pattern else "gentk list"
+        click.echo(f"no {wanted}; type: {then}", err=True)
     echo_broken(broken)
 
 
 def check_kind(kind: str) -> None:
-    """Raise `UnknownName` unless this is a kind or `recipe`."""
+    """Raise `UnknownName` unless this is a kind, or what else is listed by name."""
     from ..errors import UnknownName, did_you_mean
+    from ..library import LISTED
     from ..registry import Registry
     from ..spec import KINDS
 
-    kinds = [*KINDS, "recipe"]
+    kinds = [*KINDS, *LISTED]
     if kind not in kinds and list(Registry().kinds_of(kind)):
         raise UnknownName(f"{kind!r} is a component, not a kind; type: gentk show {kind}")
     if kind not in kinds:
@@ -103,7 +114,10 @@ def _variants(registry: Registry, kind: str, pattern: str) -> list[tuple[Provide
 
 
 def _echo(
-    components: list[tuple[Provided, str | None]], recipes: list[Listed], registry: Registry | None
+    components: list[tuple[Provided, str | None]],
+    recipes: list[Listed],
+    models: list[Model],
+    registry: Registry | None,
 ) -> None:
     """Print the rows; with a registry also what works without a network, if that is not all."""
     from .table import echo_table
@@ -115,6 +129,7 @@ def _echo(
         offline = "" if registry is None else _offline(provided, argument, registry)
         rows.append((part.kind, name, part.summary, offline, provided.distribution))
     rows += [("recipe", row.name, row.summary, "", row.distribution) for row in recipes]
+    rows += [("model", row.name, row.summary, "", row.distribution) for row in models]
     headers = ("kind", "name", "summary", "works offline", "distribution")
     kept = [0, 1, 2, 3, 4]
     if all(row[3] in ("", "yes") for row in rows):
@@ -125,6 +140,16 @@ def _echo(
     if rows:
         cells = [[row[column] for column in kept] for row in rows]
         echo_table([headers[column] for column in kept], cells, grouped=True, brief=brief)
+
+
+def _echo_models(models: list[Model]) -> None:
+    """Print models with their data, and as they are typed."""
+    from ..models import PREFIX
+    from .table import echo_table
+
+    rows = [(f"{PREFIX}{row.name}", row.summary, row.data, row.distribution) for row in models]
+    if rows:
+        echo_table(("name", "summary", "data", "distribution"), rows)
 
 
 def _offline(provided: Provided, argument: str | None, registry: Registry) -> str:
@@ -152,7 +177,10 @@ def _offline(provided: Provided, argument: str | None, registry: Registry) -> st
 
 
 def _json(
-    components: list[tuple[Provided, str | None]], recipes: list[Listed], broken: list[Broken]
+    components: list[tuple[Provided, str | None]],
+    recipes: list[Listed],
+    models: list[Model],
+    broken: list[Broken],
 ) -> str:
     """Return the listing as JSON: other programs read it, so its shape is part of the contract."""
     from ..registry import describe
@@ -164,6 +192,17 @@ def _json(
         "recipes": [
             {"name": row.name, "summary": row.summary, "distribution": row.distribution}
             for row in recipes
+        ],
+        "models": [
+            {
+                "name": row.name,
+                "summary": row.summary,
+                "distribution": row.distribution,
+                "data": row.data,
+                "image": row.image,
+                "bytes": row.size,
+            }
+            for row in models
         ],
         "broken": [dict(vars(row)) for row in broken],
     }

@@ -1,4 +1,4 @@
-"""`gentk show`: one component or recipe, with what it does and its options."""
+"""`gentk show`: one component, recipe or model, with what it does and its options."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .sections import Command
 
 if TYPE_CHECKING:
     from ..library import Library, Listed
+    from ..models import Models
     from ..options import Option
     from ..plugins import Provided
     from ..registry import Registry
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["command", "find_named"]
 
 
-@click.command(cls=Command, short_help="Show a component's options, or a recipe.")
+@click.command(cls=Command, short_help="Show a component's options, a recipe, or a model.")
 @click.argument(
     "words", nargs=-1, required=True, metavar="[KIND] NAME", shell_complete=complete_names
 )
 def command(words: tuple[str, ...]) -> None:
-    """Show what a component does and its options, or the text of a recipe.
+    """Show what a component does and its options, the text of a recipe, or the card of a model.
 
     A name that several kinds have is shown for each, unless the kind is given.
 
@@ -34,9 +35,11 @@ def command(words: tuple[str, ...]) -> None:
     gentk show generator resnet
     gentk show extractor timm:vgg19      the same as timm: options do not depend on the model
     gentk show recipe quickstart
+    gentk show model:digits
     """
     from ..errors import UsageError
-    from ..library import Library
+    from ..library import LISTED, Library
+    from ..models import PREFIX, Models
     from ..registry import Registry
     from ..spec import KINDS
     from .list import check_kind
@@ -45,10 +48,13 @@ def command(words: tuple[str, ...]) -> None:
         raise UsageError(f"{' '.join(words)!r} is not [KIND] NAME; type: gentk show {words[-1]}")
     kind = words[0] if len(words) == 2 else None
     if kind is not None:
-        if words[1] in KINDS and kind not in (*KINDS, "recipe"):
+        if words[1] in KINDS and kind not in (*KINDS, *LISTED):
             raise UsageError(f"the kind stands first; type: gentk show {words[1]} {kind}")
         check_kind(kind)
     registry = Registry()
+    if kind == "model" or (kind is None and words[-1].startswith(PREFIX)):
+        _echo_model(words[-1].removeprefix(PREFIX), Models(registry.modules))
+        return
     components, recipe = find_named(kind, words[-1], registry, Library(registry.modules))
     for index, provided in enumerate(components):
         if index:
@@ -67,7 +73,6 @@ def find_named(
     from ..errors import UsageError
     from ..first_party import FIRST_PARTY
     from ..selection import Selection
-    from ..spec import KINDS
 
     recipes = {row.name: row for row in library.rows()}
     if kind == "recipe":
@@ -85,19 +90,40 @@ def find_named(
     for each in owned:
         registry.find(each, name)  # Says what to install.
     names = [p.component.name for p in registry.select()] + list(recipes)
-    raise _unknown(name, names, KINDS, registry)
+    raise _unknown(name, names, registry)
 
 
-def _unknown(name: str, names: list[str], kinds: Any, registry: Registry) -> Exception:
+def _unknown(name: str, names: list[str], registry: Registry) -> Exception:
     from ..errors import UnknownName, did_you_mean
+    from ..library import LISTED
+    from ..models import PREFIX, Models
+    from ..spec import KINDS
 
-    named = (kind for kind in (*kinds, "recipe") if name in (kind, f"{kind}s", f"{kind}es"))
+    named = (kind for kind in (*KINDS, *LISTED) if name in (kind, f"{kind}s", f"{kind}es"))
     kind = next(named, None)
     if kind is not None:
         return UnknownName(f"{name!r} is a kind, not a name; type: gentk list {kind}")
-    hints = (registry.hint(kind, name) for kind in kinds)
+    if name in Models(registry.modules).paths:
+        return UnknownName(f"{name!r} is a model; type: gentk show {PREFIX}{name}")
+    hints = (registry.hint(kind, name) for kind in KINDS)
     hint = next((hint for hint in hints if hint), "") or did_you_mean(name, names)
     return UnknownName(f"nothing is called {name!r}; {hint}type: gentk list")
+
+
+def _echo_model(name: str, models: Models) -> None:
+    """Print where a model is, and its card."""
+    from ..printable import printable
+    from .table import echo_mapping
+
+    row = models.row(name)
+    click.echo(f"model {name} ({row.distribution})")
+    click.echo(printable(row.summary))
+    click.echo()
+    echo_mapping({"data": row.data, "folder": str(row.path)})
+    if row.card:
+        click.echo()
+        for line in row.card.splitlines():
+            click.echo(printable(line))
 
 
 def _echo_component(provided: Provided, registry: Registry) -> None:

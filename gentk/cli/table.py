@@ -71,7 +71,7 @@ def echo_table(
         rows: The cells.
         grouped: On a terminal, the first column's values stand above the rows that have them.
         brief: On a terminal, a row is a line, with its end cut off where it is too long.
-        folded: On a terminal, columns that do not fit beside the first one follow below, beside it again.
+        folded: On a terminal, columns that do not fit beside the first follow below, beside it again.
     """
     headers = [printable(header) for header in headers]
     rows = [["\n".join(map(printable, cell.split("\n"))) for cell in row] for row in rows]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import RunError, UsageError
+from ..models import PREFIX
 from ..recipe import Recipe
 from ..registry import Registry
 from ..selection import unquoted
 from ..session import OBJECT
-from .model import PREFIX, is_run
+from .model import is_run
 from .resolving import FILE
 from .trained import Run, load
 

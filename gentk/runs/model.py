@@ -7,44 +7,25 @@
       samples/*.png         a sample grid
       stages/codec/         if the generator makes codes: the model that makes images of them
 
-It is the layout that huggingface_hub uploads. A distribution ships models in the folder `models` of its
-package: `model:NAME` is `models/NAME`.
+It is the layout that huggingface_hub uploads. Those that distributions ship are found by `gentk.models`.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 from safetensors import SafetensorError
 
 from ..checkpoint import Checkpoints
-from ..errors import CheckpointError, UnknownName, did_you_mean
+from ..errors import CheckpointError, UnknownName
 from ..files import Damaged, is_sealed
+from ..models import PREFIX, RECORD, Models
 from ..registry import Registry
 from .folder import RunFolder
 
-__all__ = [
-    "CODEC",
-    "FOLDER",
-    "PREFIX",
-    "WEIGHTS",
-    "ModelFolder",
-    "folder_of",
-    "is_run",
-    "models",
-    "named",
-]
+__all__ = ["CODEC", "WEIGHTS", "ModelFolder", "folder_of", "is_run"]
 
-PREFIX: Final = "model:"
-MODELS: Final = "gentk-models"
-"""The distribution that brings gentk's own."""
-
-FOLDER: Final = "models"
-"""Where the package of a distribution has its models."""
-
-RECORD: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
 CODEC: Final = "codec"
 
@@ -97,35 +78,18 @@ class _Weights(Checkpoints):
         return self._steps, state
 
 
-def models(registry: Registry) -> dict[str, Path]:
-    """Return the models that installed distributions ship, by name."""
-    known: dict[str, Path] = {}
-    for _, module in registry.modules:
-        for place in getattr(import_module(module), "__path__", ()):
-            for record in sorted(Path(place, FOLDER).glob(f"*/{RECORD}")):
-                known.setdefault(record.parent.name, record.parent)
-    return known
-
-
-def named(folder: Path, registry: Registry) -> str:
-    """Return what names a folder: `model:NAME` of a model that a distribution ships, else its path."""
-    names = {path: name for name, path in models(registry).items()}
-    return f"{PREFIX}{names[folder]}" if folder in names else str(folder)
-
-
 def folder_of(text: str | Path, registry: Registry) -> RunFolder:
     """Return the folder of a run, of a model, or of `model:NAME`.
 
     Raises:
-        UnknownName: No distribution ships a model of that name.
+        UnknownName: No distribution ships a model of that name, or one does and it is named without
+            `model:`.
     """
     if str(text).startswith(PREFIX):
-        name, known = str(text).removeprefix(PREFIX), models(registry)
-        if name not in known:
-            there = f"there are {', '.join(known)}" if known else f"type: pip install {MODELS}"
-            raise UnknownName(f"no model {name!r}; {did_you_mean(name, known)}{there}")
-        return ModelFolder(known[name])
+        return ModelFolder(Models(registry.modules).find(str(text)))
     path = Path(text)
+    if not path.exists() and str(text) in Models(registry.modules).paths:
+        raise UnknownName(f"there is no folder {str(text)!r}; did you mean '{PREFIX}{text}'?")
     model = (path / RECORD).is_file() and not (path / "run.json").exists()
     return ModelFolder(path) if model else RunFolder(path)
 

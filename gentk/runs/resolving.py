@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from ..errors import RunError, UsageError
 from ..library import Library
+from ..models import PREFIX
 from ..overlay import OPTIONS
 from ..recipe import Resolved, resolve
 from ..registry import Registry
 from ..selection import unquoted
-from .model import PREFIX, folder_of
+from .model import folder_of
 
 __all__ = ["FILE", "inherited", "resolve_recipe", "table_of"]
 

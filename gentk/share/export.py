@@ -13,8 +13,9 @@ from ..errors import RunError, UsageError
 from ..evaluation.record import read
 from ..files import cause, replacing, replacing_folder
 from ..grid import tile
+from ..models import FOLDER, PREFIX
 from ..recipe import Recipe
-from ..runs.model import CODEC, FOLDER, PREFIX, WEIGHTS, ModelFolder
+from ..runs.model import CODEC, WEIGHTS, ModelFolder
 from ..runs.trained import Run
 from ..tensors import save_tensors
 from .card import card

@@ -6,9 +6,10 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import RunError, UsageError
+from ..models import PREFIX
 from ..registry import Registry
 from ..runs.folder import RunFolder
-from ..runs.model import PREFIX, folder_of
+from ..runs.model import folder_of
 
 __all__ = ["from_pretrained", "push"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gentk.library import LISTED
 from gentk.spec import KINDS
 
 HOOK = """
@@ -64,15 +65,14 @@ def listed(shell):
 
 
 def test_list_is_grouped_by_kind(gentk) -> None:
-    """Without a kind all components are listed in the order of kinds, recipes last."""
+    """Without a kind all components are listed in the order of kinds, then recipes and models."""
     result = gentk("list")
     rows = [line.split() for line in result.stdout.splitlines() if line[0] != " "]
     kinds = list(dict.fromkeys(row[0] for row in rows[1:]))
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert rows[0] == ["kind", "name", "summary", "distribution"]
-    assert kinds[:-1] == list(KINDS)
-    assert kinds[-1] == "recipe"
+    assert kinds == [*KINDS, *LISTED]
     assert ["data", "folder:PATH"] in [row[:2] for row in rows]
 
 
@@ -81,13 +81,17 @@ def test_json_has_exactly_its_keys(gentk) -> None:
     table = json.loads(gentk("list", "--json").stdout)
     names = {(row["kind"], row["name"]): row for row in table["components"]}
 
-    assert {"api", "components", "recipes", "broken"} == set(table)
+    assert {"api", "components", "recipes", "models", "broken"} == set(table)
     assert table["api"] == 1
     assert all(
         {"kind", "name", "argument", "summary", "distribution", "version"} == set(row)
         for row in table["components"]
     )
     assert all({"name", "summary", "distribution"} == set(row) for row in table["recipes"])
+    assert all(
+        {"name", "summary", "distribution", "data", "image", "bytes"} == set(row)
+        for row in table["models"]
+    )
     assert names["data", "folder"]["argument"] == "PATH"
     assert names["extractor", "pixels"]["distribution"] == "gentk-core"
     assert {"quickstart", "gfmn-cifar10"} <= {row["name"] for row in table["recipes"]}
@@ -107,6 +111,44 @@ def test_patterns_choose_names(gentk, words, names) -> None:
     table = json.loads(gentk("list", *words, "--json").stdout)
 
     assert names == [row["name"] for row in table["components"] + table["recipes"]]
+
+
+def test_models_are_listed_as_they_are_typed(gentk) -> None:
+    """Each with its data, size and distribution; a pattern chooses, with or without `model:`."""
+    header, *rows = gentk("list", "model").stdout.splitlines()
+    table = json.loads(gentk("list", "model", "--json").stdout)
+
+    assert header.split() == ["name", "summary", "data", "distribution"]
+    assert {"model:digits", "model:mnist"} <= {row.split()[0] for row in rows}
+    assert all("1 x 32 x 32" in row and " MB" in row and "gentk-models" in row for row in rows)
+    assert table["components"] == table["recipes"] == []
+    (digits,) = [row for row in table["models"] if row["name"] == "digits"]
+    assert (digits["data"], digits["image"]) == ("digits,size=32", [1, 32, 32])
+    assert 1e5 < digits["bytes"] < 1e7
+    for pattern in ("mni*", "model:mnist", "nist"):
+        assert [
+            r["name"]
+            for r in json.loads(gentk("list", "model", pattern, "--json").stdout)["models"]
+        ] == ["mnist"]
+
+
+def test_a_damaged_model_takes_nothing_down(fake, listed, shell) -> None:
+    """A model whose record is no JSON is told with how to mend it; asked for, it is one sentence."""
+    site = fake("painter", part())
+    (site / "painter" / "models" / "torn").mkdir(parents=True)
+    (site / "painter" / "models" / "torn" / "config.json").write_text("{")
+
+    table = json.loads(listed(site, "--json").stdout)
+    code = "import sys; sys.argv = ['gentk', 'show', 'model:torn']; import gentk.cli as c; c.main()"
+    asked = shell(code, path=site)
+
+    assert [(row["distribution"], row["stage"]) for row in table["broken"]] == [
+        ("painter", "model")
+    ]
+    assert "thing" in [row["name"] for row in table["components"]]
+    assert asked.returncode == 1
+    assert len(asked.stderr.splitlines()) == 1
+    assert "pip install --force-reinstall painter" in asked.stderr
 
 
 def test_no_match_is_said(gentk) -> None:

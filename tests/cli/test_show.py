@@ -59,11 +59,36 @@ def test_recipe_shows_its_text(gentk) -> None:
     assert 'data = "digits,size=32"' in text
 
 
+def test_a_model_shows_its_card(gentk) -> None:
+    """What it is, where it is, and its card without what only hubs read."""
+    text = gentk("show", "model:digits").stdout
+
+    assert text == gentk("show", "model", "digits").stdout
+    assert text.splitlines()[0] == "model digits (gentk-models)"
+    assert "data: digits,size=32" in text
+    assert "## Metric values" in text
+    assert "pipeline_tag" not in text
+
+
+@pytest.mark.parametrize("words", [("show", "model:digit"), ("sample", "model:digit")])
+def test_a_wrong_model_is_answered_by_those_there_are(refused, words) -> None:
+    """The near one first, then all."""
+    sentence = refused(*words, code=2)
+
+    assert "did you mean 'digits'? there are digits, mnist" in sentence
+
+
+def test_a_model_named_without_its_prefix_is_recognised(refused) -> None:
+    """`gentk sample digits` is told what to type."""
+    assert "did you mean 'model:digits'" in refused("sample", "digits", code=2)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["amma"], "nothing is called 'amma'; did you mean 'ama'"),
         (["extractor"], "'extractor' is a kind, not a name; type: gentk list extractor"),
+        (["models"], "'models' is a kind, not a name; type: gentk list model"),
         (["losss", "moments"], "no kind 'losss'; did you mean 'loss'"),
         (["encoder", "biggan"], "no encoder 'biggan'; there is a generator of that name"),
         (["critic", "jury"], "no critic 'jury'; type: gentk list critic"),

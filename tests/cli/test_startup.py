@@ -27,6 +27,8 @@ print("LOADED", *(name for name in {names!r} if name in sys.modules))
         (["list", "--json"], (*HEAVY, "rich")),
         (["list", "extractor", "*"], HEAVY),
         (["show", "recipe", "quickstart"], HEAVY),
+        (["list", "model"], HEAVY),
+        (["show", "model:digits"], HEAVY),
     ],
 )
 def test_light_commands_import_nothing_heavy(shell, words, forbidden) -> None:

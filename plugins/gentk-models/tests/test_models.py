@@ -13,8 +13,8 @@ from torchvision.transforms.functional import pil_to_tensor
 
 import gentk
 import gentk_models
+from gentk.models import Models
 from gentk.registry import Registry
-from gentk.runs.model import models
 
 FOLDER = Path(gentk_models.__file__).parent / "models"
 NAMES = sorted(path.name for path in FOLDER.iterdir())
@@ -23,7 +23,8 @@ README = Path(__file__).parents[1] / "README.md"
 
 def test_all_models_are_known_and_in_the_readme():
     """`model:NAME` finds the folders there are, the README has a row for each, and they stay small."""
-    assert {name: models(Registry())[name] for name in NAMES} == {n: FOLDER / n for n in NAMES}
+    known = Models(Registry().modules).paths
+    assert {name: known[name] for name in NAMES} == {n: FOLDER / n for n in NAMES}
     assert NAMES
     text = README.read_text()
     assert all(f"| `model:{name}` |" in text for name in NAMES)
