@@ -1,13 +1,16 @@
-"""TOML files of people: recipes, sweep files. Read and never run, bounded in size and in depth."""
+"""TOML: read from files of people (recipes, sweep files), bounded in size and in depth; and written."""
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BadToml", "parse_toml", "read_toml"]
+from .printable import printable
+
+__all__ = ["BadToml", "inline_toml", "parse_toml", "read_toml"]
 
 LARGEST = 2**20
 """The most bytes that a file has."""
@@ -17,6 +20,9 @@ DEEPEST = 16
 
 CHAIN = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++\s*+\.\s*+){64}""")
 """Keys of keys of keys, for which reading takes time that grows with the square of their number."""
+
+BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""Keys that need no quotes."""
 
 
 class BadToml(ValueError):
@@ -56,6 +62,25 @@ def read_toml(path: Path) -> dict[str, Any]:
         return parse_toml(read_bytes(path, LARGEST).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BadToml("is not text in UTF-8; save it as that") from error
+
+
+def inline_toml(value: object) -> str:
+    """Return a value as TOML on one line, tables inline; keys without a value are left out.
+
+    Characters that would move a terminal's cursor are written as their numbers: `printable`.
+    """
+    if isinstance(value, dict):
+        given = (f"{_key(k)} = {inline_toml(v)}" for k, v in value.items() if v is not None)
+        inside = ", ".join(given)
+        return f"{{ {inside} }}" if inside else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(inline_toml, value))}]"
+    # JSON's strings, finite numbers and booleans are TOML's, once all of them is printable.
+    return printable(json.dumps(value, ensure_ascii=False))
+
+
+def _key(key: str) -> str:
+    return key if BARE.fullmatch(key) else inline_toml(key)
 
 
 def _bounded(value: object, left: int) -> None:

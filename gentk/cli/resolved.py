@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 
 from ..printable import printable
 from ..recipe import Resolved
+from ..toml import inline_toml
 from .table import echo_table
 
 __all__ = ["echo"]
@@ -24,21 +24,11 @@ def echo(resolved: Resolved) -> None:
         return
     click.echo(f"# {resolved.name}; it would train in {printable(str(resolved.folder()))}")
     for key, value in table.items():
-        line = f"# {key} is not set" if value is None else f"{key} = {_toml(value)}"
+        line = f"# {key} is not set" if value is None else f"{key} = {inline_toml(value)}"
         click.echo(f"{line:<50}  # {resolved.origins[key]}")
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return "\n".join(value)
-    return "none" if value is None else value if isinstance(value, str) else _toml(value)
-
-
-def _toml(value: Any) -> str:
-    """Write a value as TOML, tables inline; JSON's strings, numbers and booleans are TOML's."""
-    if isinstance(value, dict):
-        given = [f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None]
-        return f"{{{', '.join(given)}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    return printable(json.dumps(value, ensure_ascii=False))
+    return "none" if value is None else value if isinstance(value, str) else inline_toml(value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from ..recipe import Recipe
 from ..runs.record import recorded_versions
+from ..toml import inline_toml
 
 __all__ = ["PASSING", "data_rows", "environment_rows", "recipe_lines", "recipe_rows"]
 
@@ -44,19 +44,9 @@ def environment_rows(record: Mapping[str, Any]) -> Rows:
 def recipe_rows(recipe: Recipe) -> Rows:
     """Return the keys of a recipe that are set and decide something, written as TOML."""
     table = recipe.model_dump(mode="json", exclude=set(PASSING), exclude_none=True)
-    return {key: _toml(value) for key, value in table.items() if value not in ({}, [])}
+    return {key: inline_toml(value) for key, value in table.items() if value not in ({}, [])}
 
 
 def recipe_lines(recipe: Recipe) -> list[str]:
     """Return the same as lines of TOML."""
     return [f"{key} = {text}" for key, text in recipe_rows(recipe).items()]
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, dict):
-        return (
-            "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items() if v is not None) + " }"
-        )
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
