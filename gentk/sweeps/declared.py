@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from ..budget import UNITS
-from ..errors import GentkError, UsageError
+from ..errors import GentkError, UsageError, did_you_mean
 from ..evaluation.measurement import Direction, Measurement
 from ..evaluation.plan import Plan
 from ..evaluation.settled import pairs
@@ -23,7 +23,8 @@ from ..runs.resolving import resolve_recipe
 from ..runs.stages import plan as stages_of
 from ..selection import Selection
 from .file import JudgeTable, RowTable, SweepFile, read_file
-from .trial import Flags, Images, Source, Sweep, Trial, parts_of
+from .quoting import Other, named, quoted
+from .trial import Flags, Images, Sweep, Trial, parts_of
 
 __all__ = ["Declared", "Shown", "Tuning", "declare", "slug"]
 
@@ -89,6 +90,7 @@ class Declared:
         columns: The columns of its page.
         sweep: Its trials; rows whose settings are still to be chosen have none yet.
         tunings: Row -> its candidate settings, of rows that are tuned.
+        seeds: Row -> the seeds that it is made with, or the file that it is quoted from.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Declared:
     columns: list[Shown]
     sweep: Sweep
     tunings: dict[str, Tuning]
+    seeds: dict[str, tuple[int, ...]]
 
     def tries(self) -> Sweep:
         """Return the sweep of all candidate settings."""
@@ -153,12 +156,18 @@ def _declared(
     """Declare a file that others, if any, quote."""
     file = read_file(path)
     asking = (*asking, path.resolve())
-    others = []
-    for text in file.rows:
+    others = {}
+    for text in dict.fromkeys([*file.rows, *(row.quotes for row in file.row if row.quotes)]):
         other = path.parent / text
         if other.resolve() in asking:
-            raise UsageError(f"{path}: rows = [{text!r}] quotes in a circle; drop it from one file")
-        others.append(_declared(other, registry, None, None, {}, False, asking))
+            raise UsageError(f"{path} quotes {text!r} in a circle; drop it from one of the files")
+        others[text] = _declared(other, registry, None, None, {}, False, asking)
+    seeds = {row.name: _seeds(row, file, others) for row in file.row}
+    sources = {
+        text: Other(one.name, one.sweep.rows, one.sweep.trials, one.tries().trials)
+        for text, one in others.items()
+    }
+    made_there = [sources[text] for text in file.rows]
     place = _Place(file, out or Path("runs") / path.stem, own, registry, checked)
     judges = [(judge, _extractors(judge, registry)) for judge in file.judge]
     plans = _plans(judges)
@@ -168,30 +177,47 @@ def _declared(
     columns = _columns(judges)
     sweep = Sweep([], rows or path.with_suffix(".jsonl"), place.out)
     tunings = {
-        row.name: _tuning(row, _try_plan(judges[0], file), columns[0], place, sweep, others)
+        row.name: _tuning(row, _try_plan(judges[0], file), columns[0], place, sweep, made_there)
         for row in file.row
         if file.settings(row)
     }
-    trials = []
+    trials: list[Trial] = []
     known: dict[str, str] = {}
-    for seed in _seeds(file):
-        for row in file.row:
-            seeds = file.seeds[:1] if row.subject is not None else row.seeds or file.seeds
-            wanted = seed in seeds
+    for seed in dict.fromkeys(seed for own in seeds.values() for seed in own):
+        for row in (row for row in file.row if seed in seeds[row.name]):
             tuning = tunings.get(row.name)
-            if wanted and (tuning is None or tuning.chosen is not None or tuning.failed):
-                trial = _quoted(_trial(row, seed, plans, tuning, place), others)
-                twin = known.setdefault(trial.key, row.name) if trial.refused is None else row.name
-                if twin != row.name:
-                    reason = f"it is the row {twin!r} under another name; drop one of the two"
-                    trial = replace(trial, refused=reason)
-                trials.append(trial)
-    return Declared(path.stem, path, file, columns, replace(sweep, trials=trials), tunings)
+            if row.quotes is not None:
+                theirs = named(row.name, sources[row.quotes])
+                trials += [_unlike(trial, known) for trial in theirs if trial.seed == seed]
+            elif tuning is None or tuning.chosen is not None or tuning.failed:
+                trial = quoted(_trial(row, seed, plans, tuning, place), made_there)
+                trials.append(_unlike(trial, known))
+    sweep = replace(sweep, trials=trials)
+    return Declared(path.stem, path, file, columns, sweep, tunings, seeds)
 
 
-def _seeds(file: SweepFile) -> list[int]:
-    """Return all seeds of a file's rows."""
-    return list(dict.fromkeys([*file.seeds, *(s for row in file.row for s in row.seeds or ())]))
+def _seeds(row: RowTable, file: SweepFile, others: Mapping[str, Declared]) -> tuple[int, ...]:
+    """Return the seeds of a row; images have one, what is cited has none."""
+    if row.quotes is not None:
+        theirs = others[row.quotes].seeds
+        if row.name not in theirs:
+            raise UsageError(
+                f"[[row]] {row.name!r} is no row of {row.quotes}; {did_you_mean(row.name, theirs)}its "
+                f"rows are {', '.join(theirs)}"
+            )
+        return theirs[row.name]
+    if row.cited is not None:
+        return ()
+    return file.seeds[:1] if row.subject is not None else row.seeds or file.seeds
+
+
+def _unlike(trial: Trial, known: dict[str, str]) -> Trial:
+    """Refuse a trial that is one of another row; `known` learns its key."""
+    twin = known.setdefault(trial.key, trial.name) if trial.refused is None else trial.name
+    if twin == trial.name:
+        return trial
+    reason = f"it is the row {twin!r} under another name; drop one of the two"
+    return replace(trial, refused=reason)
 
 
 def _extractors(judge: JudgeTable, registry: Registry) -> tuple[str, ...]:
@@ -235,7 +261,7 @@ def _try_plan(judge: tuple[JudgeTable, tuple[str, ...]], file: SweepFile) -> Pla
 
 
 def _tuning(
-    row: RowTable, plan: Plan, column: Shown, place: _Place, sweep: Sweep, others: list[Declared]
+    row: RowTable, plan: Plan, column: Shown, place: _Place, sweep: Sweep, others: list[Other]
 ) -> Tuning:
     """Return a row's candidate settings, and which is best if all have been tried."""
     file, settings = place.file, place.file.settings(row)
@@ -245,7 +271,7 @@ def _tuning(
         more = {**setting, **file.budget()}
         named = row.model_copy(update={"name": f"{row.name}: try {number}, {words}"})
         tried = [_trial(named, seed, (plan,), None, place, more) for seed in file.tries.seeds]
-        trials.append([replace(_quoted(trial, others), tries=row.name) for trial in tried])
+        trials.append([replace(quoted(trial, others), tries=row.name) for trial in tried])
     settled = replace(sweep, trials=[t for listed in trials for t in listed]).settled()
     done = all(t in settled or t.refused is not None for listed in trials for t in listed)
     means: list[float | None] = []
@@ -346,26 +372,6 @@ def _located(flags: Flags, stages: Mapping[str, Resolved]) -> dict[str, JsonValu
         return match[0] if known is None else f"run:{known.folder()}"
 
     return {key: located(value) for key, value in flags.items()}
-
-
-def _quoted(trial: Trial, others: list[Declared]) -> Trial:
-    """Return a trial with the place of its row, if another file has made it."""
-    if trial.refused is not None:
-        return trial
-    for other in others:
-        for theirs in (*other.sweep.trials, *other.tries().trials):
-            covered = all(any(_covers(q, p) for q in theirs.plans) for p in trial.plans)
-            if theirs.refused is None and theirs.parts == trial.parts and covered:
-                source = theirs.source or Source(other.name, other.sweep.rows, theirs.key)
-                return replace(trial, source=source)
-    return trial
-
-
-def _covers(theirs: Plan, mine: Plan) -> bool:
-    """Say whether one plan asks for all that another asks for."""
-    same = (theirs.data, theirs.count, theirs.seed) == (mine.data, mine.count, mine.seed)
-    all_of = set(theirs.metrics) >= set(mine.metrics)
-    return same and all_of and set(theirs.extractors) >= set(mine.extractors)
 
 
 def slug(name: str) -> str:

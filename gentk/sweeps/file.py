@@ -111,11 +111,18 @@ class ClaimTable(_Table):
 
 
 class RowTable(BaseModel):
-    """A row of the page: a recipe with its seeds, or images that are judged as they are."""
+    """A row of the page: a recipe with its seeds, images that are judged as they are, or a quotation.
+
+    Quoted is the row of that name of another sweep file (`quotes`), or what a publication says of
+    something that is not run (`cited`).
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str = Field(min_length=1)
+    group: str | None = None
+    quotes: str | None = None
+    cited: str | None = None
     published: Published | dict[str, Published] | None = None
     seeds: Seeds | None = None
     alone: bool = False
@@ -127,6 +134,19 @@ class RowTable(BaseModel):
     def keys(self) -> Flags:
         """The keys of a recipe that it changes."""
         return self.model_extra or {}
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is made and judged by this file, and is no image that is judged as it is."""
+        return all(getattr(self, kind) is None for kind in KINDS)
+
+
+KINDS = {
+    "subject": "judges images as they are",
+    "quotes": "is the row of another file",
+    "cited": "is what a publication says",
+}
+"""Key -> what a row is that has it, and that trains nothing."""
 
 
 class SweepFile(_Table):
@@ -148,7 +168,7 @@ class SweepFile(_Table):
 
     def settings(self, row: RowTable) -> tuple[Flags, ...]:
         """Return the candidate settings of a row; none if it is not tuned."""
-        if row.subject is not None:
+        if not row.is_run:
             return ()
         return self.tries.settings if row.tries is None else row.tries
 
@@ -260,8 +280,14 @@ def _fault(file: SweepFile) -> str | None:
         if fault is not None:
             return f"[[row]] {row.name!r} {fault}"
     shown = [name for judge in file.judge for name in _shown(judge)]
+    cited = [row.name for row in file.row if row.cited is not None]
     for claim in file.claim:
         for side in (claim.better, claim.worse):
+            if side in cited:
+                return (
+                    f"[[claim]] {claim.says!r}: {side!r} is cited and was not measured here; name a row "
+                    "that is run"
+                )
             if side not in names:
                 hint = did_you_mean(side, names)
                 return (
@@ -286,9 +312,14 @@ def _row_fault(file: SweepFile, row: RowTable) -> str | None:
             return f"has {_no_key(key, [*KEYS, *RowTable.model_fields])}"
     if row.floor is not None and row.subject is None:
         return 'has a floor of nothing; write subject = "DATA" beside it'
-    if row.subject is not None and (row.keys or row.tries or row.seeds or row.alone):
-        keys = ", ".join([*row.keys, *(k for k in ("tries", "seeds", "alone") if getattr(row, k))])
-        return f"judges images as they are and trains nothing; drop {keys}, or drop subject"
+    if row.cited is not None and row.published is None:
+        return 'is cited and says nothing; write published = "..." beside it'
+    for kind, what in KINDS.items():
+        if getattr(row, kind) is not None:
+            others = [one for one in (*KINDS, "tries", "seeds", "alone") if one != kind]
+            keys = ", ".join([*row.keys, *(one for one in others if getattr(row, one))])
+            if keys:
+                return f"{what} and trains nothing; drop {keys}, or drop {kind}"
     if isinstance(row.published, dict):
         names = {name for judge in file.judge for name in _shown(judge)}
         for name in row.published:

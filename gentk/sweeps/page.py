@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from ..evaluation.measurement import Direction, Measurement
 from .cell import UNITS, Cell, cell_of, verdict_of
 from .declared import Declared, Shown
@@ -89,11 +91,16 @@ def _table(page: _Page) -> str:
         direction = page.direction(column)
         better = f" ({direction} is better)" if direction != "none" else ""
         head.append(f"{column.title}{', %' if column.percent else ''}{better}")
-        if _has_published(declared, column):
+        if _shows_published(declared, column):
             head.append("published")
     head += ["images seen", "seeds"]
     lines = [_line(head), "|" + " --- |" * len(head)]
-    lines += [_line(_cells(page, row, len(head))) for row in declared.file.row]
+    group = None
+    for row in declared.file.row:
+        if row.group not in (None, group):
+            group = row.group
+            lines.append(_line([f"**{group}**", *[""] * (len(head) - 1)]))
+        lines.append(_line(_cells(page, row)))
     rows = [m for r in page.settled.values() for m in r.measurements]
     shown = [m for column in declared.columns for m in rows if column.of((m,)) is not None]
     marks = ["*: trained in these features."] if any(m.trained_on for m in shown) else []
@@ -104,39 +111,48 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cells(page: _Page, table: RowTable, width: int) -> list[str]:
+def _cells(page: _Page, table: RowTable) -> list[str]:
     """Return the cells of a row."""
+    declared = page.declared
     rows = page.rows(table.name)
     ended = [row for row in rows if row.failed is None]
     failed = len(rows) - len(ended)
-    if not ended:
-        return [table.name, "failed" if failed else "not made yet", *[""] * (width - 2)]
+    without = "quoted" if table.cited is not None else "failed" if failed else "not made yet"
+    images = [int(row.result["images"]) for row in ended if row.result is not None]
     cells = [table.name]
-    for column in page.declared.columns:
+    for number, column in enumerate(declared.columns):
         cell = page.cell(table.name, column)
-        if cell is None:
+        if not ended:
+            cells.append("" if number else without)
+        elif cell is None:
             cells.append("-")
         else:
-            cells.append(f"{cell.mean:.4g}" if table.subject is not None else str(cell))
-        if _has_published(page.declared, column):
-            published = _published(page.declared, table, column)
+            cells.append(str(cell) if images else f"{cell.mean:.4g}")
+        if _shows_published(declared, column):
+            published = _published(declared, table, column)
             cells.append("" if published is None else str(published))
-    if table.subject is not None:
+    if not images:
         return [*cells, "", ""]
-    images = [int(row.result["images"]) for row in ended if row.result is not None]
     seen = " to ".join(f"{count:,}" for count in sorted({min(images), max(images)}))
     return [*cells, seen, str(len(ended)) + (f" (+{failed} failed)" if failed else "")]
 
 
 def _published(declared: Declared, row: RowTable, column: Shown) -> str | int | float | None:
-    """Return the published value that stands beside a column's."""
+    """Return the published value of what a column shows; one without a name is the first column's."""
     if isinstance(row.published, dict):
-        return row.published.get(column.value or column.metric)
-    return row.published if column == declared.columns[0] else None
+        return row.published.get(_value(column))
+    return row.published if _value(column) == _value(declared.columns[0]) else None
 
 
-def _has_published(declared: Declared, column: Shown) -> bool:
-    return any(_published(declared, row, column) is not None for row in declared.file.row)
+def _shows_published(declared: Declared, column: Shown) -> bool:
+    """Say whether published values stand beside a column: the first one of what it shows."""
+    first = next(one for one in declared.columns if _value(one) == _value(column))
+    rows = declared.file.row
+    return first == column and any(_published(declared, row, column) is not None for row in rows)
+
+
+def _value(column: Shown) -> str:
+    return column.value or column.metric
 
 
 def claims(declared: Declared) -> list[str]:
@@ -205,7 +221,7 @@ def _tuned(page: _Page) -> list[str]:
         return []
     file = declared.file
     count = len(next(iter(declared.tunings.values())).settings)
-    budget = "".join(f", {value:,} {key}" for key, value in file.budget().items() if value)
+    budget = "".join(f", {_counted(value)} {key}" for key, value in file.budget().items())
     seeds = "seed" if len(file.tries.seeds) == 1 else "seeds"
     column = declared.columns[0]
     lines = [
@@ -222,20 +238,24 @@ def _tuned(page: _Page) -> list[str]:
             mark = " (chosen)" if index == tuning.chosen else ""
             told.append(f"`{words}` {value}{mark}")
         lines.append(f"- {name}: {'; '.join(told)}")
-    runs = [row.name for row in file.row if row.subject is None]
+    runs = [row.name for row in file.row if row.is_run]
     rest = [name for name in runs if name not in declared.tunings]
     if rest:
         lines.append(f"- not tuned: {'; '.join(rest)}")
     return ["\n".join([lines[0], "", *lines[1:]])]
 
 
+def _counted(value: JsonValue) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
 def _unfinished(page: _Page) -> list[str]:
     """Say how much of a sweep is there, if not all of it."""
     declared = page.declared
-    file, tries = declared.file, declared.tries()
-    rows = [len(row.seeds or file.seeds) for row in file.row if row.subject is None]
-    runs = [trial for trial in page.settled if trial.images is None]
-    made, wanted = len(runs) + len(tries.settled()), sum(rows) + len(tries.trials)
+    tries = declared.tries()
+    names = {row.name: len(declared.seeds[row.name]) for row in declared.file.row if row.is_run}
+    runs = [trial for trial in page.settled if trial.name in names]
+    made, wanted = len(runs) + len(tries.settled()), sum(names.values()) + len(tries.trials)
     if made >= wanted:
         return []
     return [
@@ -245,14 +265,21 @@ def _unfinished(page: _Page) -> list[str]:
 
 
 def _quoted(page: _Page) -> list[str]:
-    """Say which rows are those of other pages."""
+    """Say which rows are those of other pages, and which ones of publications."""
     sources: dict[str, dict[str, None]] = {}
     for trial in page.declared.sweep.trials:
         if trial.source is not None:
             sources.setdefault(trial.source.name, {})[trial.name] = None
+    cited: dict[str, list[str]] = {}
+    for row in page.declared.file.row:
+        if row.cited is not None:
+            cited.setdefault(row.cited, []).append(row.name)
     return [
-        f"These rows are those of [{name}]({name}.md), from the same runs: {'; '.join(rows)}."
-        for name, rows in sources.items()
+        *(
+            f"These rows are those of [{name}]({name}.md), from the same runs: {'; '.join(rows)}."
+            for name, rows in sources.items()
+        ),
+        *(f"Quoted and not run here: {'; '.join(rows)} ({text})." for text, rows in cited.items()),
     ]
 
 
@@ -278,9 +305,9 @@ def _protocols(page: _Page) -> str:
 
 
 def _made(page: _Page) -> str:
-    """Say what made the rows, when, and from which commits."""
+    """Say what made the rows that are not quoted, when, and from which commits."""
     declared = page.declared
-    rows = list(page.settled.values())
+    rows = [row for trial, row in page.settled.items() if trial.source is None]
     if not rows:
         return ""
     run = dict(declared.file.run)

@@ -51,7 +51,7 @@ def _wanted(declared: Declared, trial: Trial, page: Path) -> dict[str, Path]:
     row = next((row for row in declared.file.row if row.name == trial.name), None)
     if row is None or trial.resolved is None:
         return {}
-    if trial.seed != (row.seeds or declared.file.seeds)[0]:
+    if trial.seed != declared.seeds[row.name][0]:
         return {}
     folder = page.with_suffix("")
     return {

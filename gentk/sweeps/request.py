@@ -80,7 +80,7 @@ class Request:
         if not any(self._names(name) for name in names):
             hint = did_you_mean(self.only, names)
             raise UsageError(f"no row is called {self.only!r}; {hint}rows are {', '.join(names)}")
-        known = {seed for row in declared.file.row for seed in row.seeds or declared.file.seeds}
+        known = {seed for own in declared.seeds.values() for seed in own}
         for seed in self.seeds:
             if seed not in known:
                 raise UsageError(

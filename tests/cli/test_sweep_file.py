@@ -113,6 +113,17 @@ def test_another_file_quotes_rows(gentk, file, place):
     assert "[s](s.md), from the same runs: uno; two." in page and "not made yet" not in page
 
 
+def test_a_row_that_another_file_does_not_have_is_named(refused, file, place):
+    """With its rows."""
+    file()
+    text = (
+        'title = "Q"\n[judge]\nextractors = ["pixels"]\n[[row]]\nname = "tow"\nquotes = "s.toml"\n'
+    )
+    (place / "q.toml").write_text(text, encoding="utf-8")
+    sentence = refused("sweep", "q.toml", code=2)
+    assert all(name in sentence for name in ("'tow'", "s.toml", "'two'", "one")), sentence
+
+
 def test_a_row_is_found_wherever_its_run_was_made(gentk, file, place):
     """Folder, threads and the row's name are no part of its key; what decides values is."""
     file()
@@ -160,6 +171,18 @@ def test_two_rows_that_are_the_same_are_told(gentk, file):
         ('name = "two"', 'name = "two"\nsubject = "digits"', ["'two'", "loss"]),
         ('name = "two"', 'name = "two"\npublished = { fid = 1 }', ["'fid'", "'fd'"]),
         ('name = "two"', 'name = "two"\ntries = [{ los = 1 }]', ["'two'", "'los'", "'loss'"]),
+        ('name = "two"', 'name = "two"\nquotes = "t.toml"', ["'two'", "drop loss", "quotes"]),
+        ('name = "two"', 'name = "two"\ncited = "them"', ["'two'", "published"]),
+        (
+            'name = "two"\nloss = "moments,covariance=diagonal"',
+            'name = "two"\ncited = "them"\npublished = 1\nseeds = [0]',
+            ["'two'", "drop seeds", "cited"],
+        ),
+        (
+            'name = "two"\nloss = "moments,covariance=diagonal"',
+            'name = "two"\nquotes = "s.toml"',
+            ["s.toml", "circle"],
+        ),
         ("[judge]", "[judge]\nmetric = 'fid'", ["'fid'"]),
         ('title = "Small"', 'title = "S"\nrows = ["s.toml"]', ["circle"]),
         ('title = "Small"', "title = 3", ["title"]),
@@ -177,6 +200,11 @@ def test_what_is_wrong_in_a_file_is_named(refused, file, old, new, names):
     [
         ('[[claim]]\nsays = "s"\nbetter = "one"\nworse = "tow"', ["'tow'", "'two'"]),
         ('[[claim]]\nsays = "s"\nbetter = "one"\nworse = "two"\njudge = 1', ["'s'", "judge = 0"]),
+        (
+            '[[row]]\nname = "c"\ncited = "them"\npublished = 1\n'
+            '[[claim]]\nsays = "s"\nbetter = "one"\nworse = "c"',
+            ["'s'", "'c'", "cited"],
+        ),
         ("[stage.a]\nstep = 1", ["[stage.a]", "'step'", "'steps'"]),
         (
             '[[row]]\nname = "a"\ntries = [{ ema = 0.5 }]\n'

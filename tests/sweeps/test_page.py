@@ -190,3 +190,79 @@ def test_a_page_on_its_way_says_how_much_is_there(tmp_path):
         append(one.sweep.rows, made[-1:])
     assert len(made) == 4
     assert "runs are made" not in render(declare(path, Registry(), checked=False))
+
+
+QUOTING = """
+title = "Q"
+
+[judge]
+data = "digits,split=validation"
+metric = "parzen"
+extractors = ["pixels", "other"]
+
+[[row]]
+group = "First"
+name = "a"
+quotes = "t.toml"
+published = "27.5 / 22.8"
+
+[[row]]
+name = "b"
+quotes = "t.toml"
+published = "32.3 / 27.6"
+
+[[row]]
+group = "Second"
+name = "c"
+cited = "Their paper, table 1"
+published = "138 ± 2"
+
+[[claim]]
+says = "A is better"
+better = "a"
+worse = "b"
+"""
+
+
+def test_rows_of_another_file_stand_as_they_are_there(page, tmp_path):
+    """Values, seeds and failures of a row of that name, however it was judged; nothing is made here."""
+    values = {("a", seed): [measured(3.0 + seed / 9)] for seed in (0, 1)}
+    page(values | {("b", 0): [measured(1.0)], ("b", 1): [measured(1.1)]})
+    path = tmp_path / "q.toml"
+    path.write_text(QUOTING, encoding="utf-8")
+    text = render(declare(path, Registry(), checked=False))
+
+    cells = line(text, "| a |").split(" | ")
+    assert cells == ["| a", "3.056 ± 0.079", "27.5 / 22.8", "-", "256", "2 |"]
+    assert "**holds**" in line(text, "- A is better")
+    assert "[t](t.md), from the same runs: a; b." in text
+    assert "runs are made" not in text and "Made by" not in text
+    assert not (tmp_path / "q.jsonl").exists()
+
+
+def test_what_a_publication_says_stands_beside_what_was_run(page, tmp_path):
+    """Under its group, with its source, without a value."""
+    page({})
+    path = tmp_path / "q.toml"
+    path.write_text(QUOTING, encoding="utf-8")
+    declared = declare(path, Registry(), checked=False)
+    text = render(declared)
+
+    assert line(text, "| c |") == "| c | quoted | 138 ± 2 |  |  |  |"
+    assert "Quoted and not run here: c (Their paper, table 1)." in text
+    order = ["**First**", "| a | not made yet | 27.5 / 22.8 |", "| b |", "**Second**", "| c |"]
+    assert [text.index(each) for each in order] == sorted(text.index(each) for each in order)
+    assert {trial.name for trial in declared.sweep.trials} == {"a", "b"}
+    assert all(trial.source is not None for trial in declared.sweep.trials)
+
+
+def test_a_published_value_is_of_all_columns_of_its_name(page):
+    """It stands beside the first, and a claim of another one is held against it too."""
+    text = FILE.replace('extractors = ["pixels"]', 'extractors = ["other", "pixels"]')
+    text = text.replace('worse = "b"', 'worse = "b"\njudge = 1', 1).partition(
+        "[[claim]]\nsays = \"A's"
+    )[0]
+    shown = page({("a", 0): [measured(2.0)], ("b", 0): [measured(1.0)]}, text)
+
+    assert "(147 ± 2 against 282 ± 2)" in line(shown, "- A is better")
+    assert line(shown, "| run |").count("parzen") == 2 and line(shown, "| a |").count("147") == 1
