@@ -100,7 +100,8 @@ class Npz(Source):
         """The split that was named, and where the images of each are."""
         if not self._path.is_file():
             raise DataError(
-                f"the file {self._path} does not exist: check the path (from {Path.cwd()})"
+                f"the file {self._path} does not exist: check the path (from {Path.cwd()}), or write it "
+                f"with an array {self._images or _IMAGES[0]!r} (N, H, W) or (N, H, W, C)"
             )
         parts = self._inside(self._path)
         if not parts:

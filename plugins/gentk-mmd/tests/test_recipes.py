@@ -48,5 +48,5 @@ def test_a_generator_of_codes_fits_its_auto_encoder(faces):
 def test_without_its_file_the_recipe_names_it(tmp_path, monkeypatch):
     """TFD is given out by its authors alone; the sentence says which file is missed."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(GentkError, match=r"tfd\.npz"):
+    with pytest.raises(GentkError, match=r"tfd\.npz.*'images'"):
         gentk.compose("gmmn-tfd")
