@@ -79,6 +79,11 @@ class Library:
             except BadToml as error:
                 raise BadRecipe(f"recipe {name!r} {error}") from error
             except OSError as error:
+                if str(path.with_suffix("")) in self._recipes and not path.exists():
+                    raise UnknownName(
+                        f"there is no file {name!r}; did you mean the recipe {path.stem!r}? "
+                        "type: gentk list recipe"
+                    ) from error
                 raise BadRecipe(
                     f"recipe {name!r} cannot be read ({error.strerror or error}); {_instead(path)}"
                 ) from error

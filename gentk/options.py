@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .errors import BadOption, did_you_mean
+from .numerals import whole_meant
 
 __all__ = ["Option", "argument", "convert", "options_of"]
 
@@ -122,6 +123,10 @@ def _remedy(text: str, option: Option) -> str:
     if comma and first and all(part.isidentifier() for part in rest.split(",")):
         # sgd,lr=0.1,nesterov
         return f"write {option.name}={first},{rest.split(',')[0]}=VALUE"
+    kinds = (option.annotation, *get_args(option.annotation))
+    number = whole_meant(text) if int in kinds else None
+    if number is not None:
+        return f"write {option.name}={number}"
     return f"write {option.name}={_example(option)}"
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from .errors import BadOption, UsageError, did_you_mean
+from .numerals import several_meant
 from .selection import Selection
 
 __all__ = ["LISTS", "SHORT", "Overlay", "laid", "listed"]
@@ -142,6 +143,10 @@ def _short(given: Mapping[str, Any]) -> tuple[dict[str, dict[str, str]], dict[st
             continue
         if option in options.get(key, {}):
             raise BadOption(f"{origins[key]} and --{word.replace('_', '-')} are one; give it once")
+        several = several_meant(given[word])
+        if several:
+            over = " ".join(f"--over {word}={each}" for each in several)
+            raise BadOption(f"--{word.replace('_', '-')} takes one; type gentk sweep {over}")
         options.setdefault(key, {})[option] = str(given[word])
         origins[key] = f"--{word.replace('_', '-')}"
     return options, origins

@@ -117,7 +117,7 @@ class Prior:
         """
         if self.law == "uniform":
             raise BadOption(
-                "latents are uniform in [-1, 1] and have no tails to cut off; leave truncation away"
+                "latents are uniform in [-1, 1] and have no tails to cut off; drop truncation"
             )
         if self.law == "truncated":
             bound = min(bound, self.bound)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -25,9 +25,10 @@ from pydantic import (
 from .budget import UNITS, Budget
 from .errors import BadRecipe, UsageError, did_you_mean
 from .keys import KEYS
+from .numerals import NOTHING, minutes_meant, several_meant, whole_meant
 from .overlay import Overlay, laid, listed
 from .seed import SEEDS
-from .validation import NOTHING, Fault, first_fault, several_meant, whole_meant
+from .validation import Fault, first_fault
 
 __all__ = ["Change", "Decay", "PhaseRecipe", "Recipe", "Resolved", "resolve"]
 
@@ -287,8 +288,7 @@ def _instead(fault: Fault, *, typed: bool) -> str:
     if key not in UNITS and known.get_default() is None and str(fault.value).lower() in NOTHING:
         return f"for none type --{key} none" if typed else f"for none leave {key} out"
     several = several_meant(fault.value)
-    number = whole_meant(fault.value) if isinstance(example, int) else None
-    one = number if number is not None and _fits(key, number) else example
+    one = next((each for each in _meant(key, fault.value) if _fits(key, each)), example)
     text = f"type --{key} {one}" if typed else f"write {key} = {json.dumps(one)}"
     if not several or not typed or key in UNITS:
         return text
@@ -296,6 +296,19 @@ def _instead(fault: Fault, *, typed: bool) -> str:
         return _seeds(several)
     over = " ".join(f"--over {key}={each}" for each in several)
     return f"{text}, or for several gentk sweep {over}"
+
+
+def _meant(key: str, value: object) -> Iterator[str | int]:
+    """Yield what a value of a key may be meant to be."""
+    if key == "minutes" and (minutes := minutes_meant(value)) is not None:
+        yield minutes
+    if (number := whole_meant(value)) is not None:
+        yield number
+    text = str(value).lower()
+    choices = [
+        each for each in get_args(Recipe.model_fields[key].annotation) if isinstance(each, str)
+    ]
+    yield from (each for each in choices if each.startswith(text) or text.startswith(each))
 
 
 def _fits(key: str, value: object) -> bool:

@@ -6,12 +6,14 @@ import copy
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from .errors import BadOption, GentkError, UnknownName, did_you_mean
 from .first_party import FIRST_PARTY
+from .library import Library
 from .options import Option, argument, convert, options_of
 from .plugins import AGAIN, Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
 from .selection import Selection
@@ -28,6 +30,24 @@ SUPPLIED: dict[str, frozenset[str]] = {
     "critic": frozenset({"image", "latent"}),
 }
 """Keyword arguments of a kind's constructors that the composition supplies: not options."""
+
+
+CALLED: Mapping[str, Mapping[str, str]] = {
+    "loss": {
+        **dict.fromkeys(("gan", "bce", "vanilla", "non-saturating"), "logistic"),
+        "wgan": "wasserstein",
+        **dict.fromkeys(("mse", "l1", "l2"), "reconstruction"),
+        **dict.fromkeys(("feature-matching", "gfmn"), "moments"),
+        "sinkhorn": "coupling",
+    },
+    "estimator": {"none": "batch", "adam": "ama"},
+    "metric": {
+        **dict.fromkeys(("precision", "recall", "density", "coverage"), "prdc"),
+        "inception-score": "is",
+    },
+    "observer": {**dict.fromkeys(("wandb", "mlflow", "tb"), "tensorboard"), "tqdm": "progress"},
+}
+"""Kind -> what other tools call a part, and its name here."""
 
 
 class Registry:
@@ -116,8 +136,14 @@ class Registry:
         order = list(KINDS)
         return sorted(rows, key=lambda p: (order.index(p.component.kind), p.component.name))
 
-    def find(self, kind: str, name: str) -> Provided:
-        """Return a component, or raise `UnknownName` saying what to type or install instead."""
+    def find(self, kind: str, name: str, selection: Selection | None = None) -> Provided:
+        """Return a component, or raise `UnknownName` saying what to type or install instead.
+
+        Args:
+            kind: The kind.
+            name: The name.
+            selection: All that was typed with the name, for what is offered in its place.
+        """
         if name == OBJECT and kind in self._lent:
             summary = "an object of this session"
             component = Component(
@@ -126,7 +152,7 @@ class Registry:
             return Provided(component, SESSION, "0")
         if (kind, name) in self._parts:
             return self._parts[kind, name]
-        raise UnknownName(self._missing(kind, name))
+        raise UnknownName(self._missing(kind, name, selection))
 
     def knows(self, kind: str, text: str) -> bool:
         """Say whether a selection names a component of this kind."""
@@ -145,7 +171,7 @@ class Registry:
         names = [name for kinds in FIRST_PARTY.values() for name in kinds.get(kind, ())]
         return [self._missing(kind, name) for name in names if (kind, name) not in self._parts]
 
-    def _missing(self, kind: str, name: str) -> str:
+    def _missing(self, kind: str, name: str, selection: Selection | None = None) -> str:
         if (kind, name) in self._clashes:
             rivals = " and ".join(self._clashes[kind, name])
             return f"{kind} {name!r} is offered by {rivals}; pip uninstall one of them"
@@ -156,32 +182,49 @@ class Registry:
         if owner:
             return f"{kind} {name!r} comes with {owner}; type: pip install {owner}"
         names = [provided.component.name for provided in self.select(kind)]
-        hint = self.hint(kind, name) or did_you_mean(name, names)
+        hint = self.hint(kind, name, selection) or did_you_mean(name, names)
+        called = CALLED.get(kind, {}).get(name.lower().replace("_", "-"))
+        if called in names:
+            hint = f"did you mean {called!r}? "
         elsewhere = self.kinds_of(name)
         if elsewhere:
             article = "an" if elsewhere[0][0] in "aeiou" else "a"
             hint = f"there is {article} {elsewhere[0]} of that name; "
+        elif any(row.name == name for row in Library(self.modules).rows()):
+            hint = f"it is a recipe: gentk run {name}; "
         return f"no {kind} {name!r}; {hint}type: gentk list {kind}"
 
     def reading(self, kind: str, path: str) -> str | None:
         """Return the selection of a kind that reads an existing file or folder: `folder:photos`."""
-        place = Path(path)
         try:
+            place = Path(path).expanduser()
             ending = "/" if place.is_dir() else place.name.lower() if place.is_file() else None
-        except (OSError, ValueError):  # no path at all
+        except (OSError, RuntimeError, ValueError):  # no path at all
             return None
         for provided in self.select(kind) if ending else ():
             if ending and ending.endswith(provided.component.files or ("\0",)):
                 return str(Selection(provided.component.name, path))
         return None
 
-    def hint(self, kind: str, text: str) -> str:
-        """Return `did you mean 'NAME:ARGUMENT'? ` for an argument that is typed without its name."""
-        meant = [self.reading(kind, text)]
+    def hint(self, kind: str, text: str, selection: Selection | None = None) -> str:
+        """Return `did you mean 'NAME:ARGUMENT'? ` for an argument that is typed without its name.
+
+        Args:
+            kind: The kind.
+            text: What stands where the name should.
+            selection: All that was typed: its options stay.
+        """
+        options = selection.options if selection is not None else {}
+        path = self.reading(kind, text)
+        meant = [path and str(replace(Selection.parse(path), options=options))]
+        # The hub's names have their owner before them.
+        bare = (selection.argument if selection and selection.argument else text).rpartition("/")[2]
         for provided in self.select(kind):
             with suppress(GentkError):
-                if text in self.variants(provided):
-                    meant.append(f"{provided.component.name}:{text}")
+                known = self.variants(provided)
+                name = next((each for each in (text, bare) if each in known), None)
+                if name is not None:
+                    meant.append(str(Selection(provided.component.name, name, options)))
         near = " or ".join(repr(each) for each in meant if each)
         return f"did you mean {near}? " if near else ""
 
@@ -226,7 +269,7 @@ class Registry:
         selection = Selection.parse(text)
         if selection.name == OBJECT and kind not in self._lent:
             raise UnknownName(missing_object(kind, selection.argument))
-        component = self.find(kind, selection.name).component
+        component = self.find(kind, selection.name, selection).component
         wanted = component.argument
         if wanted and not selection.argument:
             raise BadOption(f"{kind} {selection.name!r} needs {wanted}: {selection.name}:{wanted}")

@@ -1,15 +1,14 @@
-"""Validation: the faults that a schema finds, as parts of a sentence, and what was meant by a value."""
+"""Validation: the faults that a schema finds, as parts of a sentence."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-__all__ = ["NOTHING", "Fault", "first_fault", "several_meant", "whole_meant"]
+__all__ = ["Fault", "first_fault"]
 
 Context = Mapping[str, Any]
 
@@ -73,32 +72,3 @@ def first_fault(error: ValidationError) -> Fault:
         message[:1].lower() + message[1:],
         fault["input"],
     )
-
-
-NOTHING = frozenset({"0", "false", "no", "null", "off"})
-"""What people write where they want none."""
-
-WHOLE = re.compile(
-    r"(?P<digits>\d{1,3}([,_. ]\d{3})+|\d[\d_]*(\.\d+)?(e\+?\d{1,3})?)(?P<unit>[kKmM]?)"
-)
-"""A whole number as people write it: 10k, 1,000, 1e3, 64.0."""
-
-
-def whole_meant(value: object) -> int | None:
-    """Return the whole number that a value is meant to be, or None."""
-    match = WHOLE.fullmatch(str(value).strip())
-    if match is None:
-        return None
-    digits = match["digits"]
-    if re.fullmatch(r"\d{1,3}([,_. ]\d{3})+", digits):
-        digits = re.sub(r"\D", "", digits)
-    number = float(digits) * {"": 1, "k": 10**3, "m": 10**6}[match["unit"].lower()]
-    return int(number) if number.is_integer() else None
-
-
-def several_meant(value: object) -> list[str]:
-    """Return the values of a list that stands where one value is taken: those between its commas."""
-    if isinstance(value, list | tuple):
-        return [str(each) for each in value]
-    parts = [part.strip() for part in re.sub(r"^[\[(]|[\])]$", "", str(value)).split(",")]
-    return parts if len(parts) > 1 and all(parts) else []

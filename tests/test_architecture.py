@@ -34,6 +34,7 @@ LAYERS: dict[str, set[str]] = {
         "session",
         "overlay",
         "validation",
+        "numerals",
     },
     "interfaces": {"interfaces", "events", "prior"},
     "mechanism": {

@@ -20,6 +20,7 @@ from .. import __version__
 from ..errors import FileWarning, GentkError, UsageError, did_you_mean
 from ..interrupts import catching, stopped_by
 from ..launch import launched, settle
+from ..numerals import whole_meant
 from ..printable import printable
 from .meant import command_meant, extra_meant, missing_meant, option_meant
 
@@ -236,6 +237,9 @@ def _usage(error: click.ClickException) -> str:
     extra = EXTRA.search(message)
     if extra is not None:
         message = f"{message.rstrip('.')}; {extra_meant(extra[1].split(), names)}"
+    elif isinstance(error, click.MissingParameter) and isinstance(error.param, click.Option):
+        value = error.param.make_metavar(context) if context else "VALUE"
+        message = f"{message.rstrip('.')}; add {error.param.opts[0]} {value}"
     elif isinstance(error, click.MissingParameter):
         hint = missing_meant(error.param.name if error.param else None)
         message = f"{message.rstrip('.')}; {hint}" if hint else message
@@ -245,6 +249,7 @@ def _usage(error: click.ClickException) -> str:
         hint = f"did you mean {known}?" if known else did_you_mean(name, names)
         message = f"no option {name!r}; {hint}"
     elif isinstance(error, click.BadParameter):
+        message += _value_meant(error, message)
         # click names the type of a range, and ranges as a mathematician would.
         message = re.sub(r"a valid (integer|float)( range)?", r"a number", message)
         message = re.sub(
@@ -254,6 +259,19 @@ def _usage(error: click.ClickException) -> str:
     message = message.rstrip(".; ")
     joint = " type:" if message.endswith("?") else "; type:"
     return f"{message[:1].lower()}{message[1:]}{joint} {help_of} --help"
+
+
+def _value_meant(error: click.BadParameter, message: str) -> str:
+    """Return a hint, or nothing, for a value that an option does not take."""
+    given = re.search(r"'([^']*)' is not", message)
+    if given is None or error.param is None:
+        return ""
+    if isinstance(error.param.type, click.Choice):
+        return f"; {did_you_mean(given[1], map(str, error.param.type.choices))}".rstrip("; ")
+    number = (
+        whole_meant(given[1]) if isinstance(error.param.type, click.types.IntParamType) else None
+    )
+    return "" if number is None else f"; did you mean '{error.param.opts[0]} {number}'?"
 
 
 def _system(error: OSError) -> str:

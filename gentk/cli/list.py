@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["check_kind", "command", "echo_broken"]
 
 ROOMY = 110
-"""Columns from which on a list of everything names distributions too."""
+"""Columns from which on a list on a terminal names distributions too."""
 
 
 @click.command(cls=Command, short_help="List components, recipes and models.")
@@ -79,7 +80,7 @@ def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
 def check_kind(kind: str) -> None:
     """Raise `UnknownName` unless this is a kind, or what else is listed by name."""
     from ..errors import UnknownName, did_you_mean
-    from ..library import LISTED
+    from ..library import LISTED, Library
     from ..registry import Registry
     from ..spec import KINDS
 
@@ -87,6 +88,13 @@ def check_kind(kind: str) -> None:
     if kind not in kinds and list(Registry().kinds_of(kind)):
         raise UnknownName(f"{kind!r} is a component, not a kind; type: gentk show {kind}")
     if kind not in kinds:
+        name = kind.partition(":")[0]
+        for owner in Registry().kinds_of(name):
+            raise UnknownName(f"{kind!r} is no kind; type: gentk list {owner} '{kind}'")
+        if Path(kind).is_dir():
+            raise UnknownName(f"{kind!r} is a folder, not a kind; type: ls {kind}")
+        if any(row.name == kind for row in Library(Registry().modules).rows()):
+            raise UnknownName(f"{kind!r} is a recipe, not a kind; type: gentk show {kind}")
         hint = did_you_mean(kind, kinds)
         raise UnknownName(f"no kind {kind!r}; {hint}kinds are {', '.join(kinds)}")
 
@@ -135,7 +143,7 @@ def _echo(
     if all(row[3] in ("", "yes") for row in rows):
         kept.remove(3)
     brief = registry is None
-    if brief and sys.stdout.isatty() and shutil.get_terminal_size().columns < ROOMY:
+    if sys.stdout.isatty() and shutil.get_terminal_size().columns < ROOMY:
         kept.remove(4)
     if rows:
         cells = [[row[column] for column in kept] for row in rows]

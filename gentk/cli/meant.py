@@ -58,6 +58,8 @@ OPTION = {
     **dict.fromkeys(("verbose", "v", "vv", "traceback"), "--debug"),
     **dict.fromkeys(("silent", "q"), "--quiet"),
     **dict.fromkeys(("width", "widths", "latent"), "--generator {option}=VALUE"),
+    **dict.fromkeys(("kernel", "bandwidths", "covariance"), "--loss {option}=VALUE"),
+    **dict.fromkeys(("layers", "resize"), "--extractor timm:MODEL,{option}=VALUE"),
     **dict.fromkeys(("fid", "fd"), "--metric fd"),
     "no-ema": "--ema none",
     **{name: f"--metric {name}" for name in ("kid", "prdc", "is", "mmd")},

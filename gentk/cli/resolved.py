@@ -29,6 +29,8 @@ def echo(resolved: Resolved) -> None:
 
 
 def _shown(value: Any) -> str:
+    if value is None or value in ([], {}):
+        return "none"
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return "\n".join(value)
-    return "none" if value is None else value if isinstance(value, str) else inline_toml(value)
+    return value if isinstance(value, str) else inline_toml(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from ..keys import KEYS as WHAT
+from ..numerals import several_meant
 from .completion import complete_recipes
 from .flags import HELP, key_options
 from .sections import SectionedCommand, SectionedOption
@@ -148,7 +151,7 @@ def command(
     if recipe is not None and is_sweep(recipe):
         raise click.UsageError(f"{recipe} is a sweep file and says itself what varies; drop --over")
     plan = Plan(against, metric or ("fd",), judge, n)
-    levels, numbers = _levels(over), _seeds(seed, seeds)
+    levels, numbers = _levels(over, recipe), _seeds(seed, seeds)
     sweep = factorial(recipe, given, levels, registry, seeds=numbers, rows=place, plan=plan)
     note = budget_note(sweep)
     if note is not None:
@@ -187,19 +190,32 @@ def _answer(request: Request, form: Form, *, render: bool) -> None:
     end(sweep, form)
 
 
-def _levels(over: Sequence[str]) -> dict[str, list[str]]:
+def _levels(over: Sequence[str], recipe: str | None) -> dict[str, list[str]]:
     """Read KEY=VALUE; values of one key are gathered."""
     levels: dict[str, list[str]] = {}
     for text in over:
         key, equals, value = text.partition("=")
         if not equals or not value:
-            raise click.UsageError(f"--over {text!r} has no value; write --over loss=moments")
+            raise click.UsageError(f"--over {text!r} has no value; {_instead(text)}")
+        several = several_meant(value) if value[0] in "[(" or "|" in value else []
+        if several:
+            each = " ".join(f"--over {key}={one}" for one in several)
+            raise click.UsageError(f"--over takes one value at a time; type {each}")
         levels.setdefault(key.strip().replace("-", "_"), []).append(value)
+    if not levels and recipe is not None and "=" in recipe:
+        raise click.UsageError(f"what is varied stands behind --over; type --over {recipe}")
     if not levels:
         raise click.UsageError(
             "a sweep is over something; write --over loss=moments --over loss=mmd"
         )
     return levels
+
+
+def _instead(text: str) -> str:
+    """Return what to type for a level without a value."""
+    key = re.split(r"[:= ]", text, maxsplit=1)[0].replace("-", "_")
+    value = text[len(key) + 1 :].strip() or "VALUE"
+    return f"write --over {key}={value}" if key in WHAT else "write --over loss=moments"
 
 
 def _seeds(typed: Sequence[int], count: int) -> list[int]:

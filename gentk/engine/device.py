@@ -57,8 +57,9 @@ def check_device(name: str) -> None:
     except RuntimeError:
         known = False
     if not known:
+        hint = f"did you mean 'cuda:{name}'? " if name.isdecimal() else ""
         raise UsageError(
-            f"there is no device {name!r}; type --device cpu, cuda, cuda:N, mps or auto"
+            f"there is no device {name!r}; {hint}type --device cpu, cuda, cuda:N, mps or auto"
         )
 
 

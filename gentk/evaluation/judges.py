@@ -87,7 +87,7 @@ def standard_judges(
         if given.name != "inception" or set(given.options) - {"weights"} or len(extractors) > 1:
             raise UsageError(
                 f"--standard is the Inception network's figures, and --extractor {given} is not that; "
-                "leave one of them away, or type --extractor inception,weights=PATH"
+                "drop one of them, or type --extractor inception,weights=PATH"
             )
         options = given.options
     judges = []

@@ -196,7 +196,7 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
     for key in sorted(KEYS - used):
         # `none` takes back what a recipe says: that is no use of it.
         if resolved.origins.get(key) == f"--{key}" and getattr(r, key) is not None:
-            raise Incompatible(f"loss {main.text!r} has no use for --{key}; leave it away")
+            raise Incompatible(f"loss {main.text!r} has no use for --{key}; drop it")
     check_learned(family, r, registry)
     check_balance(r, losses, registry)
     _check_estimators(r)

@@ -187,7 +187,7 @@ class RunFolder:
             raise RunError(
                 f"{self.path} holds another run (recipe {record['recipe_name']!r}, "
                 f"{record['identity']}, this one is {identity}); type another folder with --out, or "
-                "leave --out away"
+                "drop --out"
             )
         return record
 
@@ -205,10 +205,19 @@ def near(text: str) -> str:
     homes = dict.fromkeys((path.parent, Path("runs") / path.parent))
     known = [record.parent for home in homes for record in _records(home)]
     alike = [run for run in known if run.name.startswith(path.name)]
+    alike = alike or [run for run in known if _recipe_of(run) == text]
     if alike:
         newest = max(alike, key=lambda run: (run / "run.json").stat().st_mtime)
         return f"did you mean {str(newest)!r}? "
     return did_you_mean(text, map(str, known))
+
+
+def _recipe_of(run: Path) -> str | None:
+    """Return the name of the recipe that a run was made by, if its record can be read."""
+    try:
+        return str(RunFolder(run).read()["recipe_name"])
+    except (GentkError, KeyError):
+        return None
 
 
 def _records(home: Path) -> list[Path]:

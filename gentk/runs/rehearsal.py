@@ -228,7 +228,7 @@ class _Rehearsal:
                 loss.summarise(zeros, None, *own)
 
         for larger in enlargements(self._tried(space, through), image):
-            self.notice(f"{larger}, and a step so much slower")
+            self.notice(f"{larger}, which makes every step slower")
 
     def _extractor(self, text: str) -> Extractor:
         own = Selection.parse(self.folder.locate(text))

@@ -85,9 +85,14 @@ def export(
         raise UsageError(f"no form {form!r}; type --as {' or '.join(FORMS)}")
     if count < 1:
         raise UsageError(f"{count} samples are none; type -n 64")
+    wanted = {"folder": "", "npz": ".npz"}.get(form, ".png")
+    if wanted and out.suffix.lower() not in ("", wanted):
+        raise UsageError(
+            f"--as {form} writes {wanted} and not {out.suffix}; type --out {out.with_suffix(wanted)}"
+        )
     for name, value in (("truncation", truncation), ("label", label)):
         if form == "reconstruction" and value is not None:
-            raise UsageError(f"a reconstruction draws no latents; leave --{name} away")
+            raise UsageError(f"a reconstruction draws no latents; drop --{name}")
     draw = Draw(seed, truncation, label)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -176,9 +176,7 @@ class Run:
         """Return the index of a class; raise `UsageError` if there is none of that name."""
         count = self.generator.prior.classes
         if not count:
-            raise UsageError(
-                f"the generator of {self.folder.path} knows no classes; leave --label away"
-            )
+            raise UsageError(f"the generator of {self.folder.path} knows no classes; drop --label")
         names = list(self.record["data"].get("classes") or {})[:count]
         if label in names:
             return names.index(str(label))

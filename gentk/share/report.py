@@ -48,6 +48,10 @@ def report(folders: Sequence[str | Path], out: Path, registry: Registry | None =
     """
     if not folders:
         raise UsageError("there are no runs to report on; type their folders")
+    if out.suffix.lower() not in ("", ".html", ".htm"):
+        raise UsageError(
+            f"a report is HTML and not {out.suffix}; type --out {out.with_suffix('.html')}"
+        )
     _refuse_foreign(out)
     page = render(opened(folders, registry or Registry()))
     try:

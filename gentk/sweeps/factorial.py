@@ -122,7 +122,7 @@ def _instead(key: str) -> str:
     if dot and component in Recipe.model_fields:
         return f"options stand alone behind the component's kind; type --over {component}={option}=VALUE"
     hint = did_you_mean(key, {*Recipe.model_fields, *SHORT} - OWN)
-    return f"a recipe has no key {key!r}; {hint}type --over loss=NAME"
+    return f"a recipe has no key {key!r}; {hint}type --over KEY=VALUE"
 
 
 def _trial(

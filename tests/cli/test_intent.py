@@ -112,6 +112,52 @@ SLIPS = {
 """Slips that nobody's list names, and what the answer must hold."""
 
 SLIPS |= {
+    "minutes with a unit": (("run", "--minutes", "2h"), "--minutes 120"),
+    "seconds": (("run", "--minutes", "30s"), "--minutes 0.5"),
+    "a decay cut short": (("run", "--decay", "cos"), "--decay cosine"),
+    "a list of rates": (
+        ("run", "--lr", "1e-3,1e-4"),
+        "gentk sweep --over lr=1e-3 --over lr=1e-4",
+    ),
+    "a size as height and width": (("run", "--data", "digits,size=64x64"), "size=64"),
+    "the number of a card": (("run", "--device", "0", "--dry-run"), "'cuda:0'"),
+    "a loss by its field's name": (("run", "--loss", "gan", "--dry-run"), "'logistic'"),
+    "a recipe as a loss": (("run", "--loss", "wgan-gp", "--dry-run"), "gentk run wgan-gp"),
+    "no estimator": (("run", "--estimator", "none", "--dry-run"), "'batch'"),
+    "another tracker": (("run", "--observer", "wandb", "--dry-run"), "'tensorboard'"),
+    "an option of the loss as a flag": (
+        ("run", "--kernel", "energy"),
+        "'--loss kernel=VALUE'",
+    ),
+    "a network with its owner": (
+        ("run", "--extractor", "timm/resnet18,first=3", "--dry-run"),
+        "'timm:resnet18,first=3'",
+    ),
+    "a network of the hub": (
+        ("run", "--extractor", "hf-hub:timm/resnet18", "--dry-run"),
+        "'timm:resnet18'",
+    ),
+    "a recipe with an ending": (("run", "quickstart.toml"), "recipe 'quickstart'"),
+    "one value of a metric": (("evaluate", "x", "--metric", "precision"), "'prdc'"),
+    "thousands of samples": (("evaluate", "x", "-n", "10k"), "'-n 10000'"),
+    "American English": (("sample", "x", "--as", "neighbors"), "'neighbours'"),
+    "no folder to export to": (("export", "x"), "--to PATH"),
+    "a list of components": (
+        ("sweep", "--over", "estimator=[batch,ama]"),
+        "--over estimator=batch --over estimator=ama",
+    ),
+    "components with a bar": (
+        ("sweep", "--over", "estimator=batch|ama"),
+        "--over estimator=batch --over estimator=ama",
+    ),
+    "a level with a colon": (("sweep", "--over", "batch:32"), "--over batch=32"),
+    "a level without the option": (("sweep", "batch=32"), "--over batch=32"),
+    "a component to list": (("list", "timm:vgg19"), "gentk list extractor 'timm:vgg19'"),
+    "a recipe to list": (("list", "quickstart"), "gentk show quickstart"),
+}
+"""Slips of another afternoon."""
+
+SLIPS |= {
     "metrics with a comma": (("evaluate", "x", "--metric", "fd,kid"), "--metric fd --metric kid"),
     "extractors with a comma": (
         ("run", "--extractor", "pixels,identity"),
@@ -182,6 +228,48 @@ def test_help_is_a_word_too(gentk) -> None:
     assert gentk("help", "run").stdout == gentk("run", "--help").stdout
     assert gentk("help").stdout == gentk("--help").stdout
     assert "no command 'rum'; did you mean 'run'" in gentk("help", "rum").stderr
+
+
+PHOTOS = {
+    "a colon for a comma": (("run", "--data", "folder:photos:size=32"), 1, "folder:photos,size=32"),
+    "a space for a comma": (("run", "--data", "folder:photos size=32"), 1, "folder:photos,size=32"),
+    "a size without its name": (("run", "--data", "folder:photos,32"), 1, "folder:photos,size=32"),
+    "a slip in a folder": (("run", "--data", "folder:phots,size=32"), 1, "'photos'"),
+    "a folder with options": (("run", "--data", "photos,size=32"), 2, "'folder:photos,size=32'"),
+    "a folder to list": (("list", "photos"), 2, "ls photos"),
+}
+"""What is typed where `photos` is a folder, the code, and what the answer must hold."""
+
+
+@pytest.mark.parametrize("case", PHOTOS)
+def test_options_of_a_folder_are_set_apart(refused, place, case) -> None:
+    """The path that is there is found in what was typed, and its options are kept."""
+    (place / "photos").mkdir()
+    words, code, wanted = PHOTOS[case]
+    more = ("--extractor", "pixels", "--generator", "mlp") if words[0] == "run" else ()
+
+    assert wanted in refused(*words, *more, code=code)
+
+
+def test_a_recipe_means_its_newest_run_wherever_that_is(refused, place, gentk) -> None:
+    """Also where the folder was chosen by hand."""
+    words = ("--data", "digits,limit=40", "--extractor", "pixels", "--generator", "mlp")
+    made = gentk("run", *words, "--batch", "8", "--steps", "1", "--out", "runs/mine", "--quiet")
+    assert made.exit_code == 0, made.output
+
+    assert "'runs/mine'" in refused("sample", "quickstart", code=1)
+    for form, name, other in (("grid", "a.jpg", "a.png"), ("npz", "a.png", "a.npz")):
+        said = refused("sample", "runs/mine", "--as", form, "--out", name, code=2)
+        assert f"--out {other}" in said
+    assert "--out a.html" in refused("report", "runs/mine", "-o", "a.pdf", code=2)
+
+
+def test_a_group_of_commands_alone_is_its_help(gentk) -> None:
+    """No error, and not on one line."""
+    for name in ("weights", "plugin"):
+        alone = gentk(name)
+        assert (alone.exit_code, alone.stderr) == (0, "")
+        assert alone.stdout == gentk(name, "--help").stdout
 
 
 @pytest.mark.parametrize("case", SLIPS)

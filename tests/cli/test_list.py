@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -324,3 +325,24 @@ def test_doctor_names_what_is_broken(fake, shell) -> None:
     assert "broken: bad[bad] (load): ModuleNotFoundError" in done.stderr
     assert "broken: hollow[loss thing] (import): ModuleNotFoundError" in done.stderr
     assert "hollow: 1.2, components: 1" in done.stdout
+
+
+def test_a_list_leaves_room_for_what_works_offline(capsys, monkeypatch) -> None:
+    """On a terminal of 80 columns distributions give way, so that names and places stay whole."""
+    from gentk.cli.list import _echo
+    from gentk.registry import Registry
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    registry = Registry()
+    rows = [(part, part.component.argument) for part in registry.select("extractor")]
+    said: dict[int, str] = {}
+    for width in (80, 140):
+        monkeypatch.setenv("COLUMNS", str(width))
+        _echo(rows, [], registry)
+        said[width] = capsys.readouterr().out
+
+    assert "distribution" not in said[80]
+    assert "distribution" in said[140]
+    assert "works offline" in said[80]
+    assert "scattering-lite" in said[80]
+    assert max(len(line.rstrip()) for line in said[80].splitlines() if "\x1b" not in line) <= 80

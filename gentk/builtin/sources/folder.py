@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from ...data.labels import number_folders
 from ...data.picture import read_image, suffixes
 from ...data.splits import AmbiguousSplits, Split, read_splits, split_of
 from ...data.tree import ARCHIVES, Parts, Tree, is_archive, open_tree
-from ...errors import DataError, NoSplit
+from ...errors import DataError, NoSplit, did_you_mean
 from ...interfaces import Records, Report, Source
 from .siblings import sibling_folder
 
 __all__ = ["Folder"]
 
 _SHOWN: Final = 6
+
+STRAY: Final = re.compile(r"(?P<path>.*?)[:;, ]\s*(?P<option>[a-z_]+=\S*|\d+)")
+"""A path with an option behind it that no comma, or no name, sets apart."""
 
 
 class Folder(Source):
@@ -91,7 +95,7 @@ class Folder(Source):
     def _tree(self) -> Tree:
         path = self._path
         if not path.exists():
-            raise DataError(f"folder:{path} does not exist: name a folder of image files")
+            raise DataError(f"folder:{path} does not exist: {_instead(path)}")
         if not path.is_dir() and not is_archive(path):
             raise DataError(
                 f"folder:{path} is a file, not a folder: name a folder of image files, or an archive "
@@ -303,3 +307,16 @@ def _printable(parts: Sequence[str]) -> str:
     """Return a path as one line, whatever characters its parts have."""
     path = "/".join(parts)
     return path if path.isprintable() else path.encode("unicode_escape").decode()
+
+
+def _instead(path: Path) -> str:
+    """Return what to type for a folder that there is not."""
+    stray = STRAY.fullmatch(str(path))
+    if stray is not None and Path(stray["path"]).exists():
+        option = stray["option"] if "=" in stray["option"] else f"size={stray['option']}"
+        return f"options stand behind a comma, as KEY=VALUE; type folder:{stray['path']},{option}"
+    try:
+        near = [str(each) for each in path.parent.iterdir() if each.is_dir()]
+    except OSError:
+        near = []
+    return f"{did_you_mean(str(path), near)}name a folder of image files"
