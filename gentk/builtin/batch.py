@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ..interfaces import Estimator, StatisticKind, Statistics
+from ..summary.checking import check_statistics
 
 __all__ = ["Batch"]
 
@@ -16,8 +17,10 @@ class Batch(Estimator):
     remembers = False
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
-        """Do nothing: there is no state."""
+        """Do nothing but look at the statistics: there is no state."""
+        check_statistics("estimator 'batch'", data)
 
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Return the batch's statistics as they are."""
+        check_statistics("estimator 'batch'", model)
         return model

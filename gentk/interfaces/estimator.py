@@ -46,6 +46,10 @@ class Estimator(nn.Module, ABC):
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch's statistics and return the tracked ones."""
 
+    def following(self, prefix: str) -> set[str]:
+        """Return the statistics that `start` has made a buffer for, named `prefix` and the statistic."""
+        return {name.removeprefix(prefix) for name in self._buffers if name.startswith(prefix)}
+
     @staticmethod
     def straight_through(tracked: Tensor, batch: Tensor, scale: float) -> Tensor:
         """Return the value of `tracked` with the gradient of `scale * batch`."""

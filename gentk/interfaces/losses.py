@@ -162,8 +162,45 @@ class MatchingLoss(Loss):
         """Return the options that decide what `summarise` keeps, for the cache of data statistics."""
 
     def __call__(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
-        """Return `forward(data, model)`."""
+        """Return `forward(data, model)`, of statistics of both sides that fit each other.
+
+        Raises:
+            Incompatible: A side is no dict of tensors, lacks a statistic, or is of other features.
+        """
+        self._check(data, model)
         return self.forward(data, model)
+
+    def _check(self, data: Statistics, model: Statistics) -> None:
+        owner = f"loss {type(self).__name__}"
+        for side, statistics in (("data", data), ("model", model)):
+            if not isinstance(statistics, Mapping):
+                raise Incompatible(
+                    f"{owner} compares statistics, a dict of name -> tensor, and the {side}'s are a "
+                    f"{type(statistics).__name__}; give reference(summary) of the data and "
+                    "statistics(summary) of the model"
+                )
+        for name, kind in self.kinds().items():
+            # A set of samples that one side alone has is the loss's own affair.
+            own, theirs = model.get(name), data.get(name)
+            lacking = "model" if own is None else "data"
+            needed = kind != "samples" and name not in self.untracked
+            if own is None or (theirs is None and needed):
+                raise Incompatible(
+                    f"{owner} compares {name!r}, which the {lacking}'s statistics do not have; give "
+                    "reference(summary) of the data and statistics(summary) of the model"
+                )
+            first = 1 if kind == "samples" else 0
+            for side, value in (("model", own), ("data", theirs)):
+                if value is not None and not isinstance(value, Tensor):
+                    raise Incompatible(
+                        f"{owner} compares tensors, and {name!r} of the {side} is a "
+                        f"{type(value).__name__}; write torch.as_tensor(value)"
+                    )
+            if theirs is not None and needed and own.shape[first:] != theirs.shape[first:]:
+                raise Incompatible(
+                    f"{owner}: statistic {name!r} is {tuple(own.shape)} of the model and "
+                    f"{tuple(theirs.shape)} of the data; give both of the same features"
+                )
 
 
 class ReconstructionLoss(Loss):

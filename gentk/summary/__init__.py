@@ -1,7 +1,15 @@
 """Summaries: what is kept of a set of samples, so that parts of the set can be added up."""
 
 from ..interfaces import Summary
-from .checking import both, check_layouts
+from .checking import (
+    both,
+    check_batch,
+    check_finite,
+    check_layouts,
+    check_statistics,
+    check_tensors,
+    checked,
+)
 from .classwise import ClassMoments
 from .covariances import Covariances
 from .layerwise import LayerMoments
@@ -17,7 +25,12 @@ __all__ = [
     "Samples",
     "Summary",
     "both",
+    "check_batch",
+    "check_finite",
     "check_layouts",
+    "check_statistics",
+    "check_tensors",
+    "checked",
     "flat_rows",
     "pooled",
 ]

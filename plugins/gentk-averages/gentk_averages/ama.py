@@ -26,10 +26,11 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from gentk.errors import BadOption, Incompatible
+from gentk.errors import BadOption
 from gentk.interfaces import Estimator, StatisticKind, Statistics
+from gentk.summary import check_batch, check_statistics
 
-from .ma import check_seeding, check_statistics
+from .ma import check_seeding
 
 __all__ = ["AdamMovingAverage"]
 
@@ -99,18 +100,9 @@ class AdamMovingAverage(Estimator):
 
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch and return data - v."""
+        check_batch("estimator 'ama'", model, data, self.following("gap_"))
         tracked = {}
         for name, batch in model.items():
-            if f"gap_{name}" not in self._buffers:
-                raise Incompatible(
-                    f"estimator 'ama' does not follow {name!r} yet; call its start(data) with the "
-                    "statistics of the data first"
-                )
-            if batch.shape != data[name].shape:
-                raise Incompatible(
-                    f"statistic {name!r} is {tuple(batch.shape)} of the model and "
-                    f"{tuple(data[name].shape)} of the data; give both of the same features"
-                )
             if self.training:
                 self._step(name, data[name] - batch.detach())
             value = data[name] - self.get_buffer(f"gap_{name}")

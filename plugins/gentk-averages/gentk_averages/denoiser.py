@@ -26,6 +26,7 @@ from torch import Tensor
 
 from gentk.errors import BadOption
 from gentk.interfaces import StatisticKind, Statistics
+from gentk.summary import check_batch, check_statistics, check_tensors
 
 from .ama import AdamMovingAverage
 
@@ -68,6 +69,7 @@ class AffineDenoiser(AdamMovingAverage):
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Make, per covariance, its root R, M and Adam's moments of its gradient."""
+        check_statistics("estimator 'denoiser'", data)
         plain = [name for name in data if self.kinds.get(name) != "psd"]
         own = None if seed is None else {name: seed[name] for name in plain}
         super().start({name: data[name] for name in plain}, own)
@@ -88,6 +90,8 @@ class AffineDenoiser(AdamMovingAverage):
 
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch; return data - v, and C of covariances."""
+        following = {*self.following("gap_"), *self.following("factor_")}
+        check_batch("estimator 'denoiser'", model, data, following)
         plain = {name: v for name, v in model.items() if f"factor_{name}" not in self._buffers}
         tracked = super().forward(plain, data)
         for name in model.keys() - plain.keys():
@@ -107,6 +111,8 @@ def slope(factor: Tensor, cov: Tensor) -> Tensor:
         factor: M, (D, D); (D,) of variances.
         cov: S of a batch, in units of the data's, of the same shape.
     """
+    axes = "D" if isinstance(factor, Tensor) and factor.dim() == 1 else "D D"
+    check_tensors("slope", factor=(factor, axes), cov=(cov, axes))
     if factor.dim() == 1:
         shrink = 1 / (factor.square() + 1)
         return 4 * shrink.square() * ((1 - shrink) * (cov + 1) - cov) * factor

@@ -16,14 +16,14 @@ differentiates through m_t: `scale` equal to alpha, `start=first-batch`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from gentk.errors import BadOption, Incompatible
+from gentk.errors import BadOption
 from gentk.interfaces import Estimator, Statistics
+from gentk.summary import check_batch, check_statistics
 
 __all__ = ["MovingAverage", "check_seeding"]
 
@@ -69,6 +69,7 @@ class MovingAverage(Estimator):
 
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch and return the averages."""
+        check_batch("estimator 'ma'", model, data, self.following("mean_"))
         tracked = {}
         # The first batch replaces m_0 (weight 1) when the average starts from it; decided on the
         # device, so that no step waits for it.
@@ -94,21 +95,6 @@ def check_seeding(owner: str, seeding: int) -> None:
     """Refuse a number of samples that has no statistics."""
     if seeding < 0 or seeding == 1:
         raise BadOption(f"{owner}: seeding is 0, or 2 or more, not {seeding}; write seeding=0")
-
-
-def check_statistics(owner: str, statistics: object) -> None:
-    """Refuse what is no dict of tensors.
-
-    Raises:
-        Incompatible: It is something else.
-    """
-    if not isinstance(statistics, Mapping) or not all(
-        isinstance(value, Tensor) for value in statistics.values()
-    ):
-        raise Incompatible(
-            f"{owner} takes statistics, a dict of name -> tensor, not {type(statistics).__name__}; "
-            'write {"mean": tensor}'
-        )
 
 
 def _device(statistics: Statistics) -> torch.device:

@@ -26,6 +26,7 @@ from torch import Tensor
 from gentk.errors import BadOption
 from gentk.interfaces import Estimator, StatisticKind, Statistics
 from gentk.precision import widest
+from gentk.summary import check_batch, check_statistics
 
 __all__ = ["Queue"]
 
@@ -55,6 +56,7 @@ class Queue(Estimator):
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Make an empty queue for sets of samples like the data's, by whatever names."""
+        check_statistics("estimator 'queue'", data)
         self.names = tuple(data)
         like = next(iter(data.values()))
         wide = widest(like.device)
@@ -80,6 +82,7 @@ class Queue(Estimator):
         A batch is taken in afterwards; in eval mode it is weighed beside the past and forgotten. All
         sets are of the same samples: a row of each is one sample.
         """
+        check_batch("estimator 'queue'", model, data, self.names, free=1)
         taken = self.full
         weights, kept = self.get_buffer("weights"), self.get_buffer("kept")
         count = len(model[self.names[0]])

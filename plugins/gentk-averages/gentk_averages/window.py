@@ -12,6 +12,7 @@ import torch
 
 from gentk.errors import BadOption
 from gentk.interfaces import Estimator, Statistics
+from gentk.summary import check_batch, check_statistics
 
 from .ma import check_seeding
 
@@ -41,6 +42,7 @@ class Window(Estimator):
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Make room for K values of each statistic."""
+        check_statistics("estimator 'window'", data)
         like = next(iter(data.values()))
         for name, value in data.items():
             rows = value.new_zeros(self.batches, *value.shape)
@@ -51,6 +53,7 @@ class Window(Estimator):
 
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch and return the means."""
+        check_batch("estimator 'window'", model, data, self.following("rows_"))
         kept, position = self.get_buffer("kept"), self.get_buffer("position")
         if self.training:
             kept.add_(1).clamp_(max=self.batches)

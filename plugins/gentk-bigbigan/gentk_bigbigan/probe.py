@@ -11,13 +11,15 @@ from torch import Tensor
 from gentk.data.permutation import permutation
 from gentk.errors import BadOption, DataError
 from gentk.interfaces import Features, Metric, MetricValue
-from gentk.summary import Samples, Summary, pooled
+from gentk.summary import Samples, Summary, both, check_finite, pooled
 
 __all__ = ["Probe", "crelu", "standardised"]
 
 EPS = 1e-5
 """Added to variances by the batch norm without parameters."""
 
+
+LACKING = "metric 'probe' needs labelled images for training and test; type --data cifar10"
 
 FITTED = 5
 """The key of the permutation that chooses images to fit to; others are used elsewhere."""
@@ -95,19 +97,20 @@ class Probe(Metric):
             DataError: If images have no labels, or there is one class only.
         """
         train = also.get("train")
-        assert isinstance(reference, Samples)
-        if not isinstance(train, Samples) or reference.labels is None or train.labels is None:
-            raise DataError(
-                "metric 'probe' needs labelled images for training and test; type --data cifar10"
-            )
+        if train is None:
+            raise DataError(LACKING)
+        fitted, test = both(Samples, train, reference)
+        if test.labels is None or fitted.labels is None:
+            raise DataError(LACKING)
+        check_finite("metric 'probe'", reference=test.rows, train=fitted.rows)
         accuracies = []
-        for name, columns in self._parts(reference):
-            x, y = _labelled(train, columns)
+        for name, columns in self._parts(test):
+            x, y = _labelled(fitted, columns)
             if self.limit is not None:
                 # Files are often sorted by class.
                 chosen = torch.from_numpy(permutation(len(x), FITTED)[: self.limit].copy())
                 x, y = x[chosen], y[chosen]
-            test_x, test_y = _labelled(reference, columns)
+            test_x, test_y = _labelled(test, columns)
             if len(y.unique()) < 2 or not len(test_y):
                 raise DataError(
                     "metric 'probe' needs at least two classes of images; type --data cifar10"

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from gentk.errors import BadOption
+from gentk.summary import check_tensors
 
 from .pairs import NEVER, TEMPERATURES, PairLoss, Pairs
 
@@ -100,6 +101,7 @@ def plan(logits: Tensor, weights: Tensor, iterations: float) -> Tensor:
         weights: w, (N, M): 0 for pairs that never meet, otherwise alike in all rows.
         iterations: How often rows, then columns, are scaled to marginals that are uniform, and w.
     """
+    check_tensors("plan", logits=(logits, "N M"), weights=(weights, "N M"))
     share = weights.log().clamp(min=-NEVER)
     share = share - _total(share, 1)
     logits = logits + share

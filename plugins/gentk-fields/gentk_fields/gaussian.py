@@ -35,7 +35,7 @@ from gentk.errors import BadOption
 from gentk.field import Field, FieldLoss
 from gentk.interfaces import Features, StatisticKind, Statistics
 from gentk.precision import double
-from gentk.summary import Covariances, LayerMoments, MomentSums, Samples, Summary
+from gentk.summary import Covariances, LayerMoments, MomentSums, Samples, Summary, check_tensors
 
 from .mixture import Mixture, component_moments, fit
 
@@ -255,6 +255,15 @@ def score_gap(
         ridge: r.
     """
     (mean_p, precision), (mean_q, cov) = p, q
+    axes = "D" if isinstance(cov, Tensor) and cov.dim() == 1 else "D D"
+    check_tensors(
+        "score_gap",
+        z=(z, "N D"),
+        mean_p=(mean_p, "D"),
+        precision=(precision, axes),
+        mean_q=(mean_q, "D"),
+        covariance=(cov, axes),
+    )
     wide = double(z)
     towards, away = mean_p - wide, mean_q - wide
     if cov.dim() == 1:

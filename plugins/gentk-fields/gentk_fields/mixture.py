@@ -27,6 +27,7 @@ from torch import Tensor
 
 from gentk.errors import Incompatible
 from gentk.precision import double
+from gentk.summary import check_finite, check_tensors
 
 __all__ = ["Mixture", "balanced", "component_moments", "fit"]
 
@@ -89,6 +90,8 @@ def fit(rows: Tensor, components: int, *, diagonal: bool = False, seed: int = 0)
     Raises:
         Incompatible: There are fewer than two different samples for each component.
     """
+    check_tensors("fit", {"N": 2}, rows=(rows, "N D"))
+    check_finite("fit", rows=rows)
     # Imported here: it takes a second, and few runs need it.
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
@@ -132,6 +135,7 @@ def component_moments(
         shares: a, (N, K).
         diagonal: Whether variances are enough.
     """
+    check_tensors("component_moments", z=(z, "N D"), shares=(shares, "N K"))
     wide, a = double(z), double(shares)
     mass = a.sum(0)
     means = (a.T @ wide) / mass[:, None]
@@ -151,6 +155,7 @@ def balanced(costs: Tensor, weights: Tensor) -> Tensor:
         costs: c, (N, K).
         weights: pi, (K,).
     """
+    check_tensors("balanced", costs=(costs, "N K"), weights=(weights, "K"))
     masses = weights.log() + math.log(len(costs))
     spread = (costs.amax(1) - costs.amin(1)).mean()
     prices = torch.zeros_like(weights)

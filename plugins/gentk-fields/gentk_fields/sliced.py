@@ -20,7 +20,7 @@ from torch import Tensor
 from gentk.errors import BadOption
 from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
 from gentk.seed import check_seed
-from gentk.summary import Samples, Summary, pooled
+from gentk.summary import Samples, Summary, check_tensors, pooled
 
 __all__ = ["Sliced", "sliced_wasserstein"]
 
@@ -117,6 +117,13 @@ def sliced_wasserstein(
         directions: (D, L), of length 1.
         weights: Of x, (N,), which add up to one; None for equal ones.
     """
+    check_tensors(
+        "sliced_wasserstein",
+        x=(x, "N D"),
+        y=(y, "M D"),
+        directions=(directions, "D L"),
+        weights=(weights, "N"),
+    )
     along = x @ directions
     with torch.no_grad():
         goals = (y @ directions).sort(0).values

@@ -46,8 +46,9 @@ def test_the_loss_has_its_half():
             return GaussianKL.field(self, z, data, model)
 
     z = torch.tensor([[-1.0], [0.0], [2.0]], dtype=torch.float64)
-    (mean_p, _, precision), (mean_q, cov_q, _) = normal(4, 1), normal(1, 0)
-    data = {"mean": mean_p, "precision of covariance": precision, "ridge of covariance": 0.0}
+    (mean_p, cov_p, precision), (mean_q, cov_q, _) = normal(4, 1), normal(1, 0)
+    data = {"mean": mean_p, "covariance": cov_p, "precision of covariance": precision}
+    data["ridge of covariance"] = torch.zeros(())
     model = {"samples": z, "mean": mean_q, "covariance": cov_q}
     terms = GaussianKL(covariance="diagonal")(data, model)
     assert total(terms).item() == pytest.approx(0.5625, abs=1e-9)

@@ -23,11 +23,16 @@ from torch import Tensor
 
 from gentk.errors import DataError
 from gentk.interfaces import Features, Metric, MetricValue
-from gentk.summary import Samples, Summary, pooled
+from gentk.summary import Samples, Summary, both, check_finite, check_tensors, pooled
 
 from .neighbours import Points, radii
 
 __all__ = ["Memorised", "memorised"]
+
+LACKING = (
+    "metric 'memorised' needs training, held-out and sample images, two of each or more; type "
+    "--data NAME,split=test"
+)
 
 
 class Memorised(Metric):
@@ -49,16 +54,18 @@ class Memorised(Metric):
             DataError: Without training images, or if the reference images are among them.
         """
         train = also.get("train")
-        assert isinstance(reference, Samples) and isinstance(sample, Samples)
-        if not isinstance(train, Samples) or min(train.count, reference.count, sample.count) < 2:
-            raise DataError(
-                "metric 'memorised' needs training, held-out and sample images; type "
-                "--data NAME,split=test"
-            )
-        known = Points(train.rows, train.rows.mean(0))
-        held, sampled = (
-            radii(Points(side.rows, train.rows.mean(0)), known, 1) for side in (reference, sample)
+        if train is None:
+            raise DataError(LACKING)
+        real, drawn = both(Samples, reference, sample)
+        trained, _ = both(Samples, train, sample)
+        if min(trained.count, real.count, drawn.count) < 2:
+            raise DataError(LACKING)
+        check_finite(
+            "metric 'memorised'", reference=real.rows, sample=drawn.rows, train=trained.rows
         )
+        centre = trained.rows.mean(0)
+        known = Points(trained.rows, centre)
+        held, sampled = (radii(Points(side.rows, centre), known, 1) for side in (real, drawn))
         if float((held == 0).double().mean()) > 0.5:
             raise DataError(
                 "metric 'memorised' finds most of the reference among the training images in these "
@@ -79,6 +86,8 @@ def memorised(held: Tensor, sampled: Tensor) -> tuple[float, float]:
         held: (n,), n > 1.
         sampled: (m,), m > 1.
     """
+    check_tensors("memorised", {"n": 2, "m": 2}, held=(held, "n"), sampled=(sampled, "m"))
+    check_finite("memorised", held=held, sampled=sampled)
     of_sampled = 1 - _below(held, sampled)
     of_held = _below(sampled, held)
     variance = of_sampled.var() / len(sampled) + of_held.var() / len(held)
@@ -87,7 +96,7 @@ def memorised(held: Tensor, sampled: Tensor) -> tuple[float, float]:
 
 def _below(values: Tensor, points: Tensor) -> Tensor:
     """Return the share of values below each point, those equal to it counted half; float64."""
-    values = values.sort().values
+    values, points = values.sort().values, points.contiguous()
     low = torch.searchsorted(values, points, right=False)
     high = torch.searchsorted(values, points, right=True)
     return (low + high).cpu().double() / (2 * len(values))

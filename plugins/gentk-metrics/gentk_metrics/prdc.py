@@ -23,7 +23,7 @@ from torch import Tensor
 
 from gentk.errors import BadOption, DataError
 from gentk.interfaces import Features, Metric, MetricValue
-from gentk.summary import Samples, Summary, pooled
+from gentk.summary import Samples, Summary, both, check_finite, check_tensors, pooled
 
 from .neighbours import Points, radii, rows_of
 
@@ -53,14 +53,15 @@ class PRDC(Metric):
     @torch.no_grad()
     def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return the four; raise `DataError` for too few images to have a k-th neighbour."""
-        assert isinstance(reference, Samples) and isinstance(sample, Samples)
-        if min(reference.count, sample.count) <= self.k:
+        real, drawn = both(Samples, reference, sample)
+        if min(real.count, drawn.count) <= self.k:
             raise DataError(
                 f"metric 'prdc' with k={self.k} needs more than {self.k} images on each side, here "
-                f"are {sample.count} samples and {reference.count} of the reference; type "
+                f"are {drawn.count} samples and {real.count} of the reference; type "
                 "--metric prdc,k=1, or compare more"
             )
-        values = prdc(reference.rows, sample.rows, self.k)
+        check_finite("metric 'prdc'", reference=real.rows, sample=drawn.rows)
+        values = prdc(real.rows, drawn.rows, self.k)
         return [MetricValue(n, v, direction="higher") for n, v in zip(NAMES, values, strict=True)]
 
     def fingerprint(self) -> str:
@@ -76,6 +77,10 @@ def prdc(real: Tensor, generated: Tensor, k: int) -> tuple[float, float, float, 
         generated: (M, D), M > k.
         k: Which nearest neighbour spans a ball.
     """
+    check_tensors(
+        "prdc", {"N": k + 1, "M": k + 1}, real=(real, "N D"), generated=(generated, "M D")
+    )
+    check_finite("prdc", real=real, generated=generated)
     centre = real.mean(0)
     data, samples = Points(real, centre), Points(generated, centre)
     around_data, around_samples = radii(data, data, k), radii(samples, samples, k)

@@ -23,7 +23,7 @@ from torch import Tensor
 from gentk.errors import BadOption, DataError, Incompatible
 from gentk.interfaces import Features, Metric, MetricValue
 from gentk.precision import widest
-from gentk.summary import Samples, Summary
+from gentk.summary import Samples, Summary, both, check_finite, check_tensors, checked
 
 __all__ = ["InceptionScore", "inception_score"]
 
@@ -47,6 +47,7 @@ class InceptionScore(Metric):
 
     def summarise(self, features: Features, like: Summary | None = None) -> Samples:
         """Return the logits; raise `Incompatible` for anything that cannot be logits."""
+        checked(features)
         if len(features) != 1 or next(iter(features.values())).dim() != 2:
             shapes = ", ".join(f"{name} {tuple(v.shape[1:])}" for name, v in features.items())
             raise Incompatible(
@@ -58,18 +59,19 @@ class InceptionScore(Metric):
     @torch.no_grad()
     def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `is`, and `is/reference`; raise `DataError` for fewer samples than splits."""
-        assert isinstance(reference, Samples) and isinstance(sample, Samples)
-        if min(reference.count, sample.count) < self.splits:
+        real, drawn = both(Samples, reference, sample)
+        if min(real.count, drawn.count) < self.splits:
             raise DataError(
                 f"metric 'is' with splits={self.splits} needs as many images on each side, here "
-                f"are {sample.count} samples and {reference.count} of the reference; type "
+                f"are {drawn.count} samples and {real.count} of the reference; type "
                 "--metric is,splits=1"
             )
+        check_finite("metric 'is'", reference=real.rows, sample=drawn.rows)
         # Data often lie sorted by class, and a split of one class scores nothing.
-        order = torch.randperm(reference.count, generator=torch.Generator().manual_seed(0))
+        order = torch.randperm(real.count, generator=torch.Generator().manual_seed(0))
         return [
-            self._figure("is", sample.rows, "higher"),
-            self._figure("is/reference", reference.rows[order.to(reference.rows.device)], "none"),
+            self._figure("is", drawn.rows, "higher"),
+            self._figure("is/reference", real.rows[order.to(real.rows.device)], "none"),
         ]
 
     def _figure(self, name: str, logits: Tensor, better: Literal["higher", "none"]) -> MetricValue:
@@ -89,6 +91,7 @@ def inception_score(logits: Tensor, splits: int) -> Tensor:
         logits: (N, C).
         splits: How many parts, one after another, of as even sizes as can be.
     """
+    check_tensors("inception_score", {"N": max(1, splits)}, logits=(logits, "N C"))
     count = len(logits)
     wide = widest(logits.device)
     scores = []

@@ -21,7 +21,7 @@ from torch import Tensor
 from gentk.errors import BadOption, DataError
 from gentk.interfaces import Features, Metric, MetricValue
 from gentk.precision import widest
-from gentk.summary import Samples, Summary, pooled
+from gentk.summary import Samples, Summary, both, check_finite, check_tensors, pooled
 
 __all__ = ["SlicedDistance", "sliced"]
 
@@ -55,14 +55,15 @@ class SlicedDistance(Metric):
     @torch.no_grad()
     def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `mind`; raise `DataError` without images on a side."""
-        assert isinstance(reference, Samples) and isinstance(sample, Samples)
-        if min(reference.count, sample.count) < 1:
+        real, drawn = both(Samples, reference, sample)
+        if min(real.count, drawn.count) < 1:
             raise DataError("metric 'mind' needs images on each side; type -n 5000")
+        check_finite("metric 'mind'", reference=real.rows, sample=drawn.rows)
         draw = torch.Generator().manual_seed(SEED)
-        directions = torch.randn(self.projections, reference.rows.shape[1], generator=draw)
+        directions = torch.randn(self.projections, real.rows.shape[1], generator=draw)
         directions /= directions.norm(dim=1, keepdim=True).clamp(min=1e-12)
-        value = sliced(reference.rows, sample.rows, directions.to(reference.rows))
-        return [MetricValue("mind", 3 * reference.rows.shape[1] * value)]
+        value = sliced(real.rows, drawn.rows, directions.to(real.rows))
+        return [MetricValue("mind", 3 * real.rows.shape[1] * value)]
 
     def fingerprint(self) -> str:
         """Return what is summarised: pooled features."""
@@ -77,6 +78,8 @@ def sliced(x: Tensor, y: Tensor, directions: Tensor) -> float:
         y: (M, D).
         directions: (L, D).
     """
+    check_tensors("sliced", x=(x, "N D"), y=(y, "M D"), directions=(directions, "L D"))
+    check_finite("sliced", x=x, y=y, directions=directions)
     left, right, weights = _steps(len(x), len(y), x.device)
     wide = widest(x.device)
     total = 0.0

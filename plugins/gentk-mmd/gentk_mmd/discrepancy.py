@@ -26,10 +26,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gentk.errors import Incompatible
 from gentk.precision import double
+from gentk.summary import check_tensors
 
-from .kernels import Kernel
+from .kernels import Kernel, check_kernel
 from .pairs import Side, across, linear, within
 
 __all__ = ["mean_across", "mean_paired", "mean_within", "mmd2"]
@@ -59,27 +59,19 @@ def mmd2(
         block: Rows in a block; None for what suits.
 
     Raises:
-        Incompatible: An argument is no tensor or no kernel, the features differ in number, or there are
-            too few samples.
+        Incompatible: An argument is no tensor or no kernel, or the features differ in number.
+        DataError: There are too few samples.
     """
-    _check_types(x, y, kernel)
-    if x.dim() != 2 or y.dim() != 2 or x.shape[1] != y.shape[1]:
-        raise Incompatible(
-            f"MMD compares samples of as many features, not {tuple(x.shape)} and {tuple(y.shape)}; "
-            "take both from the same layers"
-        )
-    for side, rows, weights in (("x", x, x_weights), ("y", y, y_weights)):
-        if weights is not None and tuple(weights.shape) != (len(rows),):
-            raise Incompatible(
-                f"{side}_weights are one a sample, ({len(rows)},), not {tuple(weights.shape)}; drop "
-                "them for equal ones"
-            )
-    least = 2 if unbiased else 1
-    if min(len(x), len(y)) < least:
-        raise Incompatible(
-            f"MMD with unbiased={str(unbiased).lower()} needs at least {least} samples on each side, "
-            f"here are {len(x)} and {len(y)}; type --batch 64"
-        )
+    count = 2 if unbiased else 1
+    check_tensors(
+        f"mmd2 with unbiased={str(unbiased).lower()}",
+        {"N": count, "M": count},
+        x=(x, "N D"),
+        y=(y, "M D"),
+        x_weights=(x_weights, "N"),
+        y_weights=(y_weights, "M"),
+    )
+    check_kernel(kernel)
     dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
     graph = torch.is_grad_enabled()
     sides = (
@@ -97,7 +89,8 @@ def mean_within(x: Tensor, kernel: Kernel) -> Tensor:
         x: (N, D), N > 1.
         kernel: The kernel.
     """
-    _check_types(x, x, kernel)
+    check_tensors("mean_within", {"N": 2}, x=(x, "N D"))
+    check_kernel(kernel)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     side = Side(wide.detach(), None, True, torch.is_grad_enabled() and x.requires_grad)
     mean: Tensor = _Within.apply(wide, kernel, side)
@@ -112,7 +105,8 @@ def mean_across(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
         y: (M, D).
         kernel: The kernel.
     """
-    _check_types(x, y, kernel)
+    check_tensors("mean_across", x=(x, "N D"), y=(y, "M D"))
+    check_kernel(kernel)
     dtype = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
     graph = torch.is_grad_enabled()
     sides = [Side(z.detach().to(dtype), None, False, graph and z.requires_grad) for z in (x, y)]
@@ -128,7 +122,8 @@ def mean_paired(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
         y: (N, D).
         kernel: The kernel.
     """
-    _check_types(x, y, kernel)
+    check_tensors("mean_paired", x=(x, "N D"), y=(y, "N D"))
+    check_kernel(kernel)
     linear = kernel.linear * (x * y).sum(1)
     match kernel.of:
         case "distance":
@@ -140,20 +135,6 @@ def mean_paired(x: Tensor, y: Tensor, kernel: Kernel) -> Tensor:
     values, slopes = kernel.slopes(t.detach().clone())
     # A kernel knows its derivative: the rest is the chain rule.
     return double((values + kernel.slope * slopes * (t - t.detach()) + linear).mean())
-
-
-def _check_types(x: object, y: object, kernel: object) -> None:
-    """Refuse what is no tensor or no kernel."""
-    for name, value in (("x", x), ("y", y)):
-        if not isinstance(value, Tensor):
-            raise Incompatible(
-                f"{name} is a tensor (N, D), not {type(value).__name__}; write torch.as_tensor({name})"
-            )
-    if not isinstance(kernel, Kernel):
-        raise Incompatible(
-            f"kernel is a kernel, not {kernel!r}; write gentk_mmd.kernels.Gaussian([1.0]), or another "
-            "of gentk_mmd.kernels"
-        )
 
 
 class _Discrepancy(torch.autograd.Function):

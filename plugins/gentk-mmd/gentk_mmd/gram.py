@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .kernels import Kernel
+from gentk.summary import check_tensors
+
+from .kernels import Kernel, check_kernel
 
 __all__ = ["gram"]
 
@@ -21,6 +23,8 @@ def gram(x: Tensor, z: Tensor, kernel: Kernel) -> Tensor:
         z: (M, D), of the same type.
         kernel: The kernel.
     """
+    check_tensors("gram", x=(x, "N D"), z=(z, "M D"))
+    check_kernel(kernel)
     matrix: Tensor = _Gram.apply(x, z.detach(), kernel)
     return matrix
 

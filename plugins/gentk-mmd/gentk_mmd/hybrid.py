@@ -14,7 +14,9 @@ import warnings
 import torch
 from torch import Tensor
 
+from gentk.errors import Incompatible
 from gentk.precision import double
+from gentk.summary import check_finite, check_tensors
 
 from .explicit import FeatureMap
 from .gram import gram
@@ -56,7 +58,12 @@ def attraction(means: Tensor, kernels: FeatureMap) -> Tensor:
         means: (M,) float64.
         kernels: k(z, .).
     """
-    assert isinstance(kernels, LandmarkKernels)
+    if not isinstance(kernels, LandmarkKernels):
+        raise Incompatible(
+            f"attraction: kernels are LandmarkKernels, not {type(kernels).__name__}; write "
+            "LandmarkKernels(landmarks, kernel)"
+        )
+    check_tensors("attraction", means=(means, "M"), landmarks=(kernels.landmarks, "M D"))
     matrix = kernels(kernels.landmarks).to(means.device)
     matrix.diagonal().add_(RIDGE)
     factor = torch.linalg.cholesky_ex(matrix)[0]
@@ -72,6 +79,8 @@ def centres(rows: Tensor, number: int, seed: int) -> Tensor:
         number: M.
         seed: Of k-means++.
     """
+    check_tensors("centres", {"N": max(1, number)}, rows=(rows, "N D"))
+    check_finite("centres", rows=rows)
     # Imported here: it takes a second, and few runs need it.
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning

@@ -44,6 +44,7 @@ __all__ = [
     "Laplacian",
     "Polynomial",
     "RationalQuadratic",
+    "check_kernel",
 ]
 
 KernelName = Literal[
@@ -95,6 +96,15 @@ class Kernel(ABC):
     @abstractmethod
     def plain(self, t: Tensor) -> Tensor:
         """Return f(t) by plain operations, with derivatives of every order; `t` stays as it is."""
+
+
+def check_kernel(kernel: object) -> None:
+    """Raise `Incompatible` for what is no kernel."""
+    if not isinstance(kernel, Kernel):
+        raise Incompatible(
+            f"kernel is a kernel, not {kernel!r}; write gentk_mmd.kernels.Gaussian([1.0]), or another "
+            "of gentk_mmd.kernels"
+        )
 
 
 class Gaussian(Kernel):

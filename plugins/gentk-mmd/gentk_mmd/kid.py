@@ -21,7 +21,7 @@ import torch
 
 from gentk.errors import BadOption, DataError
 from gentk.interfaces import Features, Metric, MetricValue
-from gentk.summary import Samples, Summary, both, check_layouts, pooled
+from gentk.summary import Samples, Summary, both, check_finite, pooled
 
 from .influence import Influences, Pairs
 from .kernels import Polynomial
@@ -67,7 +67,6 @@ class KernelDistance(Metric):
     def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `kid`; raise `DataError` for fewer images than a subset takes."""
         known, drawn = both(Samples, reference, sample)
-        check_layouts(known.layout, drawn.layout)
         kernel = Polynomial(self.degree)
         least = min(known.count, drawn.count)
         size = 2 if self.subset_size == "all" else self.subset_size
@@ -77,6 +76,7 @@ class KernelDistance(Metric):
                 f"samples and {known.count} of the reference; type "
                 "--metric kid,subset_size=all, or compare more"
             )
+        check_finite("metric 'kid'", reference=known.rows, sample=drawn.rows)
         draw = torch.Generator().manual_seed(0)
         sides = (known.rows, drawn.rows)
         counts = (known.count, drawn.count)

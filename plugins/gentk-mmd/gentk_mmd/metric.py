@@ -13,7 +13,7 @@ import torch
 
 from gentk.errors import DataError
 from gentk.interfaces import Features, Metric, MetricValue
-from gentk.summary import Samples, Summary, pooled
+from gentk.summary import Samples, Summary, both, check_finite, pooled
 
 from .choice import MEDIAN_OF, KernelChoice
 from .discrepancy import mmd2
@@ -55,13 +55,14 @@ class Discrepancy(Metric):
     @torch.no_grad()
     def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `mmd`, MMD^2; raise `DataError` for fewer than two images on a side."""
-        assert isinstance(reference, Samples) and isinstance(sample, Samples)
-        if min(reference.count, sample.count) < 2:
+        known, drawn = both(Samples, reference, sample)
+        if min(known.count, drawn.count) < 2:
             raise DataError("metric 'mmd' needs at least 2 images on each side; type -n 5000")
+        check_finite("metric 'mmd'", reference=known.rows, sample=drawn.rows)
         draw = torch.Generator().manual_seed(0)
-        some = torch.randperm(reference.count, generator=draw)[:MEDIAN_OF]
-        kernel = self.choice.kernel(self.choice.settle(reference.take(some).rows))
-        value = mmd2(reference.rows, sample.rows, kernel, unbiased=self.unbiased)
+        some = torch.randperm(known.count, generator=draw)[:MEDIAN_OF]
+        kernel = self.choice.kernel(self.choice.settle(known.take(some).rows))
+        value = mmd2(known.rows, drawn.rows, kernel, unbiased=self.unbiased)
         return [MetricValue("mmd", float(value))]
 
     def fingerprint(self) -> str:

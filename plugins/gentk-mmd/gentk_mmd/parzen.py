@@ -24,12 +24,17 @@ from torch import Tensor
 from gentk.errors import BadOption, DataError
 from gentk.interfaces import Features, Metric, MetricValue
 from gentk.precision import double, widest
-from gentk.summary import Samples, Summary
+from gentk.summary import Samples, Summary, both, check_finite, check_tensors
 
 __all__ = ["Parzen", "log_likelihoods"]
 
 BLOCK = 2**21
 """Distances that are worked on at a time."""
+
+LACKING = (
+    "metric 'parzen' needs validation images, samples and at least 2 test images; type "
+    "--data NAME,validation=1000"
+)
 
 
 class Parzen(Metric):
@@ -62,15 +67,18 @@ class Parzen(Metric):
     def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
         """Return `parzen` and `parzen/sigma`; raise `DataError` without validation or test images."""
         validation = also.get("validation")
-        assert isinstance(reference, Samples) and isinstance(sample, Samples)
-        if not isinstance(validation, Samples) or validation.count < 1 or reference.count < 2:
-            raise DataError(
-                "metric 'parzen' needs validation images and at least 2 test images; type "
-                "--data NAME,validation=1000"
-            )
-        means = log_likelihoods(validation.rows, sample.rows, self.grid).mean(0)
+        test, drawn = both(Samples, reference, sample)
+        if validation is None:
+            raise DataError(LACKING)
+        known, _ = both(Samples, validation, sample)
+        if min(known.count, drawn.count) < 1 or test.count < 2:
+            raise DataError(LACKING)
+        check_finite(
+            "metric 'parzen'", reference=test.rows, sample=drawn.rows, validation=known.rows
+        )
+        means = log_likelihoods(known.rows, drawn.rows, self.grid).mean(0)
         sigma = self.grid[int(means.argmax())]
-        values = log_likelihoods(reference.rows, sample.rows, [sigma])[:, 0]
+        values = log_likelihoods(test.rows, drawn.rows, [sigma])[:, 0]
         error = float(values.std()) / math.sqrt(len(values))
         return [
             MetricValue("parzen", float(values.mean()), error, "higher"),
@@ -93,6 +101,7 @@ def log_likelihoods(x: Tensor, samples: Tensor, sigmas: Sequence[float]) -> Tens
         samples: Centres of the window, (N, d).
         sigmas: Standard deviations of the window.
     """
+    check_tensors("log_likelihoods", x=(x, "n d"), samples=(samples, "N d"))
     wide = widest(x.device)
     centres = samples.to(wide)
     middle = centres.mean(0)

@@ -14,7 +14,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .kernels import Kernel
+from gentk.summary import check_tensors
+
+from .kernels import Kernel, check_kernel
 
 __all__ = ["witness"]
 
@@ -38,6 +40,15 @@ def witness(
         data_weights: (M,), adding up to one; None for 1/M each.
         model_weights: (N,), adding up to one; None for 1/N each.
     """
+    check_tensors(
+        "witness",
+        points=(points, "K D"),
+        data=(data, "M D"),
+        model=(model, "N D"),
+        data_weights=(data_weights, "M"),
+        model_weights=(model_weights, "N"),
+    )
+    check_kernel(kernel)
     return _mean(points, data, kernel, data_weights) - _mean(points, model, kernel, model_weights)
 
 

@@ -11,7 +11,7 @@ import transcription
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gentk.errors import Incompatible
+from gentk.errors import DataError, Incompatible
 from gentk_mmd.choice import KernelChoice
 from gentk_mmd.discrepancy import mmd2
 from gentk_mmd.kernels import BANDWIDTHS, Gaussian, Kernel, Polynomial, RationalQuadratic
@@ -282,7 +282,7 @@ def test_half_precision_features_are_widened():
 
 def test_sets_that_cannot_be_compared_are_refused():
     """Other numbers of features, and a set of one for the unbiased form, are one sentence each."""
-    with pytest.raises(Incompatible, match="from the same layers"):
+    with pytest.raises(Incompatible, match="D is 2 in x and 4 in y"):
         mmd2(rows(3, 2, 0), rows(3, 4, 0), make("gaussian"))
-    with pytest.raises(Incompatible, match="type --batch 64"):
+    with pytest.raises(DataError, match="at least 2 along N of x"):
         mmd2(rows(1, 2, 0), rows(3, 2, 0), make("gaussian"), unbiased=True)

@@ -21,11 +21,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gentk.errors import BadOption
+from gentk.errors import BadOption, NonFinite
 from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
 from gentk.precision import double
 from gentk.seed import check_seed
-from gentk.summary import Covariances, LayerMoments, MomentSums, Summary, pooled
+from gentk.summary import Covariances, LayerMoments, MomentSums, Summary, check_tensors, pooled
 
 from .frechet import LARGEST
 
@@ -142,6 +142,7 @@ def frechet_to(cov_p: Tensor, root: Tensor, cov_q: Tensor) -> Tensor:
         root: R with R R' = S_p, (D, D).
         cov_q: S_q, (D, D), symmetric.
     """
+    check_tensors("frechet_to", cov_p=(cov_p, "D D"), root=(root, "D D"), cov_q=(cov_q, "D D"))
     value: Tensor = _Spread.apply(double(cov_q), double(cov_p), double(root))
     return value
 
@@ -159,7 +160,13 @@ class _Spread(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, cov_q: Tensor, cov_p: Tensor, root: Tensor) -> Tensor:
-        values, vectors = torch.linalg.eigh(root.T @ cov_q @ root)
+        try:
+            values, vectors = torch.linalg.eigh(root.T @ cov_q @ root)
+        except torch.linalg.LinAlgError as error:
+            raise NonFinite(
+                "frechet_to: root or cov_q has values that are not finite (nan or infinity); lower "
+                "the learning rate, or look at the features"
+            ) from error
         least = values[-1] * (len(values) * torch.finfo(values.dtype).eps)
         roots = values.clamp(min=0).sqrt()
         if ctx.needs_input_grad[0]:

@@ -38,7 +38,7 @@ from torch import Tensor
 from gentk.errors import DataError, Incompatible
 from gentk.interfaces import Features, Metric, MetricValue
 from gentk.precision import double
-from gentk.summary import MomentSums, Summary, both, check_layouts, pooled
+from gentk.summary import MomentSums, Summary, both, check_finite, check_tensors, pooled
 
 from .halves import HalvedMoments
 from .published import published
@@ -93,10 +93,10 @@ class FrechetDistance(Metric):
             DataError: Fewer than two samples on a side.
         """
         known, drawn = both(HalvedMoments, reference, sample)
-        check_layouts(known.layout, drawn.layout)
         if min(known.count, drawn.count) < 2:
             raise DataError("metric 'fd' needs at least 2 images on each side; type -n 5000")
         left, right = known.whole(), drawn.whole()
+        check_finite("metric 'fd'", reference=left.second, sample=right.second)
         if self.statistics is not None:
             mean, cov = (
                 x.to(right.sums.device) for x in published(self.statistics, len(right.sums))
@@ -132,6 +132,14 @@ def frechet_distance(mean_1: Tensor, cov_1: Tensor, mean_2: Tensor, cov_2: Tenso
         mean_2: (D,).
         cov_2: (D, D).
     """
+    check_tensors(
+        "frechet_distance",
+        mean_1=(mean_1, "D"),
+        cov_1=(cov_1, "D D"),
+        mean_2=(mean_2, "D"),
+        cov_2=(cov_2, "D D"),
+    )
+    check_finite("frechet_distance", mean_1=mean_1, cov_1=cov_1, mean_2=mean_2, cov_2=cov_2)
     gap = (double(mean_1) - double(mean_2)).square().sum()
     spread = _spread(lambda: double(cov_1), lambda: double(cov_2))
     return (gap + spread).clamp(min=0)
