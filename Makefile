@@ -12,7 +12,7 @@ DOCS := $(VENV)/.docs
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 PYTEST := PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
-.PHONY: run soak test check lint gpu durations dist bench docs docs-reference models results-curve results-rff results-world clean
+.PHONY: run soak test check lint gpu durations dist bench docs docs-reference models results-curve results-quickstart results-rff results-world clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
@@ -68,8 +68,11 @@ models: $(STAMP)  ## train, judge and export what gentk-models ships; minutes of
 		$(BIN)/gentk export runs/models/$$model --to $(MODELS)/$$model; \
 	done
 
-results-curve: $(STAMP)  ## the curve of the 45-minute recipe, resumable
+results-curve: $(STAMP)  ## the curve of gfmn-cifar10-cpu, resumable
 	$(BIN)/python docs/results/curve.py $(ARGUMENTS)
+
+results-quickstart: $(STAMP)  ## how long the quickstart takes, on an idle machine
+	$(BIN)/python docs/results/quickstart.py $(ARGUMENTS)
 
 results-rff: $(STAMP)  ## explicit features of kernels
 	$(BIN)/python docs/results/rff.py $(ARGUMENTS)

@@ -7,9 +7,9 @@
     <!-- end -->
 
 `table PAGE ROW...` quotes rows of a page of docs/results (all without names), `claims PAGE` its claims,
-`claim PAGE WORDS` the one that has these words, `methods` the table of methods and `citations` how to
-cite them, both of docs/methods.toml. A page of docs/results is what its rows render to, and
-what is quoted is what stands there: tests hold both.
+`claim PAGE WORDS` the one that has these words, `durations quickstart curve` how long these runs took,
+`methods` the table of methods and `citations` how to cite them, both of docs/methods.toml. A page of
+docs/results is what its rows render to, and what is quoted is what stands there: tests hold both.
 """
 
 from __future__ import annotations
@@ -19,13 +19,19 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from textwrap import fill
+from types import ModuleType
 
 __all__ = ["main", "quoted", "texts"]
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS / "results"
 REGION = re.compile(r"(<!-- quote (?P<what>.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+WIDTH = 118
+"""Columns that a quoted sentence keeps to."""
+
 PAPERS = "https://arxiv.org/abs/"
 
 
@@ -81,6 +87,33 @@ def _claim(arguments: Sequence[str], place: Path) -> str:
 def _verdicts(page: str) -> list[str]:
     text = (RESULTS / f"{page}.md").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if re.match(r"- .*: \*\*.*\*\* \(", line)]
+
+
+def _durations(arguments: Sequence[str], place: Path) -> str:
+    """Return how long runs took: `quickstart`, `curve`, or both."""
+    module = quickstart()
+    told = {
+        "quickstart": f"{module.sentence(module.rows())} "
+        f"([how that was measured]({_link('quickstart', place)})).",
+        "curve": f"The CIFAR-10 images of `gfmn-cifar10-cpu` took {curve_minutes()} minutes of one core "
+        f"that other work shared ([the run]({_link('curve', place)})).",
+    }
+    return fill(" ".join(told[each] for each in arguments), WIDTH, break_on_hyphens=False)
+
+
+def quickstart() -> ModuleType:
+    """Return the script that keeps the rows of the quickstart."""
+    spec = spec_from_file_location("quickstart", RESULTS / "quickstart.py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def curve_minutes() -> str:
+    """Return the minutes of the run that the curve is of."""
+    headers, rows = _rows("curve")
+    return rows["the last"][headers.index("minutes")]
 
 
 def _methods(arguments: Sequence[str], place: Path) -> str:
@@ -163,6 +196,7 @@ KINDS: Mapping[str, Callable[[Sequence[str], Path], str]] = {
     "table": _table,
     "claims": _claims,
     "claim": _claim,
+    "durations": _durations,
     "methods": _methods,
     "citations": _citations,
 }

@@ -152,11 +152,17 @@ def test_what_is_expected_of_other_tools_is_shown(place, command):
     assert done.exit_code == 0, done.output
 
 
-def test_what_is_quoted_is_what_the_rows_say():
-    """README and pages hold what docs/quotes.py would write into them."""
-    spec = importlib.util.spec_from_file_location("quotes", ROOT / "docs" / "quotes.py")
+def module_of(path: str):
+    """A script of the checkout, imported."""
+    spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_what_is_quoted_is_what_the_rows_say():
+    """README and pages hold what docs/quotes.py would write into them."""
+    module = module_of("docs/quotes.py")
     texts = module.texts()
 
     assert {path.name for path in texts} >= {"README.md", "choosing.md", "citing.md"}
@@ -164,11 +170,33 @@ def test_what_is_quoted_is_what_the_rows_say():
     assert not wrong, f"{wrong} quote what the rows do not say; type: make docs-reference"
 
 
+def test_times_in_summaries_are_those_of_rows():
+    """What `gentk list recipe` says of minutes was measured, and the page is what its rows render to."""
+    from gentk.library import Library
+
+    quotes = module_of("docs/quotes.py")
+    script = quotes.quickstart()
+    summaries = {row.name: row.summary for row in Library([]).rows()}
+
+    assert f"in {script.span(script.rows())} on two CPU cores" in summaries["quickstart"]
+    assert f"{quotes.curve_minutes()} minutes of one CPU core" in summaries["gfmn-cifar10-cpu"]
+    page = ROOT / "docs" / "results" / "quickstart.md"
+    assert page.read_text(encoding="utf-8") == script.render(script.rows())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [((140, 150), "2 minutes"), ((140, 410), "2 to 7 minutes")]
+)
+def test_a_span_has_the_fastest_and_the_slowest(seconds, said):
+    """In whole minutes; machines that agree are one figure."""
+    script = module_of("docs/quotes.py").quickstart()
+
+    assert script.span([{"whole": each} for each in seconds]) == said
+
+
 def test_a_quotation_that_was_changed_by_hand_shows():
     """One digit is enough."""
-    spec = importlib.util.spec_from_file_location("quotes", ROOT / "docs" / "quotes.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = module_of("docs/quotes.py")
     page = ROOT / "docs" / "choosing.md"
     text = page.read_text(encoding="utf-8")
     changed = re.sub(r"\*\* \((\d)", lambda m: f"** ({(int(m[1]) + 1) % 10}", text, count=1)

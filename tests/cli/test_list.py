@@ -338,7 +338,7 @@ def test_a_list_leaves_room_for_what_works_offline(capsys, monkeypatch) -> None:
     said: dict[int, str] = {}
     for width in (80, 140):
         monkeypatch.setenv("COLUMNS", str(width))
-        _echo(rows, [], registry)
+        _echo(rows, [], [], registry)
         said[width] = capsys.readouterr().out
 
     assert "distribution" not in said[80]
