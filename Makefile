@@ -12,7 +12,7 @@ DOCS := $(VENV)/.docs
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 PYTEST := PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
-.PHONY: run soak test check lint gpu durations dist bench docs docs-reference models results-curve results-quickstart results-rff results-world clean
+.PHONY: run soak test check lint gpu durations dist bench docs docs-reference models results-curve results-gpu results-quickstart results-rff results-world clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
@@ -70,6 +70,9 @@ models: $(STAMP)  ## train, judge and export what gentk-models ships; minutes of
 
 results-curve: $(STAMP)  ## the curve of gfmn-cifar10-cpu, resumable
 	$(BIN)/python docs/results/curve.py $(ARGUMENTS)
+
+results-gpu: $(STAMP)  ## what to run on a GPU and the hours it should take, counted without one
+	OMP_NUM_THREADS=1 $(BIN)/python docs/results/gpu.py $(ARGUMENTS)
 
 results-quickstart: $(STAMP)  ## how long the quickstart takes, on an idle machine
 	$(BIN)/python docs/results/quickstart.py $(ARGUMENTS)

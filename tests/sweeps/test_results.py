@@ -53,10 +53,10 @@ def test_every_row_is_that_of_a_trial(path):
 
 
 def test_the_readme_says_what_each_page_says_and_what_it_cannot():
-    """Every page has its row, with both columns filled, and no row names a page that is not there."""
+    """Every page has its row, with all columns filled, and no row names a page that is not there."""
     lines = RESULTS.joinpath("README.md").read_text(encoding="utf-8").splitlines()
     rows = [line.strip("|").split("|") for line in lines if line.startswith("| [")]
-    assert all(len(cells) == 3 and all(cell.strip() for cell in cells) for cells in rows)
+    assert all(len(cells) == 4 and all(cell.strip() for cell in cells) for cells in rows)
     named = [name for cells in rows for name in re.findall(r"\(([\w-]+\.md)\)", cells[0])]
     assert sorted(named) == sorted(p.name for p in RESULTS.glob("*.md") if p.stem != "README")
 
