@@ -87,5 +87,5 @@ if not TYPE_CHECKING:
         return getattr(import_module(f"{__name__}.{PLACES.get(name, 'verbs')}"), name)
 
     def __dir__() -> list[str]:
-        """List the public names, also those that have not been asked for yet."""
-        return sorted({*globals(), *__all__} - {"TYPE_CHECKING", "PLACES", "annotations"})
+        """List the public names, also those not asked for yet, and none of the modules."""
+        return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

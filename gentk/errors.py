@@ -21,6 +21,8 @@ __all__ = [
     "Incompatible",
     "NoSplit",
     "NonFinite",
+    "Note",
+    "ObserverWarning",
     "PeerLost",
     "RunError",
     "UnknownName",
@@ -80,8 +82,16 @@ class WeightsError(GentkError):
     """Pretrained weights that cannot be found, fetched or loaded."""
 
 
-class FileWarning(UserWarning):
-    """Something that was read back is damaged and was done without; `gentk` prints it as a note."""
+class Note(UserWarning):
+    """Something people should know that stops nothing; `gentk` prints it as a note."""
+
+
+class FileWarning(Note):
+    """Something that was read back is damaged and was done without."""
+
+
+class ObserverWarning(Note):
+    """An observer of a run failed, and no other one shows people what is noticed."""
 
 
 class RunError(GentkError):

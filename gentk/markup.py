@@ -46,12 +46,15 @@ def rows_of(headers: Sequence[str], rows: Sequence[Sequence[str]], title: str = 
         rows: The rows, each as long as the headers.
         title: What stands above it.
     """
-    head = "".join(f"<th>{_text(text)}</th>" for text in headers)
+    # Notebooks would have texts at the right, and write what is above a table beside its middle.
+    side = ' style="text-align: left"'
+    head = "".join(f"<th{side}>{_text(text)}</th>" for text in headers)
     body = "".join(
-        f"<tr><th>{_text(name)}</th>{''.join(f'<td>{_text(text)}</td>' for text in texts)}</tr>"
+        f"<tr><th{side}>{_text(name)}</th>"
+        f"{''.join(f'<td{side}>{_text(text)}</td>' for text in texts)}</tr>"
         for name, *texts in rows
     )
-    above = f"<caption>{_text(title)}</caption>" if title else ""
+    above = f"<caption{side}>{_text(title)}</caption>" if title else ""
     thead = f"<thead><tr>{head}</tr></thead>" if head else ""
     return f"<table>{above}{thead}<tbody>{body}</tbody></table>"
 

@@ -106,6 +106,12 @@ class Run(trained.Run):
             ) from error
         return plot({self.name: self.metrics}, names, self.name)
 
+    def _ipython_display_(self) -> None:
+        """Show it in a notebook by one face: the page holds the picture that `_repr_png_` is."""
+        from IPython.display import display
+
+        display({"text/plain": repr(self), "text/html": self._repr_html_()}, raw=True)
+
     def _repr_png_(self) -> bytes | None:
         """Show its newest sample grid in a notebook."""
         grids = self.folder.grids()

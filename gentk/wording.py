@@ -38,8 +38,11 @@ OTHERS = r"(?: or [a-z][\w-]*(?=$| or |;|,))+"
 
 OPTION = re.compile(rf"(?<![\w-])--([a-z][a-z-]*)(?: ({VALUE})({OTHERS})?)?")
 COUNT = re.compile(r"(?<![\w-])-n (?=\d)")
+COUNTED = re.compile(r"(?<![\w-])-n(?![\w-])")
 AGAIN = re.compile(r"\btype (?:the|its|the same) command(?: again)?\b")
-SHELL = re.compile(r"\btype:? (?=gentk |pip |ls )")
+SHELL = re.compile(r"\btype:? ((?:gentk|pip|ls) (?:(?!, or --)[^;])*)")
+"""What is typed in a shell also by those who write Python: it stays as it is."""
+
 TYPE = re.compile(r"\btype (?=[\w'\"=])")
 
 
@@ -69,11 +72,15 @@ def spoken(text: str, **renamed: str) -> str:
         values = [value if plain else repr(value), *map(repr, others)]
         return f"{key}={' or '.join(values)}"
 
-    text = SHELL.sub("type in a shell: ", AGAIN.sub("call it again", text))
-    text = OPTION.sub(keyword, COUNT.sub("count=", text))
-    return TYPE.sub(
-        lambda match: match[0] if text[match.end() :].startswith("in a") else "write ", text
-    )
+    said = ""
+    # Every other part is a command, which the pattern has found.
+    for place, part in enumerate(SHELL.split(AGAIN.sub("call it again", text))):
+        if place % 2:
+            said += f"type in a shell: {part}"
+        else:
+            counted = COUNTED.sub("count", COUNT.sub("count=", part))
+            said += TYPE.sub("write ", OPTION.sub(keyword, counted))
+    return said
 
 
 def in_python(**renamed: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

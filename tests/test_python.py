@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import traceback
+import types
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,8 @@ import torch
 from PIL import Image
 
 import gentk
-from gentk.errors import GentkError, RunError, UnknownName, UsageError
+from gentk.errors import GentkError, ObserverWarning, RunError, UnknownName, UsageError
+from gentk.interfaces import Observer
 from gentk.interrupts import Stopped
 from gentk.keys import KEYS
 from gentk.recipe import Recipe
@@ -100,16 +102,19 @@ losses = run.metrics["loss"]
 best: float = float(losses.min())
 run.plot("loss").savefig("loss.png")
 
+gentk.export(run, "models/mine", form="onnx")
+gentk.report([run, "runs/other"], out="report.html")
 again = gentk.load("runs/mine", generator=network)
 images = gentk.sample(again, 64, seed=1)
 gentk.tile(images, columns=8).save("images.png")
 
 evaluation = again.evaluate(metrics=["fd", "kid"], count=1000)
+other = gentk.evaluate(again, against="cifar10", sanity=True)
 value: float = evaluation["fd"].value
 comparison: gentk.Comparison = gentk.compare([run, "runs/other"])
 sweep: gentk.SweepOutcome = gentk.sweep("quickstart", {"estimator": ["batch", "ama"]}, minutes=1)
 folders = [row.folder for row in sweep.rows if row.failed is None]
-print(shape, best, value, comparison, folders)
+print(shape, best, value, other, comparison, folders)
 """
 MISSPELT = {
     "": "",
@@ -124,12 +129,17 @@ MISSPELT = {
     '"estimator":': '"estimater":',
     "minutes=1)": "minuets=1)",
     "row.folder": "row.foldr",
+    "seed=1)": "sed=1)",
+    'form="onnx"': 'fomr="onnx"',
+    '"models/mine", form="onnx"': '"models/mine", form="onxn"',
+    'out="report.html"': 'ot="report.html"',
+    "sanity=True": "santiy=True",
 }
 
 
 def test_a_misspelt_option_fails_under_mypy(tmp_path):
     """A user's script passes `mypy --strict`; with one slip it fails, on the slip's line alone."""
-    assert len(SCRIPT.splitlines()) <= 28
+    assert len(SCRIPT.splitlines()) <= 31
     for index, (right, wrong) in enumerate(MISSPELT.items()):
         text = SCRIPT.replace(right, wrong, 1) if right else SCRIPT
         (tmp_path / f"script{index}.py").write_text(text)
@@ -162,6 +172,7 @@ def test_the_package_lists_its_names_and_imports_nothing_heavy():
         "import sys, gentk\n"
         "assert set(gentk.__all__) <= set(dir(gentk))\n"
         "assert {'run', 'evaluate', 'compare', 'sample'} <= set(dir(gentk))\n"
+        "assert {n for n in dir(gentk) if n[:2] != '__'} <= set(gentk.__all__)\n"
         "assert gentk.RecipeKeys and gentk.OverKeys and gentk.GentkError\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
@@ -432,6 +443,42 @@ def test_everything_has_a_face_in_a_notebook(runs):
         assert "\n" not in repr(value)
     assert f"{evaluation['fd'].value:.4g}" in repr(evaluation)
     assert "quickstart" in repr(comparison)
+
+
+def test_a_run_is_shown_by_one_face_that_holds_its_picture_once(runs, monkeypatch):
+    """A notebook keeps what is shown: the page, with the picture in it, and no picture beside it."""
+    shown = []
+    module = types.ModuleType("IPython.display")
+    module.display = lambda data, raw: shown.append((data, raw))
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    runs[0]._ipython_display_()
+
+    ((data, raw),) = shown
+    assert raw
+    assert set(data) == {"text/plain", "text/html"}
+    assert data["text/html"].count("data:image/png") == 1
+
+
+def test_an_observer_that_fails_is_said_where_no_bar_is(tmp_path, own_cache):
+    """A run of Python with observers of its own warns, by the observer's name."""
+
+    class Broken(Observer):
+        def observe(self, event):
+            raise OSError("no space left")
+
+    with pytest.warns(ObserverWarning, match="Broken failed and is dropped .*no space left"):
+        run = gentk.run(
+            data="digits,limit=64",
+            extractor="pixels",
+            generator="mlp,latent=4,widths=8",
+            batch=8,
+            steps=2,
+            device="cpu",
+            out=tmp_path / "run",
+            observers=[Broken()],
+        )
+    assert run.steps == 2
 
 
 def test_a_face_escapes_what_it_shows(runs, tmp_path):

@@ -22,6 +22,12 @@ from gentk.wording import spoken
         ("type --over batch=64 for it", "write over={'batch': ['64']} for it"),
         ("type the same command again", "call it again"),
         ("type: gentk doctor", "type in a shell: gentk doctor"),
+        (
+            "no run; type: gentk run --out FOLDER, or ls runs; or add --batch 64",
+            "no run; type in a shell: gentk run --out FOLDER, or ls runs; or add batch=64",
+        ),
+        ("type: gentk doctor, or --ema none", "type in a shell: gentk doctor, or ema='none'"),
+        ("type a larger -n", "write a larger count"),
         ("type -n 4", "write count=4"),
         ("type --rows rows.jsonl", "write rows='rows.jsonl'"),
         ("--out runs/a is a file", "out='runs/a' is a file"),

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from .. import __version__
-from ..errors import FileWarning, GentkError, UsageError, did_you_mean
+from ..errors import GentkError, Note, UsageError, did_you_mean
 from ..interrupts import catching, stopped_by
 from ..launch import launched, settle
 from ..numerals import whole_meant
@@ -153,7 +153,7 @@ def _speaks() -> bool:
 
 
 def _tell_notes() -> None:
-    """Have what was damaged and done without told as a note."""
+    """Have what stops nothing told as a note."""
     shown = warnings.showwarning
 
     def show(
@@ -164,12 +164,12 @@ def _tell_notes() -> None:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        if issubclass(category, FileWarning):
+        if issubclass(category, Note):
             click.echo(f"note: {printable(str(message))}", err=True)
         else:
             shown(message, category, filename, lineno, file, line)
 
-    warnings.simplefilter("always", FileWarning)
+    warnings.simplefilter("always", Note)
     warnings.showwarning = show
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from ..budget import Budget
 from ..checkpoint import Checkpoints
-from ..errors import CheckpointError, NonFinite, PeerLost, UsageError
+from ..errors import CheckpointError, NonFinite, ObserverWarning, PeerLost, UsageError
 from ..events import Checkpointed, Event, Noticed, Progress, Sampled, Stepped
 from ..interfaces import Observer
 from ..interrupts import Request, Stopped, finishing, keeping
@@ -332,7 +333,10 @@ class Loop:
         randomness.set_state(state["random"], self.device)
 
     def tell(self, event: Event) -> None:
-        """Tell every observer under a random state of its own; drop one that fails, and say so."""
+        """Tell every observer under a random state of its own; drop one that fails, and say so.
+
+        It is said to the others, and by a warning where none of them shows people what it is told.
+        """
         failed = []
         for observer in self.observers:
             try:
@@ -345,6 +349,8 @@ class Loop:
             reason = " ".join(f"{type(fault).__name__}: {fault}".split())
             message = f"{type(bad).__name__} failed and is dropped ({reason})"
             self.tell(Noticed(event.progress, message))
+            if not any(one.shows_notices for one in self.observers):
+                warnings.warn(message, ObserverWarning, stacklevel=2)
 
     def _due(self) -> bool:
         """Whether somebody wants a checkpoint of this step."""

@@ -84,16 +84,17 @@ class Bench:
                 trained_on=_trained_on(judge, subject, sample),
                 protocol=replace(protocol, samples=0) if metric in labelled else protocol,
             )
-            for (subject, metric), listed in self._with_ratios(values, beside.real).items()
+            for (subject, metric), listed in self._with_ratios(values, beside.real, judge).items()
             if subject in shown
             for value in listed
         ]
 
-    def _with_ratios(self, values: Values, real: Subject | None) -> Values:
+    def _with_ratios(self, values: Values, real: Subject | None, judge: Judge) -> Values:
         """Return values with their ratios to those of real images beside them."""
         if real is None:
             return values
         with_ratios: Values = {}
+        unknown: dict[str, list[str]] = {}
         for (subject, metric), listed in values.items():
             least = {value.name: value for value in values.get((real.name, metric), [])}
             rows = with_ratios[subject, metric] = []
@@ -103,10 +104,12 @@ class Bench:
                 known = [one for one in ratios if _is_number(one, floor)]
                 rows += [value, *known]
                 if len(known) < len(ratios):
-                    self.context.notice(
-                        f"{RATIO[value.name]} of {subject} is no number: its error exceeds it; type a "
-                        "larger -n"
-                    )
+                    unknown.setdefault(RATIO[value.name], []).append(subject)
+        for ratio, subjects in unknown.items():
+            self.context.notice(
+                f"{ratio} of {', '.join(subjects)} in {judge.extractor} is no number: the error of "
+                "real images' value exceeds it; type a larger -n"
+            )
         return with_ratios
 
     def _compared(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from ..events import Event
 
@@ -17,9 +18,12 @@ class Observer(ABC):
 
     Attributes:
         checkpoint_steps: Steps after which it wants a checkpoint, again and again; None if whenever.
+        shows_notices: Whether people read what it is told is `Noticed`, as in a terminal. Where no
+            observer does, Python's warnings say which observer failed.
     """
 
     checkpoint_steps: int | None = None
+    shows_notices: ClassVar[bool] = False
 
     @abstractmethod
     def observe(self, event: Event) -> None:

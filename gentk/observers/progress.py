@@ -37,6 +37,8 @@ class ProgressBar(Observer):
     what the loss observes besides under a plain name, such as the `force` of a loss that is constant.
     """
 
+    shows_notices = True
+
     def __init__(self) -> None:
         console = Console(stderr=True)
         self._bar: _Bar | None = None

@@ -51,6 +51,9 @@ PANELS: Final = 12
 NARROW: Final = 4.6
 """Inches that a plot is wide, so that its letters can be read on a telephone."""
 
+LETTERS: Final = 28
+"""Letters of a run's name in a line of a plot: what is beside it gets the room."""
+
 SHEETS: Final = {
     "grid": "samples",
     "interpolation": "from latent to latent",
@@ -150,7 +153,7 @@ def comparison(runs: Runs) -> str:
 
     figures = [
         drawing(
-            draw(compared, [column]).svg(f"compared{place}"),
+            draw(compared, [column], LETTERS).svg(f"compared{place}"),
             f"{column.heading} in {column.place}: "
             + ", ".join(
                 f"{group} {cell}"
@@ -160,7 +163,7 @@ def comparison(runs: Runs) -> str:
         )
         for place, column in enumerate(compared.columns[:PANELS])
     ]
-    return compared._repr_html_() + page(*figures, name="plots") + notes
+    return compared._repr_html_() + page(*figures, name="plots wide") + notes
 
 
 def composition(runs: Runs) -> str:

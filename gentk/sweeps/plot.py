@@ -10,16 +10,17 @@ from .comparison import Column, Comparison
 __all__ = ["draw"]
 
 
-def draw(comparison: Comparison, columns: Sequence[Column] = ()) -> Plot:
+def draw(comparison: Comparison, columns: Sequence[Column] = (), letters: int = 60) -> Plot:
     """Draw means and deviations, a panel a column.
 
     Args:
         comparison: The comparison.
         columns: The columns; by default all.
+        letters: How many letters of a name stand in a line.
     """
     chosen = list(columns) or comparison.columns
     groups = list(comparison.groups)
-    names = [lines(group, 60) for group in groups]
+    names = [lines(group, letters) for group in groups]
     longest = max(len(line) for name in names for line in name.split("\n"))
     height = sum(1 + name.count("\n") for name in names)
     size = (3.2 * len(chosen) + 0.08 * longest + 1, 0.4 * height + 1.8)

@@ -432,3 +432,22 @@ def test_one_name_for_what_is_compared_with(gentk) -> None:
 
     assert new.exit_code == 0
     assert new.stdout == old.stdout
+
+
+def test_an_observer_that_fails_is_a_note_without_a_bar(shell) -> None:
+    """A run whose observers do not show notices says on stderr which of them failed."""
+    code = (
+        "import sys\n"
+        "from gentk.observers.metrics import MetricsFile\n"
+        "def broken(self, event): raise OSError('no space left')\n"
+        "MetricsFile.observe = broken\n"
+        "import gentk.cli as c\n"
+        "sys.argv = 'gentk run --data digits,limit=64 --extractor pixels'.split()\n"
+        "sys.argv += '--generator mlp,widths=8 --batch 8 --steps 2 --observer metrics --out mine'.split()\n"
+        "c.main()"
+    )
+    done = shell(code)
+
+    assert done.returncode == 0, done.stderr
+    (note,) = [line for line in done.stderr.splitlines() if "MetricsFile" in line]
+    assert note.startswith("note: MetricsFile failed and is dropped (OSError: no space left)")

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+import warnings
 from pathlib import Path
 from unittest import mock
 
@@ -24,7 +25,7 @@ from gentk.engine import (
     Schedule,
     WeightAverage,
 )
-from gentk.errors import CheckpointError, NonFinite
+from gentk.errors import CheckpointError, NonFinite, ObserverWarning
 from gentk.events import Checkpointed, Noticed, Progress, Sampled, Stepped
 from gentk.interfaces import Observer
 
@@ -128,7 +129,8 @@ def test_a_failing_observer_is_dropped_and_named(tmp_path):
 
     recorder = Recorder()
     loop = make(tmp_path, 4, [Broken(), recorder])
-    loop.run()
+    with pytest.warns(ObserverWarning, match="Broken failed and is dropped .*no space left"):
+        loop.run()
 
     assert loop.progress.steps == 4
     assert [type(o) for o in loop.observers] == [Recorder]
@@ -144,9 +146,38 @@ def test_observers_that_all_fail_are_all_dropped(tmp_path):
             raise RuntimeError("no")
 
     loop = make(tmp_path, 4, [Broken(), Broken()])
-    loop.run()
+    with pytest.warns(ObserverWarning) as told:
+        loop.run()
 
     assert loop.progress.steps == 4 and loop.observers == []
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_failure_is_shown_once_where_people_look(tmp_path, breaks):
+    """By the observer that shows notices, or, if it fails too, by warnings."""
+
+    class Broken(Observer):
+        def observe(self, event):
+            raise RuntimeError("no")
+
+    class Shown(Recorder):
+        shows_notices = True
+
+        def observe(self, event):
+            super().observe(event)
+            if breaks:
+                raise RuntimeError("no terminal")
+
+    shown = Shown()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        make(tmp_path, 4, [Broken(), shown]).run()
+
+    assert ["Shown" in str(w.message) for w in told if w.category is ObserverWarning] == (
+        [False, True] if breaks else []
+    )
+    assert breaks or "Broken" in shown.of(Noticed)[0].message
 
 
 def test_reading_slow_scalars_counts_as_training_time(tmp_path):
