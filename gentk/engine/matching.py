@@ -4,14 +4,14 @@ One graph:   z -> x = G(z) -> phi(x) -> Summary -> statistics -> estimator -> lo
 several losses, each goes from phi(x) on by itself (`Discrepancy`), and their sum goes backward.
 
 Virtual batch (`chunk` < `batch`), with the memory of one chunk: latents are drawn for the whole batch;
-the first pass adds up the chunks' summaries without a graph; the losses are differentiated with respect
-to totals; the second pass goes through each chunk again, exactly alike (same latents, same random state,
-same buffers), and backward through its summaries with their share of that gradient. Since summaries are
-additive, this is the gradient of one graph over the same chunks. The second pass ends with the buffers
-that the first ended with: each has gone through the last chunk from the same moment.
+the first pass adds up the chunks' summaries, without a graph for all but the last; the losses are
+differentiated with respect to totals; then chunks go backward through their summaries with their share of
+that gradient, the last one first, along the graph it has, and each of the others along that of a second
+pass, exactly alike (same latents, same random state, same buffers). Since summaries are additive, this is
+the gradient of one graph over the same chunks. Buffers end as the first pass left them.
 
 Several processes add up the summaries of their chunks before the losses see them, and then the
-gradients. A process with one chunk keeps the graph of its first pass in place of a second one.
+gradients. So K chunks of a process take 2 K - 1 passes of the networks, and one chunk takes one.
 """
 
 from __future__ import annotations
@@ -99,32 +99,30 @@ class Matching:
         return shown | penalise(generator=self.generator)
 
     def _in_chunks(self, latents: Tensor, *, labelled: bool) -> dict[str, Tensor]:
-        """Go through the chunks twice, see the module."""
-        keep = not self.ranks.alone and len(self.ranks.chunks) == 1 and self._pivoted
+        """Go through the chunks, and back, see the module."""
+        chunks = self.ranks.chunks
+        kept = chunks[-1] if self._pivoted else None
         moments = []
-        once: list[list[Summary] | None] = []
         totals = self.ranks.totals("model")
         first: Sequence[Summary] | None = None
-        for chunk in self.ranks.chunks:
+        for chunk in chunks:
             with self.ranks.passing(chunk), self.draws.of("chunk", chunk.index):
                 moments.append(Replay.capture(self.generator, self.device))
-                with torch.set_grad_enabled(keep):
+                with torch.set_grad_enabled(chunk is kept):
                     own = self._summarise(latents[chunk.rows], first, labelled=labelled, look=True)
             first = first or own
             totals.take(chunk, own)
-            once.append(own if keep else None)
+        end = Replay.capture(self.generator, self.device)
         whole = totals.whole()
         slopes = Slopes(whole)
         shown = slopes.descend(self._compare)
-        for chunk, moment, kept in zip(self.ranks.chunks, moments, once, strict=True):
-            if kept is None:
+        for chunk, moment in zip(reversed(chunks), reversed(moments), strict=True):
+            if chunk is not kept:
                 with self.draws.of("chunk", chunk.index):
                     moment.restore(self.generator)
-                    summaries = self._summarise(latents[chunk.rows], whole, labelled=labelled)
-            else:
-                summaries = kept
-            shares = slopes.shares(summaries, chunk.rows.start, chunk.rows.stop)
-            torch.autograd.backward(*shares)
+                    own = self._summarise(latents[chunk.rows], whole, labelled=labelled)
+            torch.autograd.backward(*slopes.shares(own, chunk.rows.start, chunk.rows.stop))
+        end.restore(self.generator)
         self.ranks.sum([self.generator], {})
         return shown
 

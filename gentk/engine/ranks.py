@@ -194,7 +194,8 @@ class Totals:
         world, kind = self.ranks.world, type(own[0][1])
         everyone = self.ranks.forms(key, [form for form, _ in packed])
         counts = [sum(form.size for form in theirs) for theirs in everyone]
-        flats = world.gather(torch.cat([flat for _, flat in packed]), counts)
+        flat = packed[0][1] if len(packed) == 1 else torch.cat([flat for _, flat in packed])
+        flats = world.gather(flat, counts)
         parts: dict[int, Summary] = {}
         for theirs, flat in zip(everyone, flats, strict=True):
             for form, piece in zip(theirs, flat.split([f.size for f in theirs]), strict=True):

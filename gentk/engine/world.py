@@ -76,10 +76,10 @@ class World:
 
     @torch.no_grad()
     def sum(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors by their sums over ranks, in place; all ranks give the same shapes."""
+        """Replace tensors by their sums over ranks, in place; they lie alike in the memory of all."""
         if self.link is None:
             return
-        for bucket in _buckets(tensors):
+        for bucket in _buckets([_as_it_lies(tensor) for tensor in tensors]):
             flat = torch.cat([tensor.reshape(-1) for tensor in bucket])
             self.link.add(flat)
             parts = flat.split([tensor.numel() for tensor in bucket])
@@ -96,8 +96,10 @@ class World:
         if self.link is None:
             return [rows]
         longest = max(counts)
-        padded = rows.new_zeros(longest, *rows.shape[1:])
-        padded[: len(rows)] = rows.detach()
+        padded = rows.detach()
+        if len(rows) < longest:
+            padded = rows.new_zeros(longest, *rows.shape[1:])
+            padded[: len(rows)] = rows.detach()
         everyone = self.link.collect(padded.reshape(-1))
         return [own.view(padded.shape)[:count] for own, count in zip(everyone, counts, strict=True)]
 
@@ -184,6 +186,11 @@ def join(device: str) -> World:
     if chosen.type == "cuda" and chosen.index is None:
         chosen = torch.device("cuda", here.local_rank % torch.cuda.device_count())
     return World(chosen, here.rank, here.size, connect(chosen))
+
+
+def _as_it_lies(tensor: Tensor) -> Tensor:
+    """Return a view whose dimensions are in the order of memory, so that it is copied in one piece."""
+    return tensor.permute(sorted(range(tensor.dim()), key=tensor.stride, reverse=True))
 
 
 def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:

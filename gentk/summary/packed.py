@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,12 @@ from torch import Tensor
 from ..interfaces.summary import Summary
 
 __all__ = ["Form", "pack", "unpack"]
+
+Rows = tuple[tuple[str, tuple[int, ...], torch.dtype], ...]
+"""Name, shape and type of each of some tensors."""
+
+ALIGNED = 16
+"""Bytes: no type of torch is larger."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class Form:
     """
 
     index: int
-    rows: tuple[tuple[str, tuple[int, ...], torch.dtype], ...]
+    rows: Rows
     fields: Mapping[str, Any]
     size: int
 
@@ -34,18 +41,34 @@ class Form:
 def pack(index: int, summary: Summary) -> tuple[Form, Tensor]:
     """Return a summary as bytes, (n,) uint8."""
     tensors, fields = summary.store()
-    flats = [t.contiguous().reshape(-1).view(torch.uint8) for t in tensors.values()]
     rows = tuple((name, tuple(t.shape), t.dtype) for name, t in tensors.items())
-    flat = torch.cat(flats)
-    return Form(index, rows, fields, len(flat)), flat
+    places, size = _places(rows)
+    flat = torch.empty(size, dtype=torch.uint8, device=next(iter(tensors.values())).device)
+    for place, tensor in zip(_views(flat, rows, places), tensors.values(), strict=True):
+        place.copy_(tensor)
+    return Form(index, rows, fields, size), flat
 
 
 def unpack(kind: type[Summary], form: Form, flat: Tensor) -> Summary:
-    """Return the summary that was sent as bytes."""
-    tensors, start = {}, 0
-    for name, shape, dtype in form.rows:
-        size = dtype.itemsize * torch.Size(shape).numel()
-        # A copy of its own lies where numbers of its type may.
-        tensors[name] = flat[start : start + size].clone().view(dtype).view(shape)
-        start += size
+    """Return the summary that was sent as bytes, whose memory it goes on using."""
+    places, _ = _places(form.rows)
+    views = _views(flat, form.rows, places)
+    tensors = {name: view for (name, _, _), view in zip(form.rows, views, strict=True)}
     return kind.restore(tensors, form.fields)
+
+
+def _places(rows: Rows) -> tuple[list[int], int]:
+    """Return where each tensor begins, so that it lies where numbers may, and how many bytes all take."""
+    places, end = [], 0
+    for _, shape, dtype in rows:
+        places.append(end)
+        end += -(-dtype.itemsize * math.prod(shape) // ALIGNED) * ALIGNED
+    return places, end
+
+
+def _views(flat: Tensor, rows: Rows, places: Sequence[int]) -> list[Tensor]:
+    """Return the tensors that lie in bytes."""
+    return [
+        flat[start : start + dtype.itemsize * math.prod(shape)].view(dtype).view(shape)
+        for start, (_, shape, dtype) in zip(places, rows, strict=True)
+    ]

@@ -54,6 +54,19 @@ def test_virtual_batch_equals_one_graph_over_the_same_chunks(norm, dropout, spec
         torch.testing.assert_close(mine, other, rtol=0, atol=1e-12)
 
 
+def test_the_last_chunk_is_not_generated_twice():
+    """Three chunks are five passes: its graph is kept until the totals are known."""
+    generator, space, loss, estimator, data = parts()
+    sizes = []
+    generator.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    objective = Matching(
+        generator, space, [Discrepancy(loss, estimator, data)], batch=BATCH, chunk=CHUNK
+    )
+    objective.start(objective.discrepancies[0])
+    objective()
+    assert sizes == [8, 7, 7, 7, 8]
+
+
 def test_one_chunk_is_the_plain_step():
     """Chunk >= batch takes the one-graph path with the same gradient."""
     grads = []

@@ -127,9 +127,14 @@ def test_a_rank_that_fails_ends_the_others():
 
 
 def test_what_ranks_sum_gather_and_agree_on():
-    """Sums in place, of several types; rows of different number; flags of any."""
+    """Sums in place, of several types and orders in memory; rows of different number; flags of any."""
 
     def body(world):
+        maps = torch.arange(24.0).view(1, 2, 3, 4) + world.rank
+        laid = maps.to(memory_format=torch.channels_last)
+        world.sum([maps, laid])
+        assert torch.equal(maps, 2 * torch.arange(24.0).view(1, 2, 3, 4) + 1)
+        assert torch.equal(laid, maps) and laid.stride() != maps.stride()
         a, b = torch.full((2,), float(world.rank)), torch.tensor(2, dtype=torch.int64)
         world.sum([a, b])
         rows = world.gather(torch.arange(3.0)[: world.rank + 1], [1, 2])
