@@ -15,7 +15,7 @@ arXiv:2602.04770, for the form; the field of a kernel or of a density is older.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
@@ -83,6 +83,13 @@ class FieldLoss(MatchingLoss):
         samples.
         """
 
+    def fields(self, parts: Sequence[tuple[Tensor, Statistics, Statistics]]) -> list[Field]:
+        """Return V of each of the parts, see `parts`: all layers at once, for who can do so in fewer
+        calls.
+        """
+        values = [self.field(*part) for part in parts]
+        return [Field(value) if isinstance(value, Tensor) else value for value in values]
+
     def kinds(self) -> dict[str, StatisticKind]:
         """Return `samples`."""
         return {"samples": "samples"}
@@ -129,17 +136,17 @@ class FieldLoss(MatchingLoss):
         self, data: Statistics, model: Statistics
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the term `field`, and the norms, of which layers have the root of the mean square."""
-        terms, norms = [], []
-        for z, theirs, ours in self.parts(data, model):
-            with torch.no_grad():
-                value = self.field(z, theirs, ours)
-            if isinstance(value, Tensor):
-                value = Field(value)
-            terms.append(_drawn(z, value, self.eta))
-            norms.append(value.norms)
+        parts = self.parts(data, model)
+        with torch.no_grad():
+            values = self.fields(parts)
+        terms = [_drawn(z, v, self.eta) for (z, _, _), v in zip(parts, values, strict=True)]
         seen = {
-            name: torch.stack([own[name].double() for own in norms]).square().mean().sqrt()
-            for name in norms[0]
+            name: torch.stack([value.norms[name] for value in values])
+            .double()
+            .square()
+            .mean()
+            .sqrt()
+            for name in values[0].norms
         }
         return {"field": terms[0] if len(terms) == 1 else torch.stack(terms).sum()}, seen
 

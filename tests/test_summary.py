@@ -142,3 +142,22 @@ def test_pooling_averages_positions():
     assert torch.equal(got["map"], x.mean((2, 3)))
     assert torch.equal(got["tokens"], x[0].transpose(1, 2).mean(1))
     assert torch.equal(got["vector"], x.flatten(1))
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 2, 5), (4, 6, 3)])
+def test_pooled_gradients_are_those_of_the_mean(shape):
+    """First and second derivatives; a gradient takes the memory of what was pooled."""
+    feature = torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+    axes = (2, 3) if len(shape) == 4 else (1,)
+
+    def mine(value):
+        return pooled({"a": value})["a"]
+
+    torch.testing.assert_close(mine(feature), feature.mean(axes), rtol=0, atol=0)
+    assert torch.autograd.gradcheck(mine, feature)
+    assert torch.autograd.gradgradcheck(mine, feature)
+    maps = feature * 1
+    handed = []
+    maps.register_hook(handed.append)
+    mine(maps).square().sum().backward()
+    assert handed[0].untyped_storage().nbytes() < maps.untyped_storage().nbytes()

@@ -11,7 +11,8 @@ from typing import Literal
 from ..errors import Incompatible
 from ..interfaces import Features, StatisticKind, Statistics, Summary
 from .layerwise import LayerMoments
-from .moments import MomentSums
+from .moments import MomentSums, deviations
+from .samples import Samples
 
 __all__ = ["Covariances"]
 
@@ -87,3 +88,17 @@ class Covariances:
             assert isinstance(summary, MomentSums)
             matrices = [summary.covariance(unbiased)]
         return {"mean": summary.mean(), **dict(zip(self.names, matrices, strict=True))}
+
+    def of_samples(self, samples: Samples) -> Statistics:
+        """Return the same statistics of samples that are all at hand: unbiased, without a gradient.
+
+        Whoever keeps samples needs no sums that could be added to others': of a matrix there is one
+        pass rather than three.
+        """
+        if self.form == "diagonal":
+            rows = {"samples": samples.rows.detach()}
+            return self.statistics(MomentSums.of(rows, "diagonal"))
+        mean, rest = deviations(samples.rows.detach())
+        sizes = samples.sizes if self.form == "layers" else [rest.shape[1]]
+        matrices = [part.T @ part for part in rest.split(sizes, dim=1)]
+        return {"mean": mean, **dict(zip(self.names, matrices, strict=True))}

@@ -192,15 +192,36 @@ class MomentSums(Summary):
         """
         if self.second is None:
             raise ValueError("this summary keeps means only")
-        if unbiased and self.count < 2:
-            raise DataError(
-                "a variance needs at least 2 samples; add data, or write limit=2 or more"
-            )
+        if unbiased:
+            _check_count(self.count)
         if self.second.dim() == 1:
             centred = torch.addcmul(self.second, self.sums, self.sums, value=-1 / self.count)
         else:
             centred = torch.addr(self.second, self.sums, self.sums, alpha=-1 / self.count)
         return centred / (self.count - 1 if unbiased else self.count)
+
+
+def deviations(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean of samples, (D,) float64, and (f - mean) / sqrt(N - 1), (N, D) float64, of which
+    products are covariances.
+
+    Args:
+        rows: f, (N, D).
+
+    Raises:
+        DataError: There are fewer than two.
+    """
+    _check_count(len(rows))
+    pivot = rows.mean(0)
+    rest = double(rows - pivot)
+    gap = rest.mean(0)
+    return double(pivot) + gap, rest.sub_(gap).mul_((len(rows) - 1) ** -0.5)
+
+
+def _check_count(count: int) -> None:
+    """Refuse a set that has no variance."""
+    if count < 2:
+        raise DataError("a variance needs at least 2 samples; add data, or write limit=2 or more")
 
 
 def _products(rows: Tensor, start_from: Tensor | None = None) -> Tensor:

@@ -57,6 +57,7 @@ class MovingAverage(Estimator):
         self.begin = start
         self.scale = scale
         self.seeding = seeding
+        self.waits = True
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Make one buffer per statistic: m_0."""
@@ -64,24 +65,30 @@ class MovingAverage(Estimator):
         first = data if seed is None else seed
         for name in data:
             self.register_buffer(f"mean_{name}", first[name].detach().clone())
-        waits = self.begin == "first-batch" and seed is None
-        self.register_buffer("steps", torch.tensor(0 if waits else 1, device=_device(data)))
+        self.waits = self.begin == "first-batch" and seed is None
+        self.register_buffer("steps", torch.tensor(0 if self.waits else 1, device=_device(data)))
 
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
-        """Take in one batch and return the averages."""
+        """Take in one batch and return the averages.
+
+        A new average is a tensor of its own, so that the old one can be handed out without a copy.
+        """
         check_batch("estimator 'ma'", model, data, self.following("mean_"))
         tracked = {}
         # The first batch replaces m_0 (weight 1) when the average starts from it; decided on the
         # device, so that no step waits for it.
-        first = self.get_buffer("steps") == 0
+        first = self.get_buffer("steps") == 0 if self.waits else None
         for name, batch in model.items():
-            mean = self.get_buffer(f"mean_{name}")
-            value = torch.where(first, batch.detach(), mean) if self.exclude else None
-            if self.training:
-                mean.lerp_(batch.detach(), torch.where(first, mean.new_ones(()), self.weight(mean)))
-            tracked[name] = self.straight_through(
-                mean.clone() if value is None else value, batch, self.scale
-            )
+            before, own = self.get_buffer(f"mean_{name}"), batch.detach()
+            weight = self.weight(before)
+            if first is not None:
+                weight = torch.where(first, before.new_ones(()), weight)
+            after = torch.lerp(before, own, weight) if self.training else before
+            setattr(self, f"mean_{name}", after)
+            value = after
+            if self.exclude:
+                value = before if first is None else torch.where(first, own, before)
+            tracked[name] = self.straight_through(value, batch, self.scale)
         if self.training:
             self.get_buffer("steps").add_(1)
         return tracked

@@ -77,43 +77,45 @@ class Coupling(PairLoss):
     def coefficients(self, pairs: Pairs, temperature: float) -> Tensor:
         """Return the plan to the data less the plan to the model; 0 where either has nobody to meet."""
         costs = pairs.distances.square() / 2 if self.quadratic else pairs.distances
-        weights = pairs.weigh(torch.ones_like(costs))
-        sizes = [pairs.negatives, costs.shape[1] - pairs.negatives]
+        sizes = [pairs.negatives, costs.shape[-1] - pairs.negatives]
+        weights = pairs.weigh(costs.new_ones(costs.shape[-2:])).split(sizes, dim=1)
+        # Where all weigh the same and all have somebody to meet, distances say who may not.
+        plain = self.iterations > 0 and pairs.weights is None and not self.per_class
         away, towards = (
-            plan(cost / -temperature, own, self.iterations)
-            for cost, own in zip(
-                costs.split(sizes, dim=1), weights.split(sizes, dim=1), strict=True
-            )
+            plan(cost / -temperature, None if plain else own, self.iterations)
+            for cost, own in zip(costs.split(sizes, dim=-1), weights, strict=True)
         )
-        meets = [part.any(1, keepdim=True) for part in weights.split(sizes, dim=1)]
-        coefficients: Tensor = torch.cat([-away, towards], dim=1) * (meets[0] & meets[1])
-        return coefficients
+        meets = weights[0].any(1, keepdim=True) & weights[1].any(1, keepdim=True)
+        return torch.cat([away.neg_(), towards], dim=-1).mul_(meets)
 
 
-def plan(logits: Tensor, weights: Tensor, iterations: float) -> Tensor:
-    """Return what each target counts for each sample, (N, M).
+def plan(logits: Tensor, weights: Tensor | None, iterations: float) -> Tensor:
+    """Return what each target counts for each sample, (N, M) or (L, N, M).
 
     Its rows add up to one, so that products with targets are barycentres; without iterations it is
     exp(logits) w over the sum of w.
 
     Args:
-        logits: -c / R, (N, M).
-        weights: w, (N, M): 0 for pairs that never meet, otherwise alike in all rows.
+        logits: -c / R, (N, M) or (L, N, M), far below all others for pairs that never meet.
+        weights: w, (N, M): 0 for pairs that never meet, otherwise alike in all rows; None where all
+            are 1.
         iterations: How often rows, then columns, are scaled to marginals that are uniform, and w.
     """
-    check_tensors("plan", logits=(logits, "N M"), weights=(weights, "N M"))
-    share = weights.log().clamp(min=-NEVER)
-    share = share - _total(share, 1)
+    axes = "L N M" if isinstance(logits, Tensor) and logits.dim() == 3 else "N M"
+    check_tensors("plan", logits=(logits, axes), weights=(weights, "N M"))
+    if weights is None:
+        if iterations == 0:
+            return logits.exp() / logits.shape[-1]
+        for _ in range(int(iterations)):
+            logits = logits.log_softmax(-1).log_softmax(-2)
+        return logits.softmax(-1)
+    never = weights == 0
+    share = (weights / weights.sum(1, keepdim=True)).log().masked_fill_(never, -NEVER)
     logits = logits + share
     if iterations == 0:
         return logits.exp()
     for _ in range(int(iterations)):
-        logits = logits - _total(logits, 1)
-        logits = logits - _total(logits, 0) + share
-    return logits.softmax(1)
-
-
-def _total(logits: Tensor, axis: int) -> Tensor:
-    """Return the logarithm of a sum; where nobody meets, what leaves logits as small as they are."""
-    total: Tensor = logits.logsumexp(axis, keepdim=True).clamp(min=-NEVER / 10)
-    return total
+        # Where nobody meets, sums are not to become one.
+        logits = logits.log_softmax(-1).masked_fill_(never, -NEVER)
+        logits = logits.log_softmax(-2).masked_fill_(never, -NEVER) + share
+    return logits.softmax(-1)

@@ -81,12 +81,12 @@ class Drift(PairLoss):
         """Return c, see the module."""
         logits = pairs.distances * (-1 / temperature)
         # A product that underflows is below the floor.
-        affinity = logits.softmax(1).mul_(logits.softmax(0)).sqrt_().clamp_(min=FLOOR)
+        affinity = logits.softmax(-1).mul_(logits.softmax(-2)).sqrt_().clamp_(min=FLOOR)
         affinity = pairs.weigh(affinity)
         away, towards = affinity.split(
-            [pairs.negatives, affinity.shape[1] - pairs.negatives], dim=1
+            [pairs.negatives, affinity.shape[-1] - pairs.negatives], dim=-1
         )
-        pull, push = away.sum(1, keepdim=True), towards.sum(1, keepdim=True)
+        pull, push = away.sum(-1, keepdim=True), towards.sum(-1, keepdim=True)
         away.mul_(push.neg_())
         towards.mul_(pull)
         return affinity

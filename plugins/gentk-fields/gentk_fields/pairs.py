@@ -23,6 +23,7 @@ Source: arXiv:2602.04770 (drifting), its released code; see `gentk_fields.drift`
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -47,34 +48,62 @@ NEVER = 1e9
 SMALLEST_SCALE, SMALLEST_FORCE = 1e-3, 1e-4
 """What scales and forces are divided by is no smaller."""
 
+TOGETHER = 2**20
+"""Pairs of several layers that are looked at together: of few of them what costs is calls."""
+
 
 @dataclass(frozen=True)
 class Pairs:
-    """A batch, the samples it is compared with, and how far they are from each other.
+    """How far the samples of a batch are from those they are compared with, and who meets whom.
 
     Attributes:
-        x: The batch, (N, S).
-        targets: (T, S), of which the first `negatives` are the model's, or are treated so.
-        distances: (N, T), over their scale.
+        distances: (N, T), over their scale; or (L, N, T), of L layers that are looked at together.
         weights: w, (1, T) or (N, T); None where all are 1.
         allowed: (N, T), whether the two may meet; None where all may.
-        negatives: How many targets push.
-        unit: u, what coordinates are divided by, a scalar.
+        negatives: How many targets push, the first ones; they are the model's, or are treated so.
     """
 
-    x: Tensor
-    targets: Tensor
     distances: Tensor
     weights: Tensor | None
     allowed: Tensor | None
     negatives: int
-    unit: Tensor
 
     def weigh(self, values: Tensor) -> Tensor:
-        """Return values (N, T) times the weights, 0 for those that may not meet."""
+        """Return values (..., N, T) times the weights, 0 for those that may not meet."""
         if self.weights is not None:
             values = values * self.weights
         return values if self.allowed is None else values * self.allowed
+
+
+@dataclass(frozen=True)
+class Placed(Pairs):
+    """The pairs of one layer, and where they are.
+
+    Attributes:
+        targets: (T, S), about their mean; the batch is among them.
+        first: Which of them is the batch's first.
+        products: <t_i, t_j>, (T, T); None where they would cost more than they save.
+        unit: u, what coordinates are divided by, a scalar.
+    """
+
+    targets: Tensor
+    first: int
+    products: Tensor | None
+    unit: Tensor
+
+    def squares(self, weights: Tensor) -> Tensor:
+        """Return the sum of squares of weights @ targets for each of R sets of weights, (R,).
+
+        Args:
+            weights: (R, N, T).
+        """
+        rows = weights.flatten(0, 1)
+        if self.products is None:
+            squares = (rows @ self.targets).square_()
+        else:
+            squares = (rows @ self.products).mul_(rows)
+        # A sum of products may be below zero by its rounding.
+        return squares.view(len(weights), -1).sum(1).clamp_(min=0)
 
 
 class PairLoss(FieldLoss):
@@ -121,7 +150,7 @@ class PairLoss(FieldLoss):
 
     @abstractmethod
     def coefficients(self, pairs: Pairs, temperature: float) -> Tensor:
-        """Return c, (N, T): above 0 for the data, below 0 for negatives."""
+        """Return c, (..., N, T): above 0 for the data, below 0 for negatives; a tensor of its own."""
 
     def kinds(self) -> dict[str, StatisticKind]:
         """Return `samples` and, class by class, `labels`: both sets of the same samples."""
@@ -139,29 +168,62 @@ class PairLoss(FieldLoss):
 
     def field(self, z: Tensor, data: Statistics, model: Statistics) -> Field:
         """Return V, the unit, and the size of forces before they were divided by it."""
-        pairs = self.pairs(z, data, model)
-        weights = torch.cat([self.coefficients(pairs, value) for value in self.temperatures])
-        sums = weights.sum(1).view(-1, len(z), 1)
-        forces = (weights @ pairs.targets).view(-1, *z.shape)
-        forces.addcmul_(sums, z, value=-1).div_(pairs.unit)
-        squares = forces.square().mean((1, 2))
-        scales = squares.clamp(min=SMALLEST_FORCE**2).rsqrt()
-        velocity = torch.einsum("tnd,t->nd", forces, scales)
-        norms = {"force": squares.mean().sqrt()}
-        if len(self.temperatures) > 1:
-            roots = squares.sqrt().unbind()
-            norms |= {
-                f"force/{value:g}": root
-                for value, root in zip(self.temperatures, roots, strict=True)
-            }
-        return Field(velocity, unit=pairs.unit, factor=1 / z.shape[1], norms=norms)
+        return self.fields([(z, data, model)])[0]
 
-    def pairs(self, z: Tensor, data: Statistics, model: Statistics) -> Pairs:
-        """Return the pairs of a batch."""
+    def fields(self, parts: Sequence[tuple[Tensor, Statistics, Statistics]]) -> list[Field]:
+        """Return the same of several layers.
+
+        A force is a sum of targets: x is one of them, and its own coefficient is the rest to 0. So its
+        size follows from the products of targets, and only the sum of forces is ever made.
+        """
+        pairs = [self.pairs(*part) for part in parts]
+        count = max(1, TOGETHER // pairs[0].distances.numel())
+        fields: list[Field] = []
+        for start in range(0, len(pairs), count):
+            layers = pairs[start : start + count]
+            first = layers[0]
+            distances = torch.stack([layer.distances for layer in layers])
+            whole = Pairs(distances, first.weights, first.allowed, first.negatives)
+            every = [self.coefficients(whole, value) for value in self.temperatures]
+            weights = torch.stack(every, dim=1)
+            own = slice(first.first, first.first + weights.shape[-2])
+            weights[..., own].diagonal(dim1=-2, dim2=-1).sub_(weights.sum(-1))
+            units = torch.stack([layer.unit for layer in layers])
+            sizes = [len(distances[0]) * layer.targets.shape[1] for layer in layers]
+            squares = torch.stack(
+                [
+                    layer.squares(own) / size
+                    for layer, own, size in zip(layers, weights, sizes, strict=True)
+                ]
+            )
+            squares = squares / units.square()[:, None]
+            scales = squares.clamp(min=SMALLEST_FORCE**2).rsqrt() / units[:, None]
+            sums = torch.einsum("lrnt,lr->lnt", weights, scales)
+            norms = self._norms(squares)
+            for layer, total, norm in zip(layers, sums, norms, strict=True):
+                factor = 1 / layer.targets.shape[1]
+                fields.append(Field(total @ layer.targets, layer.unit, factor, norm))
+        return fields
+
+    def _norms(self, squares: Tensor) -> list[dict[str, Tensor]]:
+        """Return the sizes of forces by name, of mean squares (L, R), for each layer."""
+        names = ["force"]
+        roots = squares.mean(1, keepdim=True).sqrt()
+        if len(self.temperatures) > 1:
+            names += [f"force/{value:g}" for value in self.temperatures]
+            roots = torch.cat([roots, squares.sqrt()], dim=1)
+        return [dict(zip(names, row.unbind(), strict=True)) for row in roots]
+
+    def pairs(self, z: Tensor, data: Statistics, model: Statistics) -> Placed:
+        """Return the pairs of a batch in one layer."""
         ours, theirs = model["samples"], data["samples"]
         own = slice(len(ours) - len(z), len(ours))
         targets = torch.cat([ours, theirs, theirs] if self.guided else [ours, theirs])
-        distances = _distances(z, targets)
+        targets -= targets.mean(0)
+        # With them sizes of forces cost no products with features.
+        cheap = len(targets) <= len(self.temperatures) * len(z)
+        products = targets @ targets.T if cheap else None
+        distances = _distances(targets, own, products)
         weights = self._weights(data, model, own)
         allowed = self._allowed(data, model, own)
         scale = self._scale(distances, weights, allowed)
@@ -172,7 +234,7 @@ class PairLoss(FieldLoss):
             distances.masked_fill_(~allowed, NEVER)
         unit = (scale / z.shape[1] ** 0.5).clamp(min=SMALLEST_SCALE)
         negatives = len(targets) - len(theirs)
-        return Pairs(z, targets, distances, weights, allowed, negatives, unit)
+        return Placed(distances, weights, allowed, negatives, targets, own.start, products, unit)
 
     @property
     def guided(self) -> bool:
@@ -223,15 +285,17 @@ class PairLoss(FieldLoss):
         values = distances.square() if self.quadratic else distances
         if weights is None and allowed is None:
             return values.mean() ** (1 / power)
-        w = torch.ones_like(distances) if weights is None else weights.expand_as(distances)
-        if allowed is not None:
-            w = w * allowed
+        w = values.new_ones(()) if weights is None else weights
+        w = (w if allowed is None else w * allowed).expand_as(values)
         return ((values * w).sum() / w.sum()) ** (1 / power)
 
 
-def _distances(x: Tensor, y: Tensor) -> Tensor:
-    """Return |x_i - y_j|, (N, M), of which squares are no smaller than 1e-8."""
-    centre = y.mean(0)
-    x, y = x - centre, y - centre
-    t = torch.addmm(y.square().sum(1), x, y.T, alpha=-2)
-    return t.add_(x.square().sum(1, keepdim=True)).clamp_(min=1e-8).sqrt_()
+def _distances(targets: Tensor, own: slice, products: Tensor | None) -> Tensor:
+    """Return |t_i - t_j| of the batch and all targets, (N, T), of which squares are at least 1e-8."""
+    if products is None:
+        squares = targets.square().sum(1)
+        t = torch.addmm(squares, targets[own], targets.T, alpha=-2)
+    else:
+        squares = products.diagonal()
+        t = torch.add(squares, products[own], alpha=-2)
+    return t.add_(squares[own, None]).clamp_(min=1e-8).sqrt_()

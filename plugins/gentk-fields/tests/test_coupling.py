@@ -70,7 +70,8 @@ def test_no_iteration_is_the_flow_of_mmd():
     with torch.no_grad():
         pairs = loss.pairs(gen, *sides(gen, real))
         coefficients = loss.coefficients(pairs, 0.4)
-        force = coefficients @ pairs.targets - coefficients.sum(1, keepdim=True) * gen
+        force = coefficients @ pairs.targets
+        force -= coefficients.sum(1, keepdim=True) * pairs.targets[: len(gen)]
     width = 0.4 * (pairs.unit**2 * 3)
 
     def kernel(a, b):

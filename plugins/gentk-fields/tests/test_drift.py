@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from field_formulas import drift
 
 from gentk.errors import BadOption, Incompatible
+from gentk_fields.coupling import Coupling
 from gentk_fields.drift import Drift
 
 GEN = torch.tensor([[0.3, -0.2], [0.4, 0.1]], dtype=torch.float64)
@@ -125,6 +127,36 @@ def test_units_do_not_matter(factor):
     loss = Drift()
     one, other = (loss.field(gen * k, *sides(gen * k, real * k)) for k in (1.0, factor))
     torch.testing.assert_close(one.velocity, other.velocity, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("loss", [Drift(), Coupling(iterations=3), Coupling(iterations=0)])
+@pytest.mark.parametrize("together", [1, 300, 10**6])
+@pytest.mark.parametrize("images", [7, 50])
+def test_layers_together_are_each_alone(loss, together, images, monkeypatch):
+    """However many layers are looked at in one call, and however the sizes of forces are found."""
+    monkeypatch.setattr("gentk_fields.pairs.TOGETHER", together)
+    widths = (3, 5, 1)
+    gen, real = draw(8, sum(widths)), draw(images, sum(widths), seed=1) + 1
+    data = {"samples": real, "sizes": torch.tensor(widths)}
+    parts = loss.parts(data, {"samples": gen})
+    for part, mine in zip(parts, loss.fields(parts), strict=True):
+        alone = loss.field(*part)
+        torch.testing.assert_close(mine.velocity, alone.velocity, rtol=1e-9, atol=1e-12)
+        assert mine.norms.keys() == alone.norms.keys()
+        for name, norm in mine.norms.items():
+            torch.testing.assert_close(norm, alone.norms[name], rtol=1e-9, atol=0)
+
+
+def test_sizes_of_forces_by_products_are_those_of_forces():
+    """In float32 too: few targets take products of targets, many the forces themselves."""
+    gen, real = draw(60, 40, dtype=torch.float32), draw(60, 40, seed=1, dtype=torch.float32)
+    pairs = Drift().pairs(gen, *sides(gen, real))
+    assert pairs.products is not None
+    weights = torch.randn(3, *pairs.distances.shape)
+    direct = replace(pairs, products=None).squares(weights)
+    torch.testing.assert_close(pairs.squares(weights), direct, rtol=1e-5, atol=0)
+    wide = draw(600, 40, seed=2, dtype=torch.float32)
+    assert Drift().pairs(gen, *sides(gen, wide)).products is None
 
 
 def test_antisymmetry():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from field_formulas import gaussian_kl
 
-from gentk.errors import BadOption, Incompatible
+from gentk.errors import BadOption, DataError, Incompatible
 from gentk.field import FieldLoss
 from gentk.interfaces import total
 from gentk.summary import LayerMoments, MomentSums
@@ -64,6 +66,46 @@ def test_it_is_the_transcription():
     rough = score_gap(z.float(), (p[0], inverse), q, 0.2)
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough.double(), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("condition", [1e2, 1e4, 1e6])
+def test_float32_is_as_near_as_the_condition_number_says(condition):
+    """Features of any condition: the relative error of V is below 1e-6 + 1e-7 (l + r) / r."""
+    scales = torch.logspace(0, -0.5 * math.log10(condition), 60).double()
+    turn = torch.linalg.qr(draw(60, 60, seed=3))[0]
+    z, a, b = ((draw(n, 60, seed=n) * scales) @ turn for n in (32, 400, 300))
+    p, q = ((v.mean(0), torch.cov(v.T)) for v in (a, 1.3 * b + 0.1 * scales[0]))
+    ridge = scales[-1] ** 2
+    inverse = torch.linalg.inv(p[1] + ridge * torch.eye(60).double())
+    wanted = score_gap(z, (p[0], inverse), q, ridge)
+    found = score_gap(z.float(), (p[0], inverse.float()), q, ridge).double()
+    largest = torch.linalg.eigvalsh(q[1])[-1]
+    assert (found - wanted).norm() / wanted.norm() < 1e-6 + 1e-7 * (largest + ridge) / ridge
+
+
+@pytest.mark.parametrize("form", ["layers", "full"])
+def test_a_singular_covariance_in_float32_stays_positive(form):
+    """Of fewer samples than features, with the smallest ridge there is: V is finite, and a descent."""
+    features = {"a": draw(40, 300).float() * torch.logspace(0, -4, 300)}
+    loss = GaussianKL(covariance=form, ridge=0.0)
+    loss.prepare(features)
+    data = loss.reference(loss.summarise_data(features))
+    assert data[f"precision of {loss.names[0][1]}"].dtype == torch.float32
+    moved = {"a": 1.5 * features["a"] + 1}
+    assert total(loss(data, loss.statistics(loss.summarise(moved)))).isfinite()
+
+
+@pytest.mark.parametrize("covariance", ["full", "layers", "diagonal"])
+def test_moments_of_a_batch_are_those_of_its_sums(covariance):
+    """Means and covariances of samples at hand are those that the data's side would have of them."""
+    features = {"a": draw(30, 4) + 100, "b": draw(30, 3, seed=1) * 5}
+    loss = GaussianKL(covariance=covariance)
+    loss.prepare(features)
+    model, sums = loss.statistics(loss.summarise(features)), loss.summarise_data(features)
+    for name, wanted in loss.kept.statistics(sums).items():
+        torch.testing.assert_close(model[name], wanted, rtol=1e-9, atol=1e-11)
+    with pytest.raises(DataError, match="2 samples"):
+        loss.statistics(loss.summarise({name: value[:1] for name, value in features.items()}))
 
 
 @pytest.mark.parametrize("covariance", ["full", "layers", "diagonal"])
