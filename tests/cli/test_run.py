@@ -443,7 +443,8 @@ def test_an_observer_that_fails_is_a_note_without_a_bar(shell) -> None:
         "MetricsFile.observe = broken\n"
         "import gentk.cli as c\n"
         "sys.argv = 'gentk run --data digits,limit=64 --extractor pixels'.split()\n"
-        "sys.argv += '--generator mlp,widths=8 --batch 8 --steps 2 --observer metrics --out mine'.split()\n"
+        "sys.argv += '--generator mlp,widths=8 --batch 8 --steps 2'.split()\n"
+        "sys.argv += '--observer metrics --out mine'.split()\n"
         "c.main()"
     )
     done = shell(code)
