@@ -19,6 +19,7 @@ __all__ = [
     "FileWarning",
     "GentkError",
     "Incompatible",
+    "NoColumn",
     "NoSplit",
     "NonFinite",
     "Note",
@@ -56,6 +57,12 @@ class UsageError(GentkError):
 
 class UnknownName(UsageError):
     """No component, recipe or layer has this name."""
+
+
+class NoColumn(UnknownName, KeyError):
+    """A table has no column of that name."""
+
+    __str__ = Exception.__str__  # That of a KeyError puts sentences in quotation marks.
 
 
 class BadOption(UsageError):

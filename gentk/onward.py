@@ -10,7 +10,7 @@ from . import share
 from .keywords import ObjectKeys
 from .registry import Registry
 from .runs import trained
-from .verbs import Run, load, places_of
+from .verbs import Run, load, path_of, places_of, run_of
 from .wording import in_python
 
 __all__ = ["export", "from_pretrained", "report"]
@@ -61,8 +61,7 @@ def export(
     Raises:
         GentkError: It cannot be written or uploaded, or the graph computes something else.
     """
-    opened = run if isinstance(run, trained.Run) else load(run)
-    path = share.export(opened, Path(to), form)
+    path = share.export(run_of(run), path_of(to, "to"), form)
     if push is not None:
         share.push(path if path.is_dir() else path.parent, push)
     return path
@@ -85,4 +84,4 @@ def report(
     Raises:
         GentkError: There are no runs, a folder is no run's, or the file cannot be written.
     """
-    return share.report(places_of(runs), Path(out), registry)
+    return share.report(places_of(runs), path_of(out, "out"), registry)

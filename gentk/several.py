@@ -104,6 +104,11 @@ def sweep(
         raise UsageError("page and only are for sweep files; drop them, or give sweep('FILE.toml')")
     if name is not None and is_sweep(name):
         raise UsageError(f"{name} is a sweep file and says itself what varies; drop over")
+    if over is not None and not isinstance(over, Mapping):
+        raise UsageError(
+            f"over is a dict of key -> values, not {type(over).__name__}; write "
+            "over={'loss': ['moments', 'mmd']}"
+        )
     levels = {key: _levels(key, values, name, given) for key, values in (over or {}).items()}
     if not levels:
         raise UsageError("a sweep is over something; write over={'loss': ['moments', 'mmd']}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from torch import Tensor
 
-from .errors import RunError, UsageError
+from .errors import RunError, UsageError, did_you_mean
 from .evaluation.evaluate import Evaluation
 from .evaluation.evaluate import evaluate as _evaluate
 from .evaluation.plan import Context, Plan
@@ -41,9 +41,11 @@ __all__ = [
     "listed",
     "load",
     "own",
+    "path_of",
     "places_of",
     "register",
     "run",
+    "run_of",
     "sample",
     "texts_of",
 ]
@@ -175,6 +177,12 @@ def run(
         GentkError: Anything that keeps the run from starting or going on, in one sentence.
         KeyboardInterrupt: After Ctrl-C; a checkpoint has been written, the same call goes on.
     """
+    for one in observers or ():
+        if not isinstance(one, Observer):
+            raise UsageError(
+                f"observers are of gentk.interfaces.Observer, not {type(one).__name__}; give "
+                "observer='NAME' for those that have a name"
+            )
     given = Given(registry or Registry())
     texts = texts_of(keys, recipe, given)
     finished = _run(
@@ -209,8 +217,15 @@ def load(
         RunError: It is no run's folder, or has no checkpoint yet.
         UnknownName: The run was made with a network of Python that is not given.
     """
+    if not isinstance(folder, str | Path):
+        raise UsageError(f"{type(folder).__name__} is no folder; give the path of a run's folder")
     given = Given(registry or Registry())
     for kind, value in objects.items():
+        if kind not in ObjectKeys.__annotations__:
+            near = did_you_mean(kind, ObjectKeys.__annotations__)
+            raise UsageError(
+                f"load takes no {kind!r}; {near}objects are {', '.join(ObjectKeys.__annotations__)}"
+            )
         for one in value if isinstance(value, list | tuple) and kind != "data" else (value,):
             if one is not None:
                 given.hold(kind, one)
@@ -240,8 +255,7 @@ def sample(
     Raises:
         GentkError: There is no such run or class, or a number is none.
     """
-    opened = run if isinstance(run, trained.Run) else load(run)
-    return opened.sample(count, seed=seed, truncation=truncation, label=label)
+    return run_of(run).sample(count, seed=seed, truncation=truncation, label=label)
 
 
 @in_python(extractor="extractors", metric="metrics")
@@ -292,6 +306,8 @@ def evaluate(
             f"{type(subject).__name__} cannot be evaluated; give a run, a folder or data by name, or "
             "write images, uint8 (N, H, W, C), with numpy.savez('images.npz', images) and give that file"
         )
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise UsageError(f"threads is a whole number, 1 or more, not {threads!r}; drop threads")
     chosen = listed(metrics)
     if standard and chosen not in ((), ("fd",)):
         raise UsageError("standard=True has metrics of its own; drop metrics or standard")
@@ -322,6 +338,22 @@ def places_of(runs: trained.Run | str | Path | Iterable[trained.Run | str | Path
     return [str(one.folder.path if isinstance(one, trained.Run) else one) for one in several]
 
 
+def run_of(run: trained.Run | str | Path) -> trained.Run:
+    """Return a run that is open, or the run of a folder."""
+    if isinstance(run, trained.Run):
+        return run
+    if not isinstance(run, str | Path):
+        raise UsageError(f"{type(run).__name__} is no run; give a run or its folder")
+    return load(run)
+
+
+def path_of(value: str | Path, name: str) -> Path:
+    """Return where something is to be written."""
+    if not isinstance(value, str | Path):
+        raise UsageError(f"{name} is a path, not {type(value).__name__}; give a text or a Path")
+    return Path(value)
+
+
 def _opened(run: trained.Run) -> Run:
     return Run(run.folder, run.registry, str(run.device))
 
@@ -341,6 +373,10 @@ def _word(value: str | Path | None) -> str | None:
 
 def listed(texts: str | Sequence[str]) -> tuple[str, ...]:
     """Return one text or several as several."""
+    if not isinstance(texts, Iterable):
+        raise UsageError(
+            f"{type(texts).__name__} names nothing; give a name, or a list of names, such as ['fd']"
+        )
     return (texts,) if isinstance(texts, str) else tuple(texts)
 
 

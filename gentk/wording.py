@@ -24,7 +24,7 @@ VALUE = "|".join(
     (
         """"[^"]*"|'[^']*'""",
         r"-?\d[\d.,]*(?:e-?\d+)?(?<![.,])",
-        r"[A-Z]+\b",
+        r"[A-Z]+(?:=[A-Z]+)?\b",
         r"[a-z][\w-]*(?= or |$)",
         r"[\w./-]*\w[:=,][^\s;)]*[^\s;),.]",
         r"[\w.~-]*/[\w./-]*\w|[\w-]+\.[a-z]+\b",
@@ -40,7 +40,7 @@ OPTION = re.compile(rf"(?<![\w-])--([a-z][a-z-]*)(?: ({VALUE})({OTHERS})?)?")
 COUNT = re.compile(r"(?<![\w-])-n (?=\d)")
 COUNTED = re.compile(r"(?<![\w-])-n(?![\w-])")
 AGAIN = re.compile(r"\btype (?:the|its|the same) command(?: again)?\b")
-SHELL = re.compile(r"\btype:? ((?:gentk|pip|ls) (?:(?!, or --)[^;])*)")
+SHELL = re.compile(r"\b(?:type|type in a shell):? ((?:gentk|pip|ls) (?:(?!, or --)[^;])*)")
 """What is typed in a shell also by those who write Python: it stays as it is."""
 
 TYPE = re.compile(r"\btype (?=[\w'\"=])")

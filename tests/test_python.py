@@ -515,3 +515,36 @@ def test_an_error_in_a_notebook_is_its_sentence():
     assert len("".join(traceback.format_exception(caught.value))) > len("".join(lines))
     (line,) = Stopped(signal.SIGINT)._render_traceback_()
     assert "SIGINT" in line
+
+
+WRONG = {
+    "'los'.*'loss'": lambda run: run.metrics["los"],
+    "'kid'": lambda run: run.evaluate(extractors="pixels", count=16)["kid"],
+    "-1": lambda run: gentk.sample(run, -1),
+    "'x'": lambda run: gentk.sample(run, "x"),
+    "2.5": lambda run: run.latents(2.5),
+    "int is no run": lambda run: gentk.sample(3),
+    "seed.*'a'": lambda run: gentk.sample(run, seed="a"),
+    "gentk run --out FOLDER, or ls": lambda run: gentk.sample("nowhere"),
+    "threads.*0": lambda run: gentk.evaluate(run, threads=0),
+    "int names nothing": lambda run: gentk.evaluate(run, metrics=4),
+    "list is no run": lambda run: gentk.export([run], "x"),
+    "to is a path": lambda run: gentk.export(run, 4),
+    "out is a path": lambda run: gentk.report(run, 4),
+    "over is a dict": lambda run: gentk.sweep("quickstart", ["loss"]),
+    "'estimater'.*'estimator'": lambda run: gentk.sweep("quickstart", {"estimater": ["batch"]}),
+    "int is no folder": lambda run: gentk.load(4),
+    "'generatr'.*'generator'": lambda run: gentk.load(run.folder.path, generatr=3),
+    "observers are.*int": lambda run: gentk.run(observers=[3]),
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_wrong_argument_of_a_verb_is_a_sentence(runs, words):
+    """Of the wrong type, out of range, misspelt: what is wrong, and what to write."""
+    with pytest.raises(GentkError, match=words) as caught:
+        WRONG[words](runs[0])
+
+    assert ";" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not str(caught.value).startswith(("'", '"'))

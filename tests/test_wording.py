@@ -27,6 +27,7 @@ from gentk.wording import spoken
             "no run; type in a shell: gentk run --out FOLDER, or ls runs; or add batch=64",
         ),
         ("type: gentk doctor, or --ema none", "type in a shell: gentk doctor, or ema='none'"),
+        ("type --over KEY=VALUE", "write over={'KEY': [VALUE]}"),
         ("type a larger -n", "write a larger count"),
         ("type -n 4", "write count=4"),
         ("type --rows rows.jsonl", "write rows='rows.jsonl'"),
@@ -37,6 +38,13 @@ from gentk.wording import spoken
 def test_a_sentence_of_the_command_line_in_python(typed, written):
     """Options are keyword arguments, components texts, numbers numbers, placeholders themselves."""
     assert spoken(typed) == written
+
+
+def test_what_was_said_once_is_not_changed_by_saying_it_again():
+    """A verb that calls another hands on its sentence."""
+    said = spoken("no run; type: gentk run --out FOLDER, or ls runs")
+
+    assert spoken(said) == said
 
 
 def test_a_keyword_of_another_name_is_called_by_it():

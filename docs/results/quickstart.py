@@ -1,8 +1,8 @@
 """How long the quickstart takes: `python docs/results/quickstart.py` (or `make results-quickstart`).
 
 Runs the recipe `quickstart` as a stranger would, by `gentk run` in a folder of its own with an empty
-cache, and appends what that took to `quickstart.jsonl`. Renders `quickstart.md`, which README and the recipe's
-summary quote: the last row of each sort of machine counts.
+cache, and appends what that took to `quickstart.jsonl`. Renders `quickstart.md`, which README and the
+recipe's summary quote: the last row of each sort of machine counts.
 """
 
 from __future__ import annotations

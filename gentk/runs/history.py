@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import journal
-from ..errors import RunError, did_you_mean
+from ..errors import NoColumn, RunError, did_you_mean
 from ..files import note
 from ..markup import caption, page, rows_of
 
@@ -47,13 +47,13 @@ class History(Mapping[str, Column]):
         return len(next(iter(self._columns.values()))) if self._columns else 0
 
     def __getitem__(self, name: str) -> Column:
-        """Return a column; raise `KeyError` if there is none of that name."""
+        """Return a column; raise `NoColumn` if there is none of that name."""
         try:
             return self._columns[name]
         except KeyError:
             known = ", ".join(self._columns) or "none: no step has been logged"
             near = did_you_mean(str(name), self._columns)
-            raise KeyError(f"no column {name!r}; {near}there are {known}") from None
+            raise NoColumn(f"no column {name!r}; {near}there are {known}") from None
 
     def __iter__(self) -> Iterator[str]:
         """Go through the columns' names."""

@@ -257,6 +257,10 @@ class Run:
             UsageError: A class that there is not.
         """
         check_seed(seed)
+        if not isinstance(count, int) or count < 0:
+            raise UsageError(
+                f"a number of samples is a whole one, 0 or more, not {count!r}; type -n 64"
+            )
         # Before the seed is set: building the generator draws its initial weights.
         prior = self.generator.prior
         if truncation is not None:

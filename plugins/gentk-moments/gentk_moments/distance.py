@@ -162,7 +162,7 @@ class _Spread(torch.autograd.Function):
     def forward(ctx: Any, cov_q: Tensor, cov_p: Tensor, root: Tensor) -> Tensor:
         try:
             values, vectors = torch.linalg.eigh(root.T @ cov_q @ root)
-        except torch.linalg.LinAlgError as error:
+        except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined, unused-ignore]
             raise NonFinite(
                 "frechet_to: root or cov_q has values that are not finite (nan or infinity); lower "
                 "the learning rate, or look at the features"

@@ -96,7 +96,7 @@ class FrechetDistance(Metric):
         if min(known.count, drawn.count) < 2:
             raise DataError("metric 'fd' needs at least 2 images on each side; type -n 5000")
         left, right = known.whole(), drawn.whole()
-        check_finite("metric 'fd'", reference=left.second, sample=right.second)
+        check_finite("metric 'fd'", reference=left.sums, sample=right.sums)
         if self.statistics is not None:
             mean, cov = (
                 x.to(right.sums.device) for x in published(self.statistics, len(right.sums))
