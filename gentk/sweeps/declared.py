@@ -16,6 +16,7 @@ from ..errors import GentkError, UsageError, did_you_mean
 from ..evaluation.measurement import Direction, Measurement
 from ..evaluation.plan import Plan
 from ..evaluation.settled import pairs
+from ..overlay import Overlay, listed
 from ..recipe import Resolved
 from ..registry import Registry
 from ..runs.composing import check
@@ -272,16 +273,16 @@ def _tuning(
         named = row.model_copy(update={"name": f"{row.name}: try {number}, {words}"})
         tried = [_trial(named, seed, (plan,), None, place, more) for seed in file.tries.seeds]
         trials.append([replace(quoted(trial, others), tries=row.name) for trial in tried])
-    settled = replace(sweep, trials=[t for listed in trials for t in listed]).settled()
-    done = all(t in settled or t.refused is not None for listed in trials for t in listed)
+    settled = replace(sweep, trials=[t for tried in trials for t in tried]).settled()
+    done = all(t in settled or t.refused is not None for tried in trials for t in tried)
     means: list[float | None] = []
     direction: Direction = "lower"
-    for listed in trials:
-        rows = [settled[trial].measurements for trial in listed if trial in settled]
+    for tried in trials:
+        rows = [settled[trial].measurements for trial in tried if trial in settled]
         measurements = [m for m in map(column.of, rows) if m is not None]
         direction = measurements[0].direction if measurements else direction
         mean = statistics.fmean(m.value for m in measurements) if measurements else math.nan
-        whole = len(measurements) == len(listed) and math.isfinite(mean)
+        whole = len(measurements) == len(tried) and math.isfinite(mean)
         means.append(mean if whole else None)
     known = {mean: index for index, mean in reversed(list(enumerate(means))) if mean is not None}
     chosen = None
@@ -304,15 +305,17 @@ def _trial(
         images = Images(row.subject, row.floor)
         return Trial(row.name, seed, plans, ("images", row.subject, row.floor), images=images)
     if tuning is not None and tuning.failed:
-        why = [trial.refused for listed in tuning.trials for trial in listed if trial.refused]
+        why = [trial.refused for tried in tuning.trials for trial in tried if trial.refused]
         reason = f"none of its tries has a value{f': {why[0]}' if why else ''}"
         return Trial(row.name, seed, plans, refused=reason)
     shared = {k: v for k, v in file.run.items() if not row.alone or k == "data"}
     best = tuning.settings[tuning.chosen] if tuning and tuning.chosen is not None else {}
-    flags = _over({**shared, **row.keys}, {**best, **(more or {})})
-    recipe = flags.pop("recipe", None)
-    name = None if recipe is None else str(recipe)
+    flags: dict[str, JsonValue] = {**shared, **row.keys}
+    name = None
     try:
+        flags = _over(_over(shared, row.keys), {**best, **(more or {})})
+        recipe = flags.pop("recipe", None)
+        name = None if recipe is None else str(recipe)
         stages = _stages(flags, place)
         where: dict[str, JsonValue] = {**place.own, "seed": seed}
         located = {**_located(flags, stages), **where}
@@ -329,9 +332,13 @@ def _trial(
 
 
 def _over(flags: Flags, more: Flags) -> dict[str, JsonValue]:
-    """Lay keys over others; a budget replaces the other's, whichever unit either is in."""
+    """Lay keys over others as flags lie over a recipe (`gentk.overlay`).
+
+    A budget replaces the other's, whichever unit either is in.
+    """
     kept = {k: v for k, v in flags.items() if k not in UNITS or not more.keys() & set(UNITS)}
-    return {**kept, **more}
+    laid = Overlay.of(more, {k: listed(k, v) for k, v in kept.items()}).values
+    return {**kept, **{k: list(v) if isinstance(v, tuple) else v for k, v in laid.items()}}
 
 
 def _stages(flags: Flags, place: _Place, asking: tuple[str, ...] = ()) -> dict[str, Resolved]:

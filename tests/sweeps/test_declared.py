@@ -1,0 +1,77 @@
+"""Declared sweeps: how the keys of [run], of a row and of its tries lie over each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from gentk.registry import Registry
+from gentk.sweeps.declared import declare
+
+FILE = """
+title = "T"
+
+[run]
+data = "digits,validation=200"
+extractor = "pixels"
+generator = "mlp,latent=8,widths=16"
+optimizer = "adam,lr=1e-2,betas=0.5+0.9"
+steps = 4
+
+[judge]
+data = "digits,split=test"
+extractors = ["pixels"]
+
+[[row]]
+name = "as it is"
+
+[[row]]
+name = "another rate"
+optimizer = "lr=1e-3"
+operations = 1e6
+
+[[row]]
+name = "another optimizer"
+optimizer = "sgd,lr=1"
+
+[[row]]
+name = "one more"
+extractor = "+pixels,range=signed"
+
+[[row]]
+name = "tuned"
+optimizer = "betas=0.0+0.9"
+tries = [{ optimizer = "lr=1e-4" }, { generator = "widths=32" }]
+"""
+
+
+@pytest.fixture
+def declared(tmp_path):
+    """The sweep of the file."""
+    path = tmp_path / "t.toml"
+    path.write_text(FILE, encoding="utf-8")
+    return declare(path, Registry(), checked=False)
+
+
+def test_options_alone_keep_the_component_of_the_run(declared):
+    """As on the command line: another component goes with its options, options alone stay with it."""
+    recipes = {trial.name: trial.resolved.recipe for trial in declared.sweep.trials}
+    assert recipes["as it is"].optimizer == "adam,lr=1e-2,betas=0.5+0.9"
+    assert recipes["another rate"].optimizer == "adam,lr=1e-3,betas=0.5+0.9"
+    assert recipes["another optimizer"].optimizer == "sgd,lr=1"
+    assert recipes["one more"].extractor == ("pixels", "pixels,range=signed")
+
+
+def test_a_row_has_one_budget(declared):
+    """Its own, in whichever unit that of [run] is."""
+    recipes = {trial.name: trial.resolved.recipe for trial in declared.sweep.trials}
+    row, plain = recipes["another rate"], recipes["as it is"]
+    assert (row.steps, row.operations) == (None, 1e6)
+    assert (plain.steps, plain.operations) == (4, None)
+
+
+def test_tries_lie_over_their_row(declared):
+    """Which lies over [run]."""
+    (first,), (second,) = declared.tunings["tuned"].trials
+    assert first.resolved.recipe.optimizer == "adam,lr=1e-4,betas=0.0+0.9"
+    assert second.resolved.recipe.optimizer == "adam,lr=1e-2,betas=0.0+0.9"
+    assert second.resolved.recipe.generator == "mlp,latent=8,widths=32"
