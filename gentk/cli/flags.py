@@ -10,7 +10,7 @@ from collections.abc import Collection
 import click
 
 from ..keys import KEYS as WHAT
-from .completion import complete_components
+from .completion import complete_components, complete_starts
 from .sections import SectionedOption
 
 __all__ = ["HELP", "KEYS", "KeyOption", "key_options"]
@@ -92,7 +92,8 @@ def key_options(skip: Collection[str] = ()) -> list[SectionedOption]:
                 continue
             many = name in REPEATABLE
             key = name.removeprefix("--")
-            more = {"shell_complete": complete_components(key)} if metavar == "NAME" else {}
+            completes = {"NAME": complete_components(key), "run:FOLDER": complete_starts}
+            more = {"shell_complete": completes[metavar]} if metavar in completes else {}
             flags.append(KeyOption([name], section=section, metavar=metavar, multiple=many, **more))
             flags += [SHORT] if name == "--optimizer" else []
     return flags

@@ -118,6 +118,10 @@ class Commands(click.Group):
         extra |= {"standalone_mode": False, "obj": failures}
         _tell_notes()
         settle()
+        if "_GENTK_COMPLETE" in os.environ:
+            from .completion import prepare
+
+            prepare()
         with catching():
             try:
                 _refuse_crowd(sys.argv[1:])

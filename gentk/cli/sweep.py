@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from ..keys import KEYS as WHAT
 from ..numerals import several_meant
-from .completion import complete_recipes
+from .completion import complete_levels, complete_recipes
 from .flags import HELP, key_options
 from .sections import SectionedCommand, SectionedOption
 
@@ -47,7 +47,11 @@ def _parameters() -> list[click.Parameter]:
             shell_complete=complete_recipes,
         ),
         option(
-            "--over", "A value of a recipe's key; repeat it.", metavar="KEY=VALUE", multiple=True
+            "--over",
+            "A value of a recipe's key; repeat it.",
+            metavar="KEY=VALUE",
+            multiple=True,
+            shell_complete=complete_levels,
         ),
         option(
             "--seeds", "Runs of each combination.", metavar="N", type=click.IntRange(1), default=1
