@@ -88,6 +88,8 @@ class History(Mapping[str, Column]):
         count = self.rows
         places = [*range(min(SHOWN, count)), *range(max(SHOWN, count - SHOWN), count)]
         table = [[_text(column[place]) for column in self._columns.values()] for place in places]
+        if count > 2 * SHOWN:
+            table.insert(SHOWN, ["…"] * len(self._columns))
         return page(rows_of(list(self._columns), table) if table else "", caption(repr(self)))
 
 

@@ -18,6 +18,7 @@ from ..runs.folder import RunFolder
 from ..runs.history import History
 from ..runs.model import ModelFolder
 from ..runs.trained import Run
+from ..session import OBJECT
 from ..sweeps.compare import compare
 from .facts import data_rows, environment_rows, recipe_lines, recipe_rows
 from .pictures import chosen, embedded
@@ -235,6 +236,9 @@ def _table(rows: Facts) -> str:
 
 def _hint(text: str, run: Run, command: str, options: str = "") -> str:
     """Return a paragraph that ends in a command on a run."""
+    if command == "evaluate" and f"{OBJECT}:" in str(run.recipe):
+        # No command knows the objects that a run of Python was made with.
+        return paragraph(text, f"gentk.load({str(run.folder.path)!r}, ...).evaluate(sanity=True)")
     place = shlex.quote(str(run.folder.path))
     return paragraph(text, " ".join(filter(None, ["gentk", command, place, options])))
 

@@ -161,6 +161,7 @@ def test_several_runs_are_compared_and_what_cannot_be_is_named(place, tmp_path):
     assert "5 runs" in page.text
     assert f"gentk evaluate {place / 'ae'} --floor" in page.text
     assert f"gentk sample {place / 'object'}" in page.text
+    assert f"gentk.load({str(place / 'object')!r}, ...).evaluate(sanity=True)" in page.text
     assert "object has no log" in page.text
     assert "stopped is not finished" in page.text
     assert "object:" in page.text
