@@ -94,17 +94,21 @@ def waves() -> Tensor:
     return torch.stack(rows[2:])
 
 
-def test_a_pattern_that_fools_the_training_does_not_fool_it(images, judge):
-    """One faint pattern on all samples lowers the distance that it was found by, and not the judge's."""
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("amplitude", [0.02, 0.05, 0.1])
+def test_a_pattern_that_fools_the_training_does_not_fool_it(images, judge, amplitude, seed):
+    """One pattern on all samples, found by descent on the distance that runs are trained on, lowers that
+    distance; by the judge samples with it are no nearer than without.
+    """
     training = Place(TRAINED_ON, images["reference"])
     samples, basis = images["trained"], waves()
     goal = {name: v.mean(0) for name, v in training.features(images["reference"]).items()}
-    weights = torch.zeros(3, len(basis), requires_grad=True)
+    draw = torch.Generator().manual_seed(seed)
+    weights = (0.01 * torch.randn(3, len(basis), generator=draw)).requires_grad_()
     optimizer = torch.optim.Adam([weights], lr=0.02)
-    draw = torch.Generator().manual_seed(0)
 
     def fooling(some: Tensor) -> Tensor:
-        pattern = 0.05 * torch.tanh(torch.einsum("ck,khw->chw", weights, basis))
+        pattern = amplitude * torch.tanh(torch.einsum("ck,khw->chw", weights, basis))
         return (some + pattern).clamp(0, 1)
 
     for _ in range(15):
@@ -117,5 +121,5 @@ def test_a_pattern_that_fools_the_training_does_not_fool_it(images, judge):
     with torch.no_grad():
         fooled = fooling(samples)
 
-    assert training(fooled) < 0.97 * training(samples)
-    assert judge(fooled) > 0.99 * judge(samples)
+    assert training(fooled) < training(samples)
+    assert judge(fooled) >= judge(samples)

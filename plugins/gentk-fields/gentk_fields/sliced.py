@@ -124,20 +124,23 @@ def sliced_wasserstein(
         directions=(directions, "D L"),
         weights=(weights, "N"),
     )
-    along = x @ directions
+    # A direction a row: what is sorted lies side by side.
+    along = directions.T @ x.T
     with torch.no_grad():
-        goals = (y @ directions).sort(0).values
-        order = along.argsort(0)
+        goals = (directions.T @ y.T).sort(1).values
+        order = along.argsort(1)
         if weights is not None:
             own = weights.to(along)[order]
-            middle = own.cumsum(0) - own / 2
+            middle = own.cumsum(1) - own / 2
             places = (middle * len(y)).floor().long().clamp(0, len(y) - 1)
-            wanted = goals.gather(0, places)
+            wanted = goals.gather(1, places)
         elif len(x) == len(y):
             wanted = goals
         else:
             middle = (torch.arange(len(x), device=x.device) + 0.5) * (len(y) / len(x))
-            wanted = goals[middle.floor().long()]
-        targets = torch.empty_like(along).scatter_(0, order, wanted)
-    squares = (along - targets).square().mean(1)
-    return squares.mean() if weights is None else weights.to(squares).dot(squares)
+            wanted = goals[:, middle.floor().long()]
+        targets = torch.empty_like(along).scatter_(1, order, wanted)
+    squares = (along - targets).square()
+    if weights is None:
+        return squares.mean()
+    return weights.to(squares).dot(squares.mean(0))
