@@ -58,6 +58,7 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "penalty": ("gradient", "activations", "autoencoder", "weight-gradient"),
         "critic": ("augmented",),
+        "metric": ("classifier",),
         "family": ("adversarial",),
     },
     "gentk-gans": {

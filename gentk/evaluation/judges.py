@@ -10,6 +10,7 @@ from ..interfaces import Metric
 from ..registry import Registry
 from ..runs.trained import Run
 from ..selection import Selection
+from .measurement import OF_RUN, OWN
 
 __all__ = ["DEFAULT_JUDGE", "STANDARD", "Judge", "judges_of", "standard_judges"]
 
@@ -56,8 +57,8 @@ def judges_of(
     judges: dict[str, Judge] = {}
     for name, metric in metrics.items():
         own = (metric.extractor,) if metric.extractor else DEFAULT_JUDGE
-        if own == ("run",) and not extractors:
-            own = (_encoder_of(run, name),)
+        if metric.extractor in OF_RUN and not extractors:
+            own = (_of_run(OF_RUN[metric.extractor], run, name),)
         for text in extractors or own:
             judge = judges.setdefault(text, Judge(text, trained_on=_trained(text, run)))
             judge.metrics[name] = metric
@@ -69,13 +70,14 @@ def judges_of(
     return list(judges.values())
 
 
-def _encoder_of(run: Run | None, metric: str) -> str:
-    """Return a run's encoder as an extractor."""
+def _of_run(text: str, run: Run | None, metric: str) -> str:
+    """Return a network of a run as an extractor."""
     if run is None:
         raise UsageError(
             f"metric {metric!r} judges an extractor, and there is none; add --extractor run:FOLDER"
         )
-    return f"run:{run.folder.path}"
+    options = text.removeprefix(OWN)
+    return f"{OWN}:{run.folder.path}{options}"
 
 
 def standard_judges(

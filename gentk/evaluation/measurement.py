@@ -19,6 +19,7 @@ from ..version import __version__
 from .subjects import Subject
 
 __all__ = [
+    "OF_RUN",
     "OWN",
     "Direction",
     "Measurement",
@@ -39,6 +40,9 @@ Direction = Literal["lower", "higher", "none"]
 
 OWN = "run"
 """What the encoder of the run that is judged is called as an extractor, in whatever folder it is."""
+
+OF_RUN = {"run": OWN, "critic": f"{OWN},of=critic"}
+"""`Metric.extractor` of a network of the run that is judged -> what that is called as an extractor."""
 
 
 @dataclass(frozen=True)

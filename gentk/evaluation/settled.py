@@ -13,7 +13,7 @@ from ..runs.images import open_data, open_held_out
 from .bench import RATIO, has_ratio
 from .evaluate import Evaluation, evaluate
 from .judges import judges_of
-from .measurement import OWN, Measurement, own_extractor
+from .measurement import OF_RUN, Measurement, own_extractor
 from .plan import Context, Plan
 from .record import append, read
 
@@ -101,12 +101,16 @@ def pairs(plan: Plan, registry: Registry, folder: Path | None = None) -> list[tu
         folder: The run's; its own encoder is called `run`.
     """
     metrics = plan.built(registry)
-    own = [n for n, m in metrics.items() if m.extractor == OWN and not plan.extractors]
+    own = {
+        name: OF_RUN[metric.extractor]
+        for name, metric in metrics.items()
+        if metric.extractor in OF_RUN and not plan.extractors
+    }
     rest = {name: metric for name, metric in metrics.items() if name not in own}
     judges = judges_of(rest, plan.extractors, None, registry, beside=False)
     place = "" if folder is None else str(folder)
     asked = [(name, own_extractor(j.extractor, place)) for j in judges for name in j.metrics]
-    return list(dict.fromkeys([*asked, *((name, OWN) for name in own)]))
+    return list(dict.fromkeys([*asked, *own.items()]))
 
 
 def _chosen(

@@ -42,7 +42,7 @@ class Metric(ABC):
         distance: Whether its first value is best for samples of the reference's own distribution, as
             most are; false where it judges samples, or the extractor, by something else.
         extractor: Where it is taken if nobody says: None for the default judge, `run` for the encoder
-            of the run that is judged.
+            of the run that is judged, `critic` for its critic.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"features"})

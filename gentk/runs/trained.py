@@ -17,7 +17,7 @@ from ..engine.caller import undisturbed, undisturbed_steps
 from ..engine.device import choose_device
 from ..engine.sampling import generate, stand
 from ..errors import CheckpointError, Incompatible, RunError, UsageError
-from ..interfaces import Encoder, Generator, ImageShape, Range
+from ..interfaces import Critic, Encoder, Generator, ImageShape, Range
 from ..ranges import resized, to_range
 from ..recipe import Recipe
 from ..registry import Registry
@@ -125,6 +125,19 @@ class Run:
             )[0]
         return cast(Encoder, self._filled(built, "encoder", self.recipe.encoder))
 
+    @cached_property
+    @undisturbed()
+    def critic(self) -> Critic | None:
+        """The critic in eval mode, as training left it, if the run trained one."""
+        if self.recipe.critic is None or "critic" not in self._state:
+            return None
+        latent = self.generator.prior.dimension
+        with randomness.lent(self.device):
+            built = self.registry.build(
+                "critic", self.recipe.critic, image=self.shape, latent=latent
+            )[0]
+        return cast(Critic, self._filled(built, "critic", self.recipe.critic))
+
     @property
     def steps(self) -> int:
         """The steps of the checkpoint that its weights are of: the newest that is not damaged."""
@@ -144,9 +157,10 @@ class Run:
             weights = self._state[name]
             if "average" in self._state:
                 averaged = self._state["average"]["weights"].items()
+                # Averages are of what draws samples: not of the critic.
                 weights = {
                     k.removeprefix(f"{name}."): v for k, v in averaged if k.startswith(f"{name}.")
-                }
+                } or weights
             network.load_state_dict(weights)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise CheckpointError(

@@ -106,3 +106,15 @@ def test_a_clamp_leaves_the_decoder_alone(keys, tmp_path):
     }
     assert sizes["encoder"] == pytest.approx(0.01)
     assert sizes["decoder"] > 0.5
+
+
+def test_the_error_of_a_classifier_is_that_of_its_critic(keys, tmp_path):
+    """`classifier` of a run, without an extractor named: what its critic takes labelled images for."""
+    run = gentk.run("improved-gan-labels-cpu", **keys, steps=1, out=str(tmp_path / "a"))
+    found = gentk.evaluate(run, metrics="classifier", against=keys["data"], count=24)["classifier"]
+    archive = np.load(tmp_path / "images.npz")
+    images = torch.from_numpy(archive["images"]).permute(0, 3, 1, 2) / 255
+    logits = run.critic.features(2 * images - 1)["code"]
+    wrong = logits.argmax(1).numpy() != archive["labels"]
+    assert found.value == pytest.approx(wrong.mean())
+    assert found.extractor == f"run:{run.folder.path},of=critic"

@@ -48,6 +48,12 @@ def gentk_components() -> list[gentk.Component]:
             summary="the critic tells classes apart, and data from samples (Improved GAN)",
         ),
         gentk.Component(
+            kind="metric",
+            name="classifier",
+            target="gentk_games.error:ClassifierError",
+            summary="the error of a critic that is a classifier, on labelled images (Improved GAN)",
+        ),
+        gentk.Component(
             kind="penalty",
             name="gradient",
             target="gentk_games.gradient:GradientPenalty",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gentk
-from gentk.errors import Incompatible
+from gentk.errors import BadOption, DataError, Incompatible
 from gentk.interfaces import total
 from gentk.testing import play_of
 from gentk_games.classifier import ClassifierLoss
+from gentk_games.error import ClassifierError
 from gentk_games.logistic import LogisticLoss
 
 
@@ -106,3 +108,24 @@ def test_a_run_learns_classes_from_some_labels(tmp_path, monkeypatch):
     ):
         with pytest.raises(Incompatible, match=r"classes"):
             gentk.run(data=wrong, phase=own(loss), out=tmp_path / "no", **keys)
+
+
+def test_the_error_is_the_share_of_wrong_classes():
+    """Two of four labelled images; what has no label does not count."""
+    logits = torch.eye(4)[[0, 1, 2, 3, 0]]
+    metric = ClassifierError(layer="code")
+    summary = metric.summarise({"code": logits[:, :, None, None], "pooled": torch.zeros(5, 2)})
+    known = replace(summary, labels=torch.tensor([0, 1, 0, 0, -1]))
+    (value,) = metric.values(known, known)
+    assert (value.name, value.value, value.error, value.direction) == (
+        "classifier",
+        0.5,
+        0.25,
+        "lower",
+    )
+    with pytest.raises(DataError, match="labelled"):
+        metric.values(summary, summary)
+    with pytest.raises(DataError, match="4 logits"):
+        metric.values(replace(known, labels=known.labels + 7), known)
+    with pytest.raises(BadOption, match="layer=code"):
+        ClassifierError(layer="none").summarise({"code": logits})
