@@ -5,10 +5,10 @@ several losses, each goes from phi(x) on by itself (`Discrepancy`), and their su
 
 Virtual batch (`chunk` < `batch`), with the memory of one chunk: latents are drawn for the whole batch;
 the first pass adds up the chunks' summaries, without a graph for all but the last; the losses are
-differentiated with respect to totals; then chunks go backward through their summaries with their share of
-that gradient, the last one first, along the graph it has, and each of the others along that of a second
-pass, exactly alike (same latents, same random state, same buffers). Since summaries are additive, this is
-the gradient of one graph over the same chunks. Buffers end as the first pass left them.
+differentiated with respect to totals; then chunks go backward through their summaries with their share
+of that gradient, the last one first, along the graph it has, and each of the others along that of a
+second pass, exactly alike (same latents, same random state, same buffers). Since summaries are additive,
+this is the gradient of one graph over the same chunks. Buffers end as the first pass left them.
 
 Several processes add up the summaries of their chunks before the losses see them, and then the
 gradients. So K chunks of a process take 2 K - 1 passes of the networks, and one chunk takes one.

@@ -58,7 +58,7 @@ def unpack(kind: type[Summary], form: Form, flat: Tensor) -> Summary:
 
 
 def _places(rows: Rows) -> tuple[list[int], int]:
-    """Return where each tensor begins, so that it lies where numbers may, and how many bytes all take."""
+    """Return where each tensor begins, at a place where numbers may lie, and how many bytes all take."""
     places, end = [], 0
     for _, shape, dtype in rows:
         places.append(end)
