@@ -91,7 +91,7 @@ def command(
 
     \b
     gentk evaluate runs/quickstart-1a2b3c4d --floor
-    gentk evaluate samples.npz --against cifar10,split=test -n 10000 --metric fd --metric prdc
+    gentk evaluate samples.npz --against cifar10,split=test --metric prdc
     gentk evaluate RUN --extractor timm:tf_efficientnet_lite2,last=1 --json
     gentk evaluate RUN --standard -n 50000 --against cifar10
     """

@@ -40,7 +40,7 @@ def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
     \b
     gentk list                           everything, by kind
     gentk list extractor                 one kind; also: gentk list recipe
-    gentk list model                     trained models, for: gentk sample model:NAME
+    gentk list model                     trained: gentk sample model:NAME
     gentk list data '*mnist*'            names that match
     gentk list extractor 'timm:vgg*'     what may stand after the colon
     """

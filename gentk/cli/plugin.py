@@ -39,7 +39,7 @@ def new(name: str, kind: str, out: Path | None) -> None:
 
     \b
     gentk plugin new my-extractor --kind extractor
-    gentk plugin new gentk-edges --kind extractor --out ~/edges      component: edges
+    gentk plugin new gentk-edges --kind extractor --out ~/edges   # edges
     """
     from ..templates.distribution import Distribution
     from .list import check_kind

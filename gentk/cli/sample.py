@@ -43,14 +43,14 @@ def command(
     """Draw samples of the run in folder RUN and print where they went.
 
     \b
-    gentk sample runs/quickstart-1a2b3c4d                           one picture
-    gentk sample RUN --as folder -n 5000 --out samples              a file each
-    gentk sample RUN --as npz -n 5000 --out samples.npz             one array, (N, H, W, C) uint8
-    gentk sample RUN --truncation 0.7                               latents within 0.7 of the mean
-    gentk sample RUN --label ship                                   of a conditional generator
-    gentk sample RUN --as interpolation -n 8                        from latent to latent
-    gentk sample RUN --as neighbours -n 12                          above the nearest real images
-    gentk sample RUN --as reconstruction -n 24                      real images above E and G's
+    gentk sample runs/quickstart-1a2b3c4d                one picture
+    gentk sample RUN --as folder -n 5000 --out samples   a file each
+    gentk sample RUN --as npz -n 5000 --out samples.npz  (N, H, W, C), uint8
+    gentk sample RUN --truncation 0.7                    latents near the mean
+    gentk sample RUN --label ship                        of one class
+    gentk sample RUN --as interpolation -n 8             from latent to latent
+    gentk sample RUN --as neighbours -n 12               above the nearest images
+    gentk sample RUN --as reconstruction -n 24           images, and G(E(x)) below
     """
     from ..runs.sheets import default_path, export
     from ..runs.trained import load

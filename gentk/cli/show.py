@@ -33,7 +33,7 @@ def command(words: tuple[str, ...]) -> None:
     \b
     gentk show ama
     gentk show generator resnet
-    gentk show extractor timm:vgg19      the same as timm: options do not depend on the model
+    gentk show extractor timm:vgg19      options are those of every timm:MODEL
     gentk show recipe quickstart
     gentk show model:digits
     """

@@ -116,8 +116,8 @@ def command(
     anywhere; the command itself then finds the finished runs and makes the table.
 
     \b
-    gentk sweep --over estimator=batch --over estimator=ama --over batch=64 --over batch=256 --minutes 4
-    gentk sweep RECIPE --over optimizer=adam,lr=1e-3 --over optimizer=adam,lr=2e-3 --seeds 3 --print
+    gentk sweep --over estimator=batch --over estimator=ama --minutes 4
+    gentk sweep RECIPE --over lr=1e-3 --over lr=2e-3 --seeds 3 --print
     gentk sweep table.toml --page table.md
     """
     from ..evaluation.plan import Plan

@@ -333,6 +333,15 @@ def test_an_option_of_one_value_is_typed_once(name) -> None:
     assert single or name.split()[0] in NO_OPTIONS
 
 
+@pytest.mark.parametrize("name", commands())
+def test_help_fits_a_terminal_of_80_columns(name) -> None:
+    """Its examples too, which are shown as they are written."""
+    words = [*name.split(), "--help"]
+    shown = CliRunner().invoke(cli, words, prog_name="gentk", terminal_width=80).stdout
+
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+
+
 def test_a_list_of_extractors_says_what_works_offline(gentk, monkeypatch, tmp_path) -> None:
     """What comes with a package and what is in the hub's cache; nothing is imported for it."""
     from huggingface_hub import constants
