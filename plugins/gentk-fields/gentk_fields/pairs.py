@@ -220,8 +220,10 @@ class PairLoss(FieldLoss):
         own = slice(len(ours) - len(z), len(ours))
         targets = torch.cat([ours, theirs, theirs] if self.guided else [ours, theirs])
         targets -= targets.mean(0)
-        # With them sizes of forces cost no products with features.
-        cheap = len(targets) <= len(self.temperatures) * len(z)
+        # With them sizes of forces are products of T numbers rather than of S, once they are made.
+        many, features = len(targets), z.shape[1]
+        forces = len(self.temperatures) * len(z)
+        cheap = (many - len(z)) * features < forces * (features - many)
         products = targets @ targets.T if cheap else None
         distances = _distances(targets, own, products)
         weights = self._weights(data, model, own)

@@ -135,7 +135,7 @@ def test_units_do_not_matter(factor):
 def test_layers_together_are_each_alone(loss, together, images, monkeypatch):
     """However many layers are looked at in one call, and however the sizes of forces are found."""
     monkeypatch.setattr("gentk_fields.pairs.TOGETHER", together)
-    widths = (3, 5, 1)
+    widths = (3, 90, 1)
     gen, real = draw(8, sum(widths)), draw(images, sum(widths), seed=1) + 1
     data = {"samples": real, "sizes": torch.tensor(widths)}
     parts = loss.parts(data, {"samples": gen})
@@ -149,14 +149,14 @@ def test_layers_together_are_each_alone(loss, together, images, monkeypatch):
 
 def test_sizes_of_forces_by_products_are_those_of_forces():
     """In float32 too: few targets take products of targets, many the forces themselves."""
-    gen, real = draw(60, 40, dtype=torch.float32), draw(60, 40, seed=1, dtype=torch.float32)
+    gen, real = draw(60, 400, dtype=torch.float32), draw(60, 400, seed=1, dtype=torch.float32)
     pairs = Drift().pairs(gen, *sides(gen, real))
     assert pairs.products is not None
     weights = torch.randn(3, *pairs.distances.shape)
     direct = replace(pairs, products=None).squares(weights)
     torch.testing.assert_close(pairs.squares(weights), direct, rtol=1e-5, atol=0)
-    wide = draw(600, 40, seed=2, dtype=torch.float32)
-    assert Drift().pairs(gen, *sides(gen, wide)).products is None
+    many = draw(600, 400, seed=2, dtype=torch.float32)
+    assert Drift().pairs(gen, *sides(gen, many)).products is None
 
 
 def test_antisymmetry():
