@@ -178,6 +178,10 @@ class Means(MatchingLoss):
         assert isinstance(summary, MomentSums)
         return {"mean": summary.mean(), "covariance": summary.covariance()}
 
+    def __call__(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
+        """Compare whatever there is: what an estimator drops is for another check to say."""
+        return self.forward(data, model)
+
     def forward(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
         """Return the squared distance of each."""
         return {name: (data[name] - model[name]).square().sum() for name in model}
