@@ -114,7 +114,7 @@ def test_a_prefixed_distribution_has_a_short_component(gentk, place):
         (["extractor", "--kind", "extractor"], "would make a class Extractor, which gentk has"),
         (["mine", "--kind", "los"], "no kind 'los'; did you mean 'loss'?"),
         (["mine", "--kind", "recipe"], "no kind 'recipe'"),
-        (["mine"], "missing option '--kind'; type: gentk plugin new --help"),
+        (["mine"], "missing option '--kind'; add --kind TEXT; type: gentk plugin new --help"),
     ],
 )
 def test_names_that_cannot_be_are_refused(refused, words, sentence):
