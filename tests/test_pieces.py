@@ -218,7 +218,9 @@ def test_a_wrong_side_of_a_metric_is_a_sentence(name, which):
         broken, few = (replace(s, labels=torch.arange(s.count) % 2) for s in (broken, few))
     wrong = {"tensor": torch.zeros(12, 3), "width": side(one, width=4), "nan": broken}
     one_is_enough = {"mind": ("reference", "sample"), "parzen": ("sample", "validation")}
-    if which not in {**one_is_enough, "probe": ("reference",)}.get(name, ()):
+    if which not in {**one_is_enough, "probe": ("reference",), "classifier": ("reference",)}.get(
+        name, ()
+    ):
         wrong["few"] = few
     for spoilt in wrong.values():
         sentence(lambda spoilt=spoilt: judged(one, **{which: spoilt}))

@@ -8,7 +8,7 @@ import torch
 
 from gentk.errors import DataError
 from gentk.interfaces import Features, Metric, MetricValue
-from gentk.summary import Samples, Summary
+from gentk.summary import Samples, Summary, both, check_finite, pooled
 
 from .terms import layer_of
 
@@ -42,8 +42,8 @@ class ClassifierError(Metric):
         self.layer = layer
 
     def summarise(self, features: Features, like: Summary | None = None) -> Samples:
-        """Return the logits; raise `BadOption` if there is no such layer."""
-        return Samples.of({"logits": layer_of(features, self.layer, OWNER)})
+        """Return the logits, averaged over positions; raise `BadOption` if there is no such layer."""
+        return Samples.of({"logits": layer_of(pooled(features), self.layer, OWNER)})
 
     @torch.no_grad()
     def values(self, reference: Summary, sample: Summary, **also: Summary) -> list[MetricValue]:
@@ -52,12 +52,13 @@ class ClassifierError(Metric):
         Raises:
             DataError: If no image has a label, or one has a class that is no logit.
         """
-        assert isinstance(reference, Samples)
-        labels = reference.labels
+        images, _ = both(Samples, reference, sample)
+        labels = images.labels
         if labels is None or not bool((labels >= 0).any()):
             raise DataError(f"{OWNER} needs labelled images; type --data cifar10")
         known = labels >= 0
-        logits, truth = reference.rows[known.to(reference.rows.device)].cpu(), labels[known].cpu()
+        logits, truth = images.rows[known.to(images.rows.device)].cpu(), labels[known].cpu()
+        check_finite(OWNER, logits=logits)
         if int(truth.max()) >= logits.shape[1]:
             raise DataError(
                 f"{OWNER}: an image is of class {int(truth.max())} and the critic has "
