@@ -55,7 +55,7 @@ def sweep(
     that fails does not stop the others.
 
     Args:
-        recipe: Name of a recipe or path of a TOML file, `quickstart` by default; without `over` the
+        recipe: Name of a recipe or path of a TOML file, `gfmn` by default; without `over` the
             path of a sweep file.
         over: Key of a recipe -> the values it takes, as in `{"estimator": ["batch", "ama"]}`.
         seeds: How many runs of each combination, one by default, their seeds from `seed` on; or the

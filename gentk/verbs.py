@@ -143,7 +143,7 @@ def compose(
     """Check a recipe and build its parts, without training them.
 
     Args:
-        recipe: Name of a recipe, or path of a TOML file; `quickstart` by default.
+        recipe: Name of a recipe, or path of a TOML file; `gfmn` by default.
         registry: Where names are looked up; by default everything installed.
         keys: Keys of a recipe, over the recipe's values: names, or objects.
 
@@ -167,7 +167,7 @@ def run(
     """Train a recipe, going on from its last checkpoint if it has one.
 
     Args:
-        recipe: Name of a recipe, or path of a TOML file; `quickstart` by default.
+        recipe: Name of a recipe, or path of a TOML file; `gfmn` by default.
         registry: Where names are looked up; by default everything installed.
         observers: Who is told, instead of those the recipe names.
         advance: Called with what is being done before training starts, the number done, the total.

@@ -48,7 +48,7 @@ def small(tmp_path):
 
     def run(**changes):
         settings = {**SMALL, "steps": 6, "out": str(tmp_path / "run"), **changes}
-        return gentk.run("quickstart", **settings)
+        return gentk.run("gfmn", **settings)
 
     return run
 

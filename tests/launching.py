@@ -9,7 +9,7 @@ import sys
 
 WORDS = (
     *(
-        "quickstart",
+        "gfmn",
         "--generator",
         "mlp,latent=8,widths=16+32",
         "--data",

@@ -150,7 +150,7 @@ def trained(tmp_path_factory):
     """The folder of a run of two steps."""
     folder = tmp_path_factory.mktemp("trained") / "out"
     flags = dict(zip([word[2:] for word in RUN[1::2]], RUN[2::2], strict=True))
-    gentk.run("quickstart", **{**flags, "steps": 2, "out": str(folder), "observer": ["metrics"]})
+    gentk.run("gfmn", **{**flags, "steps": 2, "out": str(folder), "observer": ["metrics"]})
     return folder
 
 

@@ -67,7 +67,7 @@ def test_a_long_log_is_drawn_by_its_extremes():
 
 
 FIGURES = {
-    "short names": lambda: plot(history("loss", "a"), (), "runs/quickstart-12345678"),
+    "short names": lambda: plot(history("loss", "a"), (), "runs/gfmn-12345678"),
     "long names": lambda: plot(
         history("loss", "loss/tracked", LONG, f"critic/{LONG}"), (), LONG * 2
     ),

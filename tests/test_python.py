@@ -92,10 +92,10 @@ import torch
 import gentk
 
 settings: gentk.RecipeKeys = {"data": "digits", "extractor": ["pixels"], "minutes": 1.5}
-composition = gentk.compose("quickstart", **settings)
+composition = gentk.compose("gfmn", **settings)
 shape: tuple[int, ...] = tuple(composition.images.shape)
 
-run: gentk.Run = gentk.run("quickstart", batch=32, steps=100, ema="none", out=Path("runs/mine"))
+run: gentk.Run = gentk.run("gfmn", batch=32, steps=100, ema="none", out=Path("runs/mine"))
 photos, network = torch.rand(64, 3, 32, 32), torch.nn.Linear(8, 3072)
 mine = gentk.run(data=photos, generator=network, loss=gentk.own(max, name="mine"))
 losses = run.metrics["loss"]
@@ -112,7 +112,7 @@ evaluation = again.evaluate(metrics=["fd", "kid"], count=1000)
 other = gentk.evaluate(again, against="cifar10", sanity=True)
 value: float = evaluation["fd"].value
 comparison: gentk.Comparison = gentk.compare([run, "runs/other"])
-sweep: gentk.SweepOutcome = gentk.sweep("quickstart", {"estimator": ["batch", "ama"]}, minutes=1)
+sweep: gentk.SweepOutcome = gentk.sweep("gfmn", {"estimator": ["batch", "ama"]}, minutes=1)
 folders = [row.folder for row in sweep.rows if row.failed is None]
 print(shape, best, value, other, comparison, folders)
 """
@@ -278,9 +278,9 @@ def test_compare_makes_seeds_one_row(runs):
     values = [gentk.evaluate(run, extractors="pixels", count=16)["fd"].value for run in runs]
     column = next(column for column in comparison.columns if column.name == "fd")
 
-    assert list(comparison.groups) == ["quickstart"]
-    assert comparison.cells["quickstart", column].mean == pytest.approx(sum(values) / 2, rel=1e-12)
-    assert "quickstart" in str(comparison)
+    assert list(comparison.groups) == ["gfmn"]
+    assert comparison.cells["gfmn", column].mean == pytest.approx(sum(values) / 2, rel=1e-12)
+    assert "gfmn" in str(comparison)
     with pytest.raises(UsageError, match="compare"):
         gentk.compare([])
 
@@ -307,7 +307,7 @@ def test_a_sweep_makes_and_judges_every_combination(tmp_path, own_cache, monkeyp
     }
     told = []
     outcome = gentk.sweep(
-        "quickstart",
+        "gfmn",
         over,
         seeds=[3, 4],
         judges="pixels",
@@ -329,7 +329,7 @@ def test_a_sweep_makes_and_judges_every_combination(tmp_path, own_cache, monkeyp
         assert row.measurements[0].value == again["fd"].value
     assert {what for what, _, _ in told} >= {f"{row.name}, seed {row.seed}" for row in outcome.rows}
     before = [path.stat().st_mtime_ns for path in sorted(outcome.folder.rglob("*.json"))]
-    same = gentk.sweep("quickstart", over, seeds=[3, 4], judges="pixels", count=16, **common)
+    same = gentk.sweep("gfmn", over, seeds=[3, 4], judges="pixels", count=16, **common)
     assert same == outcome
     assert [path.stat().st_mtime_ns for path in sorted(outcome.folder.rglob("*.json"))] == before
     assert "\n" not in repr(outcome)
@@ -371,7 +371,7 @@ def test_a_sweep_of_python_is_that_of_the_command(tmp_path, monkeypatch):
         ("minutes|steps", lambda: gentk.sweep(over={"steps": [1, 2]})),
         ("'estimator'", lambda: gentk.sweep(over={"estimater": ["ama"]})),
         ("'mmd'", lambda: gentk.sweep(over={"loss": "mmd"})),
-        ("over=", lambda: gentk.sweep("quickstart", steps=3)),
+        ("over=", lambda: gentk.sweep("gfmn", steps=3)),
         ("seeds=3", lambda: gentk.sweep(over={"seed": [0, 1]})),
         ("seeds=1", lambda: gentk.sweep(over={"loss": ["mmd"]}, seeds=0)),
         ("drop seed", lambda: gentk.sweep(over={"loss": ["mmd"]}, seeds=[1, 2], seed=5)),
@@ -439,12 +439,12 @@ def test_everything_has_a_face_in_a_notebook(runs):
     assert all(f"{m.value:.4g}" in shown and m.subject in shown for m in evaluation.measurements)
     assert len(str(evaluation).splitlines()) == len(evaluation.measurements)
     assert f"{evaluation['fd'].value:.4g}" in well_formed(evaluation["fd"]._repr_html_())
-    assert "quickstart" in well_formed(comparison._repr_html_())
+    assert "gfmn" in well_formed(comparison._repr_html_())
     assert gentk.tile(run.sample(9), columns=3)._repr_png_()
     for value in (run, evaluation, evaluation["fd"], comparison, run.metrics):
         assert "\n" not in repr(value)
     assert f"{evaluation['fd'].value:.4g}" in repr(evaluation)
-    assert "quickstart" in repr(comparison)
+    assert "gfmn" in repr(comparison)
 
 
 def test_a_run_is_shown_by_one_face_that_holds_its_picture_once(runs, monkeypatch):
@@ -503,13 +503,13 @@ def test_a_composition_is_one_line():
 
     assert "\n" not in text
     assert len(text) < 300
-    assert all(part in text for part in ("quickstart", "mlp,latent=4", "moments", "64 images"))
+    assert all(part in text for part in ("gfmn", "mlp,latent=4", "moments", "64 images"))
 
 
 def test_an_error_in_a_notebook_is_its_sentence():
     """IPython shows what `_render_traceback_` returns in place of a traceback."""
     with pytest.raises(GentkError) as caught:
-        gentk.compose("quickstart", loss="momnts")
+        gentk.compose("gfmn", loss="momnts")
     lines = caught.value._render_traceback_()
 
     assert "".join(lines) == f"{type(caught.value).__name__}: {caught.value}"

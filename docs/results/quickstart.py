@@ -1,7 +1,7 @@
 """How long the quickstart takes: `python docs/results/quickstart.py` (or `make results-quickstart`).
 
-Runs the recipe `quickstart` as a stranger would, by `gentk run` in a folder of its own with an empty
-cache, and appends what that took to `quickstart.jsonl`. Renders `quickstart.md`, which README and the
+Runs the recipe `quickstart` as a stranger would, in a folder of its own with an empty cache, and
+appends what that took to `quickstart.jsonl`. Renders `quickstart.md`, which README and the
 recipe's summary quote: the last row of each sort of machine counts.
 """
 
@@ -94,9 +94,9 @@ def minutes(row: Mapping[str, Any]) -> str:
 
 
 def sentence(made: Sequence[Mapping[str, Any]]) -> str:
-    """Return what README says: `gentk run` took 2.3 minutes on 2 cores with AVX-512, and so on."""
+    """Return what README says: it took 2.3 minutes on 2 cores with AVX-512, and so on."""
     told = [f"{minutes(row)} minutes on {machine(row)}" for row in made]
-    return f"`gentk run` took {' and '.join(told)}"
+    return f"`gentk run quickstart` took {' and '.join(told)}"
 
 
 def span(made: Sequence[Mapping[str, Any]]) -> str:

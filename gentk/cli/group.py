@@ -300,7 +300,7 @@ def cli(context: click.Context) -> None:
     """Compose, by name, generative models that match distributions in feature space.
 
     \b
-    gentk run                                       train the quickstart recipe
+    gentk run quickstart                            train a first generator: digits
     gentk run --extractor timm:vgg19 --loss moments --estimator ama
     gentk list                                      everything that can be named
     gentk show ama                                  one part and its options

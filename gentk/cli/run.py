@@ -62,13 +62,13 @@ def command(
     quiet: bool,
     **flags: Any,
 ) -> None:
-    """Train RECIPE (a name or a TOML file; quickstart without one), flags laid over it.
+    """Train RECIPE (a name or a TOML file; gfmn without one), flags laid over it.
 
     The same command again goes on where it stopped, also with a larger budget; a finished run
     prints its result. Components are written NAME[:ARGUMENT][,KEY=VALUE...]: see `gentk list`.
 
     \b
-    gentk run
+    gentk run quickstart
     gentk run --extractor timm:vgg19 --loss moments --estimator ama
     gentk run --data folder:photos,size=64 --minutes 30 --out runs/photos
     gentk run gfmn-cifar10 --batch 512 --chunk 64 --dry-run

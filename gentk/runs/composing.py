@@ -56,7 +56,7 @@ def compose(
     """Check a recipe and build its parts.
 
     Args:
-        recipe: Name of a recipe, or path of a TOML file; `quickstart` by default.
+        recipe: Name of a recipe, or path of a TOML file; `gfmn` by default.
         registry: Where names are looked up; by default everything installed.
         notice: Called with sentences people should read.
         flags: Any key of `gentk.recipe.Recipe`, over the recipe's value.

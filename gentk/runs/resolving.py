@@ -24,6 +24,9 @@ __all__ = ["FILE", "inherited", "resolve_recipe", "table_of"]
 FILE: Final = ".safetensors"
 """How the name of a file of weights ends."""
 
+DEFAULT: Final = "gfmn"
+"""The recipe that flags are laid over where none is named: it needs no labels of any data."""
+
 NETWORKS: Final = ("generator", "encoder", "codec")
 """Keys that are taken over together, where the recipe names no generator."""
 
@@ -31,14 +34,14 @@ Tables = Mapping[str, Mapping[str, Any]]
 
 
 def table_of(recipe: str | None, registry: Registry) -> tuple[str, dict[str, Any]]:
-    """Return the name and the table of a recipe by name or path, `quickstart` without one."""
-    return Library(registry.modules).read(recipe or "quickstart")
+    """Return the name and the table of a recipe by name or path, `gfmn` without one."""
+    return Library(registry.modules).read(recipe or DEFAULT)
 
 
 def resolve_recipe(
     recipe: str | None = None, flags: Mapping[str, Any] | None = None, *, registry: Registry
 ) -> Resolved:
-    """Find a recipe by name or path (`quickstart` without one) and lay flags over it.
+    """Find a recipe by name or path (`gfmn` without one) and lay flags over it.
 
     Raises:
         RunError: What it starts from, and should take its generator from, is no run.

@@ -61,7 +61,7 @@ def run(
     """Compose a recipe and train it, going on from its last checkpoint if it has one.
 
     Args:
-        recipe: Name of a recipe, or path of a TOML file; `quickstart` by default.
+        recipe: Name of a recipe, or path of a TOML file; `gfmn` by default.
         registry: Where names are looked up; by default everything installed.
         observers: Who is told, instead of those the recipe names.
         advance: Called with what is being done before training starts, the number done, the total.

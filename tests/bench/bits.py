@@ -25,13 +25,13 @@ TINY = "--generator mlp,latent=8,widths=16+32 --data digits --batch 16"
 GAME = f"--data {COLOUR} --batch 8"
 
 CASES = {
-    "moments, ama": f"quickstart {TINY} --extractor pixels",
-    "moments, ma, chunks": f"quickstart {TINY} --extractor pixels --estimator ma --chunk 5",
-    "moments, resnet": "quickstart --data digits --batch 16 --chunk 8",
-    "moments, spectral norm": f"quickstart --data {COLOUR} --batch 8 --extractor pixels "
+    "moments, ama": f"gfmn {TINY} --extractor pixels",
+    "moments, ma, chunks": f"gfmn {TINY} --extractor pixels --estimator ma --chunk 5",
+    "moments, resnet": "gfmn --data digits --batch 16 --chunk 8",
+    "moments, spectral norm": f"gfmn --data {COLOUR} --batch 8 --extractor pixels "
     "--generator biggan,latent=80,width=8",
-    "mmd, fresh minibatches": f"quickstart {TINY} --extractor pixels --loss mmd --estimator batch",
-    "mmd, queue": f"quickstart {TINY} --extractor pixels --loss mmd --estimator queue",
+    "mmd, fresh minibatches": f"gfmn {TINY} --extractor pixels --loss mmd --estimator batch",
+    "mmd, queue": f"gfmn {TINY} --extractor pixels --loss mmd --estimator queue",
     "auto-encoder, stages": "staged.toml",
     "code space, stages": "codes.toml --reference 16",
     "BiGAN": f"bigan-mnist --data {GREY} --batch 8 --decay none",

@@ -93,7 +93,7 @@ def test_damaged_images_are_skipped_counted_and_listed(gentk, folders):
     assert [name.endswith("05.png") for name in record["data"]["damaged"]] == [True]
 
 
-@pytest.mark.parametrize("recipe", ["quickstart", "gfmn-cifar10", "gfmn-cifar10-cpu"])
+@pytest.mark.parametrize("recipe", ["gfmn", "gfmn-cifar10", "gfmn-cifar10-cpu"])
 def test_recipes_name_what_exists(gentk, place, recipe):
     """Every recipe of the package passes all checks that need no data and no weights."""
     result = gentk("run", recipe, "--dry-run")

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 SMALL = (  # noqa: SIM905
-    "quickstart --data digits,limit=200 --extractor pixels --generator mlp,latent=8,widths=16+32 "
+    "gfmn --data digits,limit=200 --extractor pixels --generator mlp,latent=8,widths=16+32 "
     "--batch 16 --steps 5 --device cpu --quiet"
 ).split()
 
@@ -118,9 +118,7 @@ def test_a_grid_prints_its_commands_and_makes_its_runs(gentk, place):
     words = ["sweep", *SMALL, "--over", "loss=moments", "--over", "loss=mmd", "--over"]
     words += ["estimator=ama", "--judge", "pixels", "-n", "30", "--out", "g"]
     printed = gentk(*words, "--print")
-    assert (
-        printed.stdout.startswith("gentk run quickstart") and "&& gentk evaluate" in printed.stdout
-    )
+    assert printed.stdout.startswith("gentk run gfmn") and "&& gentk evaluate" in printed.stdout
     assert len(printed.stdout.splitlines()) == 1 and not (place / "g").exists()
     assert "refused: loss=mmd estimator=ama" in printed.stderr
     made = gentk(*words)

@@ -64,7 +64,7 @@ def test_help_has_sections(gentk) -> None:
 def test_dry_run_prints_a_recipe_that_can_be_run(gentk, place) -> None:
     """What --dry-run prints in a pipe is TOML that resolves to the very same recipe."""
     flags = ("--batch=32", "--extractor=pixels", "--extractor=pixels", "--decay=cosine")
-    text = gentk("run", "quickstart", *flags, "--dry-run").stdout
+    text = gentk("run", "gfmn", *flags, "--dry-run").stdout
     again = resolve("again", tomllib.loads(text), {})
     library = Path(__file__).parents[2] / "gentk" / "recipes" / "quickstart.toml"
     table = tomllib.loads(library.read_text())
@@ -81,9 +81,9 @@ def test_dry_run_tells_origins_and_folder(gentk) -> None:
     lines = gentk("run", "--batch=32", "--ema=none", "--dry-run").stdout.splitlines()
     origins = {line.split()[0]: line.rpartition("# ")[2] for line in lines[1:] if line[0] != "#"}
 
-    assert "it would train in runs/quickstart-" in lines[0]
+    assert "it would train in runs/gfmn-" in lines[0]
     assert origins["batch"] == "--batch"
-    assert origins["loss"] == "recipe quickstart"
+    assert origins["loss"] == "recipe gfmn"
     assert origins["seed"] == "default"
     assert any(line.startswith("# ema is not set") and line.endswith("# --ema") for line in lines)
 

@@ -18,7 +18,7 @@ from gentk.runs.features import extractor_space
 ROOT = Path(__file__).parents[2]
 
 WORDS = (  # noqa: SIM905
-    "sweep quickstart --data digits,limit=200 --extractor pixels --generator mlp,latent=8,widths=16+32 "
+    "sweep gfmn --data digits,limit=200 --extractor pixels --generator mlp,latent=8,widths=16+32 "
     "--batch 16 --steps 5 --estimator batch --device cpu --threads 1 --quiet --out g"
 ).split()
 JUDGE = ("--judge", "pixels", "-n", "30")
@@ -170,7 +170,7 @@ def test_sweeps_that_are_shown_have_no_refusals(gentk):
     lines = shown_sweeps()
     assert len(lines) == 4
     for line in lines:
-        words = shlex.split(line.replace("RECIPE", "quickstart"))[1:]
+        words = shlex.split(line.replace("RECIPE", "gfmn"))[1:]
         done = gentk(*words, "--dry-run")
         assert done.exit_code == 0 and "refused" not in done.stderr, (line, done.output)
 

@@ -256,9 +256,9 @@ GAME = {
 
 def test_a_whole_run_keeps_and_resumes_every_network(registry, tmp_path):
     """Two critic steps a turn, an optimiser of the encoder's own, and bit-equal after a resume."""
-    whole = gentk.run("quickstart", registry=registry, **GAME, steps=12, out=str(tmp_path / "a"))
-    gentk.run("quickstart", registry=registry, **GAME, steps=5, out=str(tmp_path / "b"))
-    again = gentk.run("quickstart", registry=registry, **GAME, steps=12, out=str(tmp_path / "b"))
+    whole = gentk.run("gfmn", registry=registry, **GAME, steps=12, out=str(tmp_path / "a"))
+    gentk.run("gfmn", registry=registry, **GAME, steps=5, out=str(tmp_path / "b"))
+    again = gentk.run("gfmn", registry=registry, **GAME, steps=12, out=str(tmp_path / "b"))
 
     one, two = (run.folder.checkpoints.load() for run in (whole, again))
     for name in ("generator", "encoder", "critic"):
@@ -277,13 +277,13 @@ def test_a_whole_run_keeps_and_resumes_every_network(registry, tmp_path):
 
 def test_a_checkpoint_from_before_there_were_draws_goes_on(registry, tmp_path):
     """Its state has no number of steps: it begins at 0, which no run of before has used."""
-    first = gentk.run("quickstart", registry=registry, **GAME, steps=3, out=str(tmp_path / "a"))
+    first = gentk.run("gfmn", registry=registry, **GAME, steps=3, out=str(tmp_path / "a"))
     checkpoints = first.folder.checkpoints
     step, state = checkpoints.latest()
     del state["draws"]
     shutil.rmtree(checkpoints.path(step))
     checkpoints.save(step, state)
-    again = gentk.run("quickstart", registry=registry, **GAME, steps=5, out=str(tmp_path / "a"))
+    again = gentk.run("gfmn", registry=registry, **GAME, steps=5, out=str(tmp_path / "a"))
     # Two critic steps and one of the generator a turn.
     assert again.folder.checkpoints.load()["draws"] == {"steps": 6}
 
@@ -292,6 +292,6 @@ def test_missing_parts_are_one_sentence(registry, tmp_path):
     """No critic; pairs without an encoder."""
     settings = {**GAME, "steps": 2, "out": str(tmp_path / "run"), "phase": {}}
     with pytest.raises(Incompatible, match="critic='ali' or 'bigan'"):
-        gentk.run("quickstart", registry=registry, **{**settings, "critic": None})
+        gentk.run("gfmn", registry=registry, **{**settings, "critic": None})
     with pytest.raises(Incompatible, match=r"judges pairs.*encoder=NAME"):
-        gentk.run("quickstart", registry=registry, **{**settings, "encoder": None})
+        gentk.run("gfmn", registry=registry, **{**settings, "encoder": None})

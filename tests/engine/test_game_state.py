@@ -130,10 +130,10 @@ def test_fishers_check_value():
 def test_state_is_kept_and_resumes_bit_for_bit(registry, tmp_path, loss):
     """Buffers and networks are in the checkpoint, and move."""
     settings = {**GAME, "loss": loss, "registry": registry}
-    whole = gentk.run("quickstart", **settings, steps=7, out=str(tmp_path / "a"))
-    early = gentk.run("quickstart", **settings, steps=3, out=str(tmp_path / "b"))
+    whole = gentk.run("gfmn", **settings, steps=7, out=str(tmp_path / "a"))
+    early = gentk.run("gfmn", **settings, steps=3, out=str(tmp_path / "b"))
     before = early.folder.checkpoints.load()
-    again = gentk.run("quickstart", **settings, steps=7, out=str(tmp_path / "b"))
+    again = gentk.run("gfmn", **settings, steps=7, out=str(tmp_path / "b"))
     one, two = (run.folder.checkpoints.load() for run in (whole, again))
     name = {"fisher": "loss", "denoising": "loss-critic"}[loss]
     for part in ("generator", "critic", name):
@@ -146,9 +146,9 @@ def test_a_loss_that_is_no_mean_refuses_chunks_by_name(registry, tmp_path):
     """Before anything trains; a chunk of the whole batch is none."""
     settings = {**GAME, "loss": "fisher", "registry": registry, "steps": 1}
     with pytest.raises(Incompatible, match=r"'fisher'.*(--chunk none|chunk='none')"):
-        gentk.run("quickstart", **settings, chunk=4, out=str(tmp_path / "a"))
+        gentk.run("gfmn", **settings, chunk=4, out=str(tmp_path / "a"))
     assert not (tmp_path / "a").exists()
-    gentk.run("quickstart", **settings, chunk=12, out=str(tmp_path / "b"))
+    gentk.run("gfmn", **settings, chunk=12, out=str(tmp_path / "b"))
 
 
 def test_what_is_observed_is_exact_under_chunks(registry, tmp_path):
@@ -156,7 +156,7 @@ def test_what_is_observed_is_exact_under_chunks(registry, tmp_path):
     settings = {**GAME, "loss": "chunked", "registry": registry, "steps": 1}
     moved = [
         gentk.run(
-            "quickstart", **settings, chunk=chunk, out=str(tmp_path / str(chunk))
+            "gfmn", **settings, chunk=chunk, out=str(tmp_path / str(chunk))
         ).folder.checkpoints.load()["loss"]["multiplier"]
         for chunk in (None, 5)
     ]

@@ -20,7 +20,7 @@ TWO = ["pixels,weight=0.5", "pixels,range=signed"]
 def program(**changes):
     """A composition's program, ready to step."""
     flags = {k: v for k, v in SMALL.items() if k != "observers"}
-    c = compose("quickstart", registry=NAMES, **{**flags, "steps": 1, "chunk": None, **changes})
+    c = compose("gfmn", registry=NAMES, **{**flags, "steps": 1, "chunk": None, **changes})
     family, _ = family_for(c.recipe, c.losses, NAMES)
     return c, family.program(c, None)
 

@@ -66,7 +66,7 @@ def ae(tmp_path):
 
     def run(**changes):
         settings = {**AE, "steps": 60, "out": str(tmp_path / "ae"), **changes}
-        return gentk.run("quickstart", **settings)
+        return gentk.run("gfmn", **settings)
 
     return run
 
@@ -82,7 +82,7 @@ def weights(run):
 def test_an_auto_encoder_learns_to_reconstruct(ae, tmp_path):
     """The loss falls below that of the mean image, and the sheet shows images with their own."""
     run = ae(steps=400)
-    images = gentk.compose("quickstart", **{k: v for k, v in AE.items() if k != "observers"}).images
+    images = gentk.compose("gfmn", **{k: v for k, v in AE.items() if k != "observers"}).images
     x = images.batch(torch.arange(200)) / 255
     mean = x.mean(0, keepdim=True).expand_as(x).clamp(1e-6, 1 - 1e-6)
     constant = torch.nn.functional.binary_cross_entropy(mean, x, reduction="sum") / len(x)
@@ -99,11 +99,11 @@ def test_an_auto_encoder_learns_to_reconstruct(ae, tmp_path):
 def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, base, ema):
     """The order of minibatches, both optimisers and both averages go on where they stopped."""
     settings = {**(AE if base == "ae" else MMD), "ema": ema, "steps": 40}
-    whole = gentk.run("quickstart", **{**settings, "out": str(tmp_path / "whole")})
+    whole = gentk.run("gfmn", **{**settings, "out": str(tmp_path / "whole")})
     parts = {**settings, "out": str(tmp_path / "parts")}
     with pytest.raises(KeyboardInterrupt):
-        gentk.run("quickstart", **{**parts, "observers": [Stop(15)]})
-    resumed = gentk.run("quickstart", **parts)
+        gentk.run("gfmn", **{**parts, "observers": [Stop(15)]})
+    resumed = gentk.run("gfmn", **parts)
 
     for mine, theirs in zip(weights(resumed), weights(whole), strict=True):
         assert torch.equal(mine, theirs)
@@ -111,7 +111,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(tmp_path, base, ema):
 
 def test_the_loss_on_samples_draws_fresh_data_each_step(tmp_path):
     """Features of all data are made once; reference= says how many of them a step sees."""
-    run = gentk.run("quickstart", **MMD, steps=30, reference=50, out=str(tmp_path / "mmd"))
+    run = gentk.run("gfmn", **MMD, steps=30, reference=50, out=str(tmp_path / "mmd"))
     record = json.loads((tmp_path / "mmd" / "run.json").read_text())
 
     assert record["recipe"]["reference"] == 50
@@ -122,9 +122,9 @@ def test_features_that_do_not_fit_in_memory_are_made_step_by_step(tmp_path, monk
     """With and without holding all features the weights are the same."""
     from gentk.families import sides
 
-    held = gentk.run("quickstart", **MMD, steps=12, out=str(tmp_path / "held"))
+    held = gentk.run("gfmn", **MMD, steps=12, out=str(tmp_path / "held"))
     monkeypatch.setattr(sides, "HELD", 0)
-    drawn = gentk.run("quickstart", **MMD, steps=12, out=str(tmp_path / "drawn"))
+    drawn = gentk.run("gfmn", **MMD, steps=12, out=str(tmp_path / "drawn"))
 
     for mine, theirs in zip(weights(held), weights(drawn), strict=True):
         torch.testing.assert_close(mine, theirs)
@@ -133,8 +133,8 @@ def test_features_that_do_not_fit_in_memory_are_made_step_by_step(tmp_path, monk
 def test_virtual_batches_of_samples_are_one_batch(tmp_path):
     """Chunks of a kernel loss give the gradient of the whole batch."""
     settings = {**MMD, "generator": "mlp,latent=4,prior=uniform,widths=16"}
-    one = gentk.run("quickstart", **settings, steps=3, out=str(tmp_path / "one"))
-    many = gentk.run("quickstart", **settings, steps=3, chunk=7, out=str(tmp_path / "many"))
+    one = gentk.run("gfmn", **settings, steps=3, out=str(tmp_path / "one"))
+    many = gentk.run("gfmn", **settings, steps=3, chunk=7, out=str(tmp_path / "many"))
 
     for mine, theirs in zip(weights(one), weights(many), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
@@ -145,13 +145,13 @@ def test_a_runs_encoder_is_an_extractor(ae, tmp_path):
     first = ae()
     place = f"run:{first.folder.path}"
     composed = gentk.compose(
-        "quickstart", **{**MMD, "observers": None, "extractor": [place], "loss": "moments"}
+        "gfmn", **{**MMD, "observers": None, "extractor": [place], "loss": "moments"}
     )
     features = composed.space.of_images(torch.rand(3, 1, 8, 8))
     assert [name.rpartition("/")[2] for name in features] == ["layer1", "code"]
 
     run = gentk.run(
-        "quickstart",
+        "gfmn",
         **{**MMD, "extractor": [f"{place},layers=code"], "loss": "moments"},
         steps=5,
         out=str(tmp_path / "next"),
@@ -165,7 +165,7 @@ def test_a_run_is_a_codec(ae, tmp_path):
     """The generator makes codes, and everything that shows samples decodes them."""
     first = ae()
     settings = {**MMD, "codec": f"run:{first.folder.path}", "extractor": ["identity"]}
-    run = gentk.run("quickstart", **settings, steps=5, out=str(tmp_path / "codes"))
+    run = gentk.run("gfmn", **settings, steps=5, out=str(tmp_path / "codes"))
 
     assert run.shape == (6, 1, 1) and run.image == (1, 8, 8)
     images = run.sample(10)
@@ -181,7 +181,7 @@ def test_other_extractors_see_decoded_images(ae, tmp_path):
     """Under a codec, `pixels` compares images, and the gradient reaches the generator."""
     first = ae()
     settings = {**MMD, "codec": f"run:{first.folder.path}", "extractor": ["pixels", "identity"]}
-    run = gentk.run("quickstart", **settings, steps=5, out=str(tmp_path / "both"))
+    run = gentk.run("gfmn", **settings, steps=5, out=str(tmp_path / "both"))
 
     assert run.result["steps"] == 5
 
@@ -309,23 +309,23 @@ def test_runs_that_cannot_serve_say_why(ae, tmp_path, small):
     settings = {**MMD, "observers": None}
     place = f"run:{first.folder.path}"
     with pytest.raises(Incompatible, match=r"has no encoder, so it cannot be a codec"):
-        gentk.compose("quickstart", **settings, codec=f"run:{plain.folder.path}")
+        gentk.compose("gfmn", **settings, codec=f"run:{plain.folder.path}")
     with pytest.raises(Incompatible, match=r"has no encoder, so it extracts nothing"):
-        gentk.compose("quickstart", **{**settings, "extractor": [f"run:{plain.folder.path}"]})
+        gentk.compose("gfmn", **{**settings, "extractor": [f"run:{plain.folder.path}"]})
     with pytest.raises(UnknownName, match=r"no layer 'x'; write layers=layer1\+code"):
-        gentk.compose("quickstart", **{**settings, "extractor": [f"{place},layers=x"]})
+        gentk.compose("gfmn", **{**settings, "extractor": [f"{place},layers=x"]})
     large = {**settings, "data": "digits,limit=50,size=16"}
     with pytest.raises(Incompatible, match=r"encodes images of \(1, 8, 8\).*add size=8,channels=1"):
-        gentk.compose("quickstart", **large, codec=place)
+        gentk.compose("gfmn", **large, codec=place)
     with pytest.raises(Incompatible, match=r"reads images of \(1, 8, 8\).*size=8,channels=1"):
-        gentk.compose("quickstart", **{**large, "extractor": [place]})
+        gentk.compose("gfmn", **{**large, "extractor": [place]})
     with pytest.raises(Incompatible, match=r"do not fit generator .*: they are 24x6"):
-        composed = gentk.compose("quickstart", **settings, init=place, out=str(tmp_path / "i"))
+        composed = gentk.compose("gfmn", **settings, init=place, out=str(tmp_path / "i"))
         warm_start(composed)
     with pytest.raises(KeyboardInterrupt):
         ae(out=str(tmp_path / "half"), observers=[Stop(10)])
     with pytest.raises(RunError, match="is not finished; call it again"):
-        gentk.compose("quickstart", **settings, codec=f"run:{tmp_path / 'half'}")
+        gentk.compose("gfmn", **settings, codec=f"run:{tmp_path / 'half'}")
 
 
 def test_init_starts_a_generator_from_a_decoder(ae, tmp_path):
@@ -333,7 +333,7 @@ def test_init_starts_a_generator_from_a_decoder(ae, tmp_path):
     first = ae()
     settings = {**MMD, "generator": "mlp,latent=6,widths=24", "observers": None}
     composed = gentk.compose(
-        "quickstart", **settings, init=f"run:{first.folder.path}", out=str(tmp_path / "w")
+        "gfmn", **settings, init=f"run:{first.folder.path}", out=str(tmp_path / "w")
     )
     warm_start(composed)
 

@@ -41,7 +41,7 @@ SMALL = {
 
 
 def run(**changes):
-    return gentk.run("quickstart", **{**SMALL, **changes})
+    return gentk.run("gfmn", **{**SMALL, **changes})
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_resumed_contest_ends_with_the_same_bits(tmp_path, changes):
 def test_what_cannot_be_is_refused_before_anything_trains(tmp_path, changes, error, names):
     """By `--dry-run`, in a sentence that names what to type."""
     flags = {k: v for k, v in {**SMALL, **changes}.items() if k != "observers"}
-    resolved = resolve_recipe("quickstart", flags, registry=NAMES)
+    resolved = resolve_recipe("gfmn", flags, registry=NAMES)
     with pytest.raises(error) as fault:
         rehearse(resolved, NAMES)
     assert all(name in str(fault.value) for name in names)
@@ -129,9 +129,7 @@ def test_a_rehearsal_refuses_what_a_step_would(tmp_path, changes, words):
     """Without data or weights: `--dry-run` says what the first step would."""
     flags = {k: v for k, v in {**SMALL, **changes}.items() if k != "observers"}
     with pytest.raises(Incompatible, match=words):
-        rehearse(
-            resolve_recipe("quickstart", {**flags, "out": str(tmp_path)}, registry=NAMES), NAMES
-        )
+        rehearse(resolve_recipe("gfmn", {**flags, "out": str(tmp_path)}, registry=NAMES), NAMES)
 
 
 @pytest.mark.parametrize("layers", ["conv1", "conv1+conv2"])

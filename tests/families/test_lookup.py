@@ -218,7 +218,7 @@ RUN = {
 
 def composed(names: Registry, loss: str, **flags: str) -> gentk.Composition:
     """A run of the loss, composed."""
-    return gentk.compose("quickstart", registry=names, loss=loss, **{**RUN, **flags})
+    return gentk.compose("gfmn", registry=names, loss=loss, **{**RUN, **flags})
 
 
 @pytest.mark.parametrize(

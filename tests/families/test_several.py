@@ -28,7 +28,7 @@ SMALL = {
 
 
 def run(**changes):
-    return gentk.run("quickstart", **{**SMALL, **changes})
+    return gentk.run("gfmn", **{**SMALL, **changes})
 
 
 def tensors(run):

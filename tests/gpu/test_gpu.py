@@ -164,8 +164,8 @@ def seconds(step: Callable[[], object], count: int = 20) -> float:
 def test_a_run_trains_goes_on_and_opens_on_the_cpu(tmp_path, world, flags, dtype):
     """Its samples there are those of the device."""
     own = {**flags, "dtype": dtype, "device": world.device.type, "out": str(tmp_path / "run")}
-    gentk.run("quickstart", **own, steps=3)
-    trained = gentk.run("quickstart", **own, steps=6)
+    gentk.run("gfmn", **own, steps=3)
+    trained = gentk.run("gfmn", **own, steps=6)
     opened = gentk.load(str(tmp_path / "run"), device="cpu")
 
     assert trained.result["steps"] == 6

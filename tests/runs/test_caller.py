@@ -26,7 +26,7 @@ def finished(tmp_path_factory):
     """A finished run, judged."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENTK_CACHE", str(tmp_path_factory.mktemp("cache")))
-        run = gentk.run("quickstart", **recipe(tmp_path_factory.mktemp("runs") / "done"))
+        run = gentk.run("gfmn", **recipe(tmp_path_factory.mktemp("runs") / "done"))
     rows = evaluate(str(run.folder.path), Plan(extractors=("pixels",), count=4))
     append_to_run(str(run.folder.path), rows.measurements, rows.steps)
     return run
@@ -55,9 +55,9 @@ def place(run, name):
 
 LAYER = torch.nn.Linear(4, 4)
 VERBS = {
-    "run": lambda run: gentk.run("quickstart", **recipe(place(run, "run"))),
-    "compose": lambda run: gentk.compose("quickstart", **recipe(place(run, "compose"))),
-    "train": lambda run: train(gentk.compose("quickstart", **recipe(place(run, "train")))),
+    "run": lambda run: gentk.run("gfmn", **recipe(place(run, "run"))),
+    "compose": lambda run: gentk.compose("gfmn", **recipe(place(run, "compose"))),
+    "train": lambda run: train(gentk.compose("gfmn", **recipe(place(run, "train")))),
     "load": lambda run: gentk.load(run.folder.path),
     "sample": lambda run: gentk.sample(run, 4),
     "stream": lambda run: list(gentk.load(run.folder.path).stream(4)),
@@ -68,7 +68,7 @@ VERBS = {
     "evaluate": lambda run: gentk.evaluate(run, extractors="pixels", count=4, sanity=True),
     "compare": lambda run: gentk.compare([run]),
     "sweep": lambda run: gentk.sweep(
-        "quickstart",
+        "gfmn",
         {"estimator": ["batch"]},
         judges="pixels",
         count=4,
@@ -150,7 +150,7 @@ def test_what_a_call_computes_does_not_depend_on_the_callers_settings(settled, f
     torch.set_default_dtype(torch.float64)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         torch.manual_seed(1)
-        again = gentk.run("quickstart", **recipe(place(finished, "other")))
+        again = gentk.run("gfmn", **recipe(place(finished, "other")))
         images = again.sample(6, seed=3)
 
     assert again.fingerprint() == finished.fingerprint()
@@ -163,7 +163,7 @@ def test_settings_come_back_when_a_call_fails_or_is_stopped(settled, finished):
     torch.manual_seed(4)
     before = state()
     with pytest.raises(gentk.errors.UsageError):
-        gentk.compose("quickstart", threads=2, device="tpu")
+        gentk.compose("gfmn", threads=2, device="tpu")
     with pytest.raises(KeyboardInterrupt), undisturbed():
         torch.manual_seed(9)
         torch.set_num_threads(3)

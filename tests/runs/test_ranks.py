@@ -25,7 +25,7 @@ def train(flags, own_cache, one_thread, tmp_path):
         words = {**flags, "chunk": 4, "out": str(tmp_path / folder), "observer": (), **changes}
 
         def act(world):
-            composition: Composition = own(world.rank, compose("quickstart", **words))
+            composition: Composition = own(world.rank, compose("gfmn", **words))
             assert composition.world is world
             training.train(composition, observers=[])
 

@@ -16,7 +16,7 @@ from gentk.errors import CheckpointError, RunError
 def trained(tmp_path_factory):
     """A finished run, trained once."""
     folder = tmp_path_factory.mktemp("records") / "run"
-    gentk.run("quickstart", **{**SMALL, "steps": 6, "out": str(folder)})
+    gentk.run("gfmn", **{**SMALL, "steps": 6, "out": str(folder)})
     return folder
 
 

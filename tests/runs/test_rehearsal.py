@@ -62,7 +62,7 @@ def test_a_chunk_of_one_sample_with_a_batch_norm_is_refused(tmp_path, flags, chu
 def test_a_chunk_of_one_sample_without_batch_norms_is_fine(tmp_path):
     """Networks without one take single samples."""
     options = {"generator": "mlp", "extractor": ["pixels"], "data": "digits"}
-    assert rehearsed("quickstart", tmp_path, chunk=1, **options) == []
+    assert rehearsed("gfmn", tmp_path, chunk=1, **options) == []
 
 
 def test_a_recipes_own_reference_is_no_reason_to_refuse_a_loss(tmp_path):
@@ -76,7 +76,7 @@ def test_a_recipes_own_reference_is_no_reason_to_refuse_a_loss(tmp_path):
 
 def test_a_size_that_only_the_data_know_is_said(tmp_path):
     """A folder without size= is not opened for this."""
-    (told,) = rehearsed("quickstart", tmp_path, data=f"folder:{tmp_path}", extractor=["pixels"])
+    (told,) = rehearsed("gfmn", tmp_path, data=f"folder:{tmp_path}", extractor=["pixels"])
     assert "size=N" in told
 
 

@@ -45,7 +45,7 @@ def first(tmp_path_factory):
     keys = {**POST, **SIZE, "estimator": "batch", "steps": 30, "out": str(place / "run")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENTK_CACHE", str(place / "cache"))
-        return gentk.run("quickstart", **keys)
+        return gentk.run("gfmn", **keys)
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ steps = 1
 device = "cpu"
 observer = []
 [stage.start]
-recipe = "quickstart"
+recipe = "gfmn"
 generator = "mlp,latent=5,widths=16"
 steps = 1
 extractor = ["pixels"]

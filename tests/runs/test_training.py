@@ -103,11 +103,11 @@ def test_a_folder_with_other_files_is_refused(small, tmp_path):
 def test_the_default_folder_carries_recipe_and_identity(flags, tmp_path, monkeypatch):
     """runs/RECIPE-HASH8, the hash deaf to budget, device, threads and out."""
     monkeypatch.chdir(tmp_path)
-    one = gentk.compose("quickstart", **flags, steps=3, threads=1)
-    two = gentk.compose("quickstart", **flags, minutes=9)
-    other = gentk.compose("quickstart", **{**flags, "seed": 1}, steps=3)
+    one = gentk.compose("gfmn", **flags, steps=3, threads=1)
+    two = gentk.compose("gfmn", **flags, minutes=9)
+    other = gentk.compose("gfmn", **{**flags, "seed": 1}, steps=3)
 
-    assert one.folder().name.startswith("quickstart-") and one.folder() == two.folder()
+    assert one.folder().name.startswith("gfmn-") and one.folder() == two.folder()
     assert one.folder() != other.folder()
     assert list(tmp_path.glob("runs")) == []
 
@@ -117,7 +117,7 @@ def test_run_json_records_what_was_run(small):
     run = small()
     record = json.loads((run.folder.path / "run.json").read_text())
 
-    assert record["recipe"]["estimator"] == "ama" and record["recipe_name"] == "quickstart"
+    assert record["recipe"]["estimator"] == "ama" and record["recipe_name"] == "gfmn"
     assert record["data"]["count"] == 200 and record["data"]["fingerprint"]
     assert record["parameters"] == 8 * 16 + 16 + 16 * 32 + 32 + 32 * 64 + 64
     assert {"gentk-core", "torch", "gentk-moments"} <= record["versions"].keys()
@@ -166,7 +166,7 @@ def test_warm_start_takes_the_other_runs_weights(small, flags, tmp_path):
     """--init run:DIR starts where that run's (averaged) generator ended."""
     first = small()
     composition = gentk.compose(
-        "quickstart",
+        "gfmn",
         **flags,
         steps=1,
         init=f"run:{first.folder.path}",
@@ -267,7 +267,7 @@ def test_grey_images_are_repeated_for_a_colour_extractor_with_one_notice(flags):
     notices = []
     flags |= {"data": "digits,size=32,limit=64", "generator": "mlp"}
     composition = gentk.compose(
-        "quickstart",
+        "gfmn",
         **{**flags, "extractor": ["timm:resnet18,weights=none,first=2"]},
         steps=1,
         notice=notices.append,

@@ -148,7 +148,7 @@ def _work(call: Callable[[], Any], writer: int) -> None:
 def train(folder: Path, family: str, **changes: Any) -> None:
     """Train a fast recipe of a family in a folder."""
     torch.set_num_threads(1)
-    gentk.run("quickstart", **{**COMMON, **FAMILIES[family], "out": str(folder), **changes})
+    gentk.run("gfmn", **{**COMMON, **FAMILIES[family], "out": str(folder), **changes})
 
 
 def end_of(folder: Path) -> dict[str, str]:

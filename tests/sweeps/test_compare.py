@@ -186,7 +186,7 @@ def test_runs_are_grouped_by_recipe_and_called_by_what_differs(small, tmp_path):
 
     assert found.groups == {"loss=moments": [0, 1], "loss=moments,covariance=none": [0, 1]}
     again = compare(places[:1])
-    assert list(again.groups) == ["quickstart"]
+    assert list(again.groups) == ["gfmn"]
 
 
 def test_a_run_without_figures_is_one_sentence(small):

@@ -32,7 +32,7 @@ def small_sweep(flags, tmp_path):
 
     def call(seeds=2):
         given = {**flags, "steps": 4, "out": str(tmp_path / "sweep")}
-        return factorial("quickstart", given, OVER, Registry(), seeds=range(seeds), plan=MEASURE)
+        return factorial("gfmn", given, OVER, Registry(), seeds=range(seeds), plan=MEASURE)
 
     return call
 
@@ -108,7 +108,7 @@ def test_a_run_that_diverges_is_a_row(small_sweep, flags, tmp_path):
     """The others are made, and it is not tried again."""
     given = {**flags, "steps": 10, "out": str(tmp_path / "sweep")}
     over = {"optimizer": ["adam,lr=1e-3", "sgd,lr=1e30"]}
-    sweep = factorial("quickstart", given, over, Registry(), plan=MEASURE)
+    sweep = factorial("gfmn", given, over, Registry(), plan=MEASURE)
     finished(sweep)
     rows = read_rows(sweep.rows)
 
@@ -196,7 +196,7 @@ def test_rows_are_read_again_before_each_run(small_sweep):
 def test_keys_that_a_sweep_cannot_vary_are_one_sentence(flags, key):
     """Budgets are equal; seeds are counted; unknown keys are refused."""
     with pytest.raises(UsageError, match="type"):
-        factorial("quickstart", flags, {key: ["1"]}, Registry())
+        factorial("gfmn", flags, {key: ["1"]}, Registry())
 
 
 def test_a_file_of_something_else_is_not_taken_for_rows(tmp_path):
@@ -239,7 +239,7 @@ def test_a_row_says_where_it_comes_from(small_sweep):
     finished(sweep)
     row = read_rows(sweep.rows)[0]
 
-    assert row.command.startswith("gentk run quickstart") and "--loss moments" in row.command
+    assert row.command.startswith("gentk run gfmn") and "--loss moments" in row.command
     assert row.date and row.flags["loss"] == "moments" and row.result["steps"] == 4
     assert row.threads is None and row.commit == commit()
 
@@ -265,7 +265,7 @@ def test_a_key_knows_the_stages_and_no_folder(flags, tmp_path):
     def key(steps, out):
         stage = {"first": {"loss": "moments", "steps": steps}}
         given = {**flags, "init": "stage:first", "stage": stage, "steps": 4, "out": str(out)}
-        sweep = factorial("quickstart", given, {"loss": ["moments"]}, Registry(), plan=MEASURE)
+        sweep = factorial("gfmn", given, {"loss": ["moments"]}, Registry(), plan=MEASURE)
         assert sweep.trials[0].refused is None
         return sweep.trials[0].key
 

@@ -100,5 +100,5 @@ def trained(system: System, folder: Path, count: int = 2000) -> Tensor:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gentk.runs.composing.open_data", lambda *_: images)
         keys = {**system.shared, **system.keys}
-        run = gentk.run("quickstart", **keys, steps=system.steps, out=str(folder / "run"))
+        run = gentk.run("gfmn", **keys, steps=system.steps, out=str(folder / "run"))
         return run.sample(count).flatten(1) * 2 - 1

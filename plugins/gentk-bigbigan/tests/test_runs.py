@@ -39,7 +39,7 @@ LABELLED = {
 
 def run(out, *, steps=4, **changes):
     """Train with the parts above, but for the changes."""
-    return gentk.run("quickstart", **{**PARTS, **changes}, steps=steps, out=str(out))
+    return gentk.run("gfmn", **{**PARTS, **changes}, steps=steps, out=str(out))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_resumed_is_uninterrupted(tmp_path, changes):
 def test_scores_of_the_critic_are_logged(joint):
     """Mean and deviation of each score on each side, in metrics.jsonl, of every logged step."""
     out = joint.folder.path.parent / "logged"
-    words = ["run", "quickstart"]
+    words = ["run", "gfmn"]
     for key, value in PARTS.items():
         if key not in ("observers", "phase"):
             words += [f"--{key}", value]
@@ -150,7 +150,7 @@ def test_the_encoder_is_an_extractor_afterwards(joint, tmp_path):
     """For a matching run, for `probe`, and for reconstructions of test images."""
     place = joint.folder.path
     matched = gentk.run(
-        "quickstart",
+        "gfmn",
         data=DATA,
         extractor=[f"run:{place},layers=stage2+avepool"],
         generator="mlp,widths=16",

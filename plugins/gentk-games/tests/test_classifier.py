@@ -75,7 +75,7 @@ def test_without_labels_it_is_the_logistic_game_of_all_classes_together():
 def test_a_run_learns_classes_from_some_labels(tmp_path, monkeypatch):
     """The class term falls; labels that do not fit, and none, are refused before anything trains."""
     monkeypatch.setenv("GENTK_CACHE", str(tmp_path / "cache"))
-    images = gentk.compose("quickstart", data="digits", extractor="pixels", steps=1).images
+    images = gentk.compose("gfmn", data="digits", extractor="pixels", steps=1).images
     count, some = len(images), images.labels.numpy().copy()
     some[np.random.default_rng(0).permutation(count)[: count // 2]] = -1
     np.save(tmp_path / "some.npy", some)

@@ -152,7 +152,7 @@ GAME = {
 
 def train(folder, **flags):
     """A short run."""
-    return gentk.run("quickstart", **{**GAME, "steps": 6, "out": str(folder), **flags})
+    return gentk.run("gfmn", **{**GAME, "steps": 6, "out": str(folder), **flags})
 
 
 def weights(run, name="critic"):
@@ -168,9 +168,9 @@ def test_runs_resume_bit_for_bit_with_penalties_in_both_phases(tmp_path):
         "observer": ["metrics"],
     }
     settings = {k: v for k, v in GAME.items() if k != "observers"}
-    whole = gentk.run("quickstart", **settings, **flags, steps=8, out=str(tmp_path / "a"))
-    gentk.run("quickstart", **settings, **flags, steps=3, out=str(tmp_path / "b"))
-    again = gentk.run("quickstart", **settings, **flags, steps=8, out=str(tmp_path / "b"))
+    whole = gentk.run("gfmn", **settings, **flags, steps=8, out=str(tmp_path / "a"))
+    gentk.run("gfmn", **settings, **flags, steps=3, out=str(tmp_path / "b"))
+    again = gentk.run("gfmn", **settings, **flags, steps=8, out=str(tmp_path / "b"))
     for name in ("generator", "critic"):
         one, two = weights(whole, name), weights(again, name)
         assert all(torch.equal(one[key], two[key]) for key in one)
@@ -206,7 +206,7 @@ def test_under_bfloat16_the_penalty_is_that_of_float32(tmp_path):
     for dtype in ("float32", "bfloat16"):
         flags = {**GAME, "dtype": dtype, "penalty": "gradient,at=data", "steps": 1}
         del flags["observers"]
-        gentk.run("quickstart", **flags, observer=["metrics"], out=str(tmp_path / dtype))
+        gentk.run("gfmn", **flags, observer=["metrics"], out=str(tmp_path / dtype))
         rows.append(json.loads((tmp_path / dtype / "metrics.jsonl").read_text().splitlines()[0]))
     name = "penalty/critic/gradient/data"
     assert rows[0][name] == pytest.approx(rows[1][name], rel=1e-6)
@@ -223,12 +223,10 @@ def test_identities_stay_and_penalties_make_another_run(tmp_path):
     """Unset keys do not count, set ones do; `none` takes back what a recipe says."""
     out = {**GAME, "steps": 2, "phase": {"critic": {"repeat": 2}}}
     del out["observers"]
-    plain = compose("quickstart", **out).recipe
+    plain = compose("gfmn", **out).recipe
     assert plain.identity() == "eefa1407"
-    own = compose(
-        "quickstart", **{**out, "phase": {"critic": {"repeat": 2, "penalty": "gradient"}}}
-    )
-    flag = compose("quickstart", **out, penalty=["gradient"])
+    own = compose("gfmn", **{**out, "phase": {"critic": {"repeat": 2, "penalty": "gradient"}}})
+    flag = compose("gfmn", **out, penalty=["gradient"])
     assert own.recipe.penalties("critic") == flag.recipe.penalties("critic") == ("gradient",)
     assert len({plain.identity(), own.recipe.identity(), flag.recipe.identity()}) == 3
     file = tmp_path / "mine.toml"
@@ -281,7 +279,7 @@ def test_a_critic_that_a_penalty_cannot_be_of_is_refused_by_a_rehearsal(tmp_path
         "steps": 1,
     }
     del flags["observers"]
-    resolved = resolve_recipe("quickstart", flags, registry=Registry())
+    resolved = resolve_recipe("gfmn", flags, registry=Registry())
     with pytest.raises(Incompatible, match="at=data"):
         rehearse(resolved, Registry())
 

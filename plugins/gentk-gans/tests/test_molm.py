@@ -118,9 +118,7 @@ def test_the_moment_network_is_constant_in_the_generators_steps(tmp_path, monkey
     for steps in (1, 2):
         out = str(tmp_path / str(steps))
         extra = {"phase": still, "extractor": ["critic"], "loss": "moments,covariance=none"}
-        run[steps] = gentk.run(
-            "quickstart", **keys, **extra, estimator="batch", steps=steps, out=out
-        )
+        run[steps] = gentk.run("gfmn", **keys, **extra, estimator="batch", steps=steps, out=out)
     kept = {n: copy.deepcopy(r.folder.checkpoints.load()) for n, r in run.items()}
     for name, value in kept[1]["critic"].items():
         assert torch.equal(value, kept[2]["critic"][name])

@@ -91,8 +91,8 @@ def test_a_resumed_run_in_chunks_ends_with_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.setenv("GENTK_CACHE", str(tmp_path / "cache"))
     more = {"estimator": "ama", "chunk": 9}
     settings = {**RUN, **more}
-    gentk.run("quickstart", **settings, steps=2, out=str(tmp_path / "a"))
-    runs = [gentk.run("quickstart", **settings, steps=4, out=str(tmp_path / n)) for n in "ab"]
+    gentk.run("gfmn", **settings, steps=2, out=str(tmp_path / "a"))
+    runs = [gentk.run("gfmn", **settings, steps=4, out=str(tmp_path / n)) for n in "ab"]
     states = [r.folder.checkpoints.load()["generator"] for r in runs]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
@@ -100,7 +100,7 @@ def test_a_resumed_run_in_chunks_ends_with_the_same_bits(tmp_path, monkeypatch):
 def test_samples_are_of_their_class(tmp_path, monkeypatch):
     """After a short run on digits the nearest class mean of a sample is its own, for most of them."""
     monkeypatch.setenv("GENTK_CACHE", str(tmp_path / "cache"))
-    done = gentk.run("quickstart", **{**RUN, "batch": 100}, steps=300, out=str(tmp_path / "a"))
+    done = gentk.run("gfmn", **{**RUN, "batch": 100}, steps=300, out=str(tmp_path / "a"))
     from gentk.builtin.sources.digits import Digits
     from gentk.data import View, open_images
 
@@ -131,4 +131,4 @@ def test_samples_are_of_their_class(tmp_path, monkeypatch):
 def test_what_does_not_fit_classes_is_refused(tmp_path, changes, words):
     """In a sentence, before a step is taken."""
     with pytest.raises(Incompatible, match=words):
-        gentk.run("quickstart", **{**RUN, **changes}, steps=1, out=str(tmp_path / "a"))
+        gentk.run("gfmn", **{**RUN, **changes}, steps=1, out=str(tmp_path / "a"))

@@ -150,7 +150,7 @@ def test_a_real_run_and_its_extension(tmp_path, monkeypatch):
     """`gentk.run` writes the curves of metrics.jsonl, and more steps go on in them."""
     monkeypatch.setenv("GENTK_CACHE", str(tmp_path / "cache"))
     for steps in (4, 7):
-        run = gentk.run("quickstart", **TINY, steps=steps, out=str(tmp_path / "run"))
+        run = gentk.run("gfmn", **TINY, steps=steps, out=str(tmp_path / "run"))
 
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     logged = {row["step"]: row["loss"] for row in map(json.loads, lines)}
@@ -168,7 +168,7 @@ def test_the_same_run_without_it_is_the_same(tmp_path, monkeypatch):
     losses = []
     for name, observer in (("a", ["tensorboard"]), ("b", [])):
         flags = {**TINY, "observer": observer}
-        run = gentk.run("quickstart", **flags, steps=3, out=str(tmp_path / name))
+        run = gentk.run("gfmn", **flags, steps=3, out=str(tmp_path / name))
         losses.append(run.result["loss"])
 
     assert losses[0] == losses[1]
