@@ -257,7 +257,7 @@ def test_a_recipe_means_its_newest_run_wherever_that_is(refused, place, gentk) -
     made = gentk("run", *words, "--batch", "8", "--steps", "1", "--out", "runs/mine", "--quiet")
     assert made.exit_code == 0, made.output
 
-    assert "'runs/mine'" in refused("sample", "quickstart", code=1)
+    assert "'runs/mine'" in refused("sample", "gfmn", code=1)
     for form, name, other in (("grid", "a.jpg", "a.png"), ("npz", "a.png", "a.npz")):
         said = refused("sample", "runs/mine", "--as", form, "--out", name, code=2)
         assert f"--out {other}" in said
