@@ -13,6 +13,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast a machine is says nothing of a property.
+settings.register_profile("gentk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gentk")
 
 RECORD = Path(__file__).parent / "tests" / "durations.json"
 SLOWER = 3.0
