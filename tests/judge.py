@@ -72,6 +72,11 @@ class DigitJudge:
         spread = self._within(rows, labels) / self.real
         return Verdict(float(share.min()), float(probabilities.max(1).mean()), spread)
 
+    def labels(self, images: Tensor) -> np.ndarray:
+        """The class that each image looks most like."""
+        found: np.ndarray = self.classifier.predict(self._rows(images))
+        return found
+
     @staticmethod
     def _rows(images: Tensor) -> np.ndarray:
         """8 x 8 pixels in the scale of the original set, 0 to 16."""

@@ -31,7 +31,7 @@ def test_the_judge_rejects_what_is_not_a_generator_of_digits(judge):
     flat = images.flatten(1)
     noise = flat.mean(0) + flat.std(0) * torch.randn(1000, 1024)
     means = torch.stack([images[torch.from_numpy(labels == k)].mean(0) for k in range(10)])
-    untrained = gentk.compose("quickstart", extractor=["pixels"]).generator.eval()
+    untrained = gentk.compose("gfmn", extractor=["pixels"]).generator.eval()
     with torch.no_grad():
         drawn = (untrained(untrained.prior.draw(1000)) + 1) / 2
     rejected = {
@@ -47,13 +47,19 @@ def test_the_judge_rejects_what_is_not_a_generator_of_digits(judge):
 
 @pytest.mark.slow
 def test_quickstart_draws_digits(judge, tmp_path):
-    """`gentk run` from nothing: 1,000 samples hold every class, recognisable and varied."""
+    """From nothing: every class, as clear and varied as real digits, and the one asked for."""
     command = [sys.executable, "-m", "gentk", "run", "quickstart", "--out", str(tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    verdict = judge(gentk.load(tmp_path / "run").sample(1000))
+    run = gentk.load(tmp_path / "run")
+    verdict = judge(run.sample(1000))
 
-    assert verdict.passed, verdict
+    # What the recipe is held to (docs/results/quickstart.md), with room for other machines' last bits.
+    assert verdict.sure >= 0.91 and verdict.share >= 0.065 and 0.85 <= verdict.spread <= 1.15, (
+        verdict
+    )
+    for label in range(10):
+        assert (judge.labels(run.sample(50, label=label)) == label).mean() >= 0.8, label
     assert len(list((tmp_path / "run" / "samples").glob("*.png"))) == 20
 
 

@@ -2,7 +2,8 @@
 
 Runs the recipe `quickstart` as a stranger would, in a folder of its own with an empty cache, and
 appends what that took to `quickstart.jsonl`. Renders `quickstart.md`, which README and the
-recipe's summary quote: the last row of each sort of machine counts.
+recipe's summary quote: the last row of each sort of machine counts. `--judge RUN...` judges finished
+runs of the recipe, one a seed, as its test does, and writes that to `quickstart-judged.jsonl`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,19 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gentk.sweeps.row import commit
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 HERE = Path(__file__).parent
 ROWS = HERE / "quickstart.jsonl"
+JUDGED = HERE / "quickstart-judged.jsonl"
 PAGE = HERE / "quickstart.md"
+COUNT = 1000
+"""How many samples are judged."""
 IDLE = 0.5
 """The load per core from which on a machine is too busy to be timed."""
 
@@ -33,8 +40,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--render", action="store_true", help="run nothing")
     parser.add_argument("--busy", action="store_true", help="also on a machine that is at work")
+    parser.add_argument(
+        "--judge", nargs="+", default=[], metavar="RUN", help="time nothing; judge runs"
+    )
     arguments = parser.parse_args()
-    if not arguments.render:
+    if arguments.judge:
+        found = [reality(), *map(judged, arguments.judge)]
+        JUDGED.write_text("".join(f"{json.dumps(row)}\n" for row in found), encoding="utf-8")
+    elif not arguments.render:
         row = timed(busy=arguments.busy)
         with ROWS.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
@@ -68,6 +81,43 @@ def timed(*, busy: bool) -> dict[str, Any]:
     }
 
 
+def judged(folder: str) -> dict[str, Any]:
+    """Return what the judge of the tests finds in a run's samples."""
+    import gentk
+
+    record = json.loads((Path(folder) / "run.json").read_text(encoding="utf-8"))
+    if record["recipe_name"] != "quickstart":
+        sys.exit(
+            f"{folder} is a run of the recipe {record['recipe_name']}; judge runs of quickstart"
+        )
+    seed = record["recipe"]["seed"]
+    # A commit may stand between training and judging; what decides the samples is the run's digest.
+    return {
+        "what": f"seed {seed}",
+        "command": f"gentk run quickstart --seed {seed} --threads 1",
+        "steps": record["result"]["steps"],
+        **_verdict(gentk.load(folder).sample(COUNT)),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "commit": commit(),
+    }
+
+
+def reality() -> dict[str, Any]:
+    """Return the same of the digits that are held out."""
+    sys.path.append(str(HERE.parents[1] / "tests"))
+    from judge import digits
+
+    images, _ = digits("test")
+    return {"what": f"{len(images)} held-out digits", **_verdict(images)}
+
+
+def _verdict(images: Tensor) -> dict[str, float]:
+    from judge import DigitJudge
+
+    found = DigitJudge()(images)
+    return {"sure": found.sure, "spread": found.spread, "share": found.share}
+
+
 def _flags() -> str:
     """Return what Linux says that the processor can do."""
     try:
@@ -81,6 +131,11 @@ def rows() -> list[dict[str, Any]]:
     lines = ROWS.read_text(encoding="utf-8").splitlines()
     last = {(row["cores"], row["avx512"]): row for row in map(json.loads, lines)}
     return sorted(last.values(), key=lambda row: float(row["whole"]))
+
+
+def verdicts() -> list[dict[str, Any]]:
+    """Return what was judged, reality first."""
+    return [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
 
 
 def machine(row: Mapping[str, Any]) -> str:
@@ -123,8 +178,27 @@ def render(made: Sequence[Mapping[str, Any]]) -> str:
             for row in made
         ),
         "",
+        "## What it draws",
+        "",
+        f"{COUNT:,} samples, judged by a support vector machine that was trained on the digits that the "
+        "recipe takes: the mean of its largest class probability, the variance within classes relative "
+        "to that of those digits, and the share of the rarest class. README shows the seed in the "
+        "middle by the first of these.",
+        "",
+        "| what | sure | spread | rarest class | steps | made |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {row['what']} | {row['sure']:.3f} | {row['spread']:.2f} | {row['share']:.1%} | "
+            + (
+                f"{row['steps']:,} | `{row['command']}`, {row['date']}, commit {row['commit']} |"
+                if "steps" in row
+                else "- | - |"
+            )
+            for row in verdicts()
+        ),
+        "",
         "Made by `make results-quickstart`, which refuses a machine that is busy; rows: "
-        "`quickstart.jsonl`.",
+        "`quickstart.jsonl` and, by `--judge`, `quickstart-judged.jsonl`.",
     ]
     return "\n".join(lines) + "\n"
 
