@@ -24,9 +24,15 @@ def card(run: Run, recipe: Recipe, name: str, values: Sequence[Measurement], pic
         values: What was measured of its weights.
         picture: Where its sample grid is, from the card.
     """
-    kind = "A class-conditional" if run.generator.prior.classes else "An unconditional"
+    classes = run.generator.prior.classes
+    kind = "A class-conditional" if classes else "An unconditional"
+    one = (
+        f"\none = model.sample(16, label={classes - 1})  # a class by its number" if classes else ""
+    )
+    # The hub knows no task of drawing a class: a tag says it.
     task = "unconditional-image-generation"
-    head = ["---", "library_name: gentk", f"pipeline_tag: {task}", "tags:", "- gentk", "---"]
+    tags = ["- gentk", *(["- class-conditional-image-generation"] if classes else [])]
+    head = ["---", "library_name: gentk", f"pipeline_tag: {task}", "tags:", *tags, "---"]
     result = run.result or {}
     seen = f", {result['images']:,} images seen" if "images" in result else ""
     versions = ", ".join(f"{key} {value}" for key, value in recorded_versions(run.record).items())
@@ -39,7 +45,7 @@ def card(run: Run, recipe: Recipe, name: str, values: Sequence[Measurement], pic
         f"![{SAMPLES}]({picture})",
         "```python\nimport gentk\n\n"
         f"model = gentk.from_pretrained({json.dumps(name)})  # or the folder's path\n"
-        "images = model.sample(64)  # (64, C, H, W) in [0, 1]\n```",
+        f"images = model.sample(64)  # (64, C, H, W) in [0, 1]{one}\n```",
         "## Data",
         "\n".join(
             f"- {name}: {f'`{text}`' if name in CODE else text}"

@@ -1,6 +1,6 @@
 """Two processes of one thread beside one process: `python tests/bench/processes.py`, two idle cores.
 
-Steps of the quickstart in the real loop, in processes that wait for their turn without computing: one of
+Steps of the recipe gfmn in the real loop, in processes that wait for their turn without computing: one of
 one thread, one of two threads, two that have one chunk each, and two that replay one of two chunks each.
 What is measured are ratios of rates, and bytes that a process sends in a step beside those it cannot do
 without: its gradient and the sums of its chunks. Exit status 1 if a bound is missed.
@@ -61,7 +61,7 @@ SIDES = {
 
 
 def child(folder: str, chunk: str, batch: str) -> None:
-    """Compose the quickstart, and take steps whenever a line comes in, and say what they took."""
+    """Compose the recipe gfmn, and take steps whenever a line comes in, and say what they took."""
     from gentk.launch import settle
 
     settle()
@@ -282,7 +282,7 @@ def main() -> None:
     ]
     rates = ", ".join(f"{name} {STEPS / statistics.median(seconds(name)):.2f}" for name in rows)
     text = (
-        f"Rates of the quickstart's steps, batch {BATCH}; a process sends {sent / 2**20:.2f} MiB a "
+        f"Rates of the recipe gfmn's steps, batch {BATCH}; a process sends {sent / 2**20:.2f} MiB a "
         f"step. Steps a second: {rates}. The load of the machine's {os.cpu_count()} cores before was "
         f"{load:.1f}: ratios of rates hold on an idle machine only.\n\n"
         f"What keeps them from more. Half of the batch takes one process 1 / "

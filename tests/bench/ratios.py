@@ -297,7 +297,7 @@ def measure(rounds: int) -> list[Row]:
     few = max(3, rounds // 3)
     return [
         Row(
-            "step / bare, lite0, quickstart's generator",
+            "step / bare, lite0, gfmn's generator",
             step_over_bare(lite, small, rounds, GREY),
             1.1,
         ),

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,6 +111,21 @@ def test_a_model_card_says_what_was_measured_and_how(place, tmp_path):
     assert f'generator = "{run.recipe.generator}"' in text
     picture = text.split("](")[1].split(")")[0]
     assert (tmp_path / "m" / picture).is_file()
+
+
+def test_the_code_on_a_card_runs_and_draws_the_class_where_there_are_classes(place, tmp_path):
+    """The block of the card, beside the folder."""
+    for name, classes in (("plain", 0), ("classes", 10)):
+        gentk.export(gentk.load(place / name), tmp_path / name)
+        block = (tmp_path / name / "README.md").read_text().split("```python\n")[1].split("```")[0]
+        found: dict[str, Any] = {}
+        exec(block.replace(f'"{name}"', repr(str(tmp_path / name))), found)
+
+        assert found["images"].shape[0] == 64
+        assert ("one" in found) == bool(classes)
+        if classes:
+            expected = found["model"].sample(16, label=classes - 1)
+            assert torch.equal(found["one"], expected)
 
 
 def test_a_generator_of_codes_takes_its_decoder_along(place, tmp_path):
