@@ -1,6 +1,6 @@
 """Two processes of one thread beside one process: `python tests/bench/processes.py`, two idle cores.
 
-Steps of the recipe gfmn in the real loop, in processes that wait for their turn without computing: one of
+Steps of the recipe gfmn in the loop, in processes that wait for their turn without computing: one of
 one thread, one of two threads, two that have one chunk each, and two that replay one of two chunks each.
 What is measured are ratios of rates, and bytes that a process sends in a step beside those it cannot do
 without: its gradient and the sums of its chunks. Exit status 1 if a bound is missed.
