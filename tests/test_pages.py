@@ -67,7 +67,10 @@ def tiny(words: list[str], run: str) -> list[str]:
         words += [] if {"--steps", "--minutes"} & set(words) else ["--steps", "2"]
     if "--init" in words:
         words += [word for row in AFTER.items() if row[0] not in words for word in row]
-    if words[0] == "run" and "--data" not in words and len(words) < 5:
+    if words[:2] == ["run", "quickstart"]:
+        words += ["--extractor", "pixels", "--generator", "mlp,classes=10"]
+        words += [] if "--data" in words else ["--data", "digits,size=32,limit=60"]
+    elif words[0] == "run" and "--data" not in words and len(words) < 5:
         words += PIXELS
     if words[0] == "sweep" and "--generator" not in words:
         words += ["--generator", "mlp"]

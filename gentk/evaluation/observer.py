@@ -93,7 +93,8 @@ class Evaluator(Observer):
         """Judge the latest checkpoint, unless that has been done."""
         if not RunFolder(self._folder).checkpoints.steps():
             return
-        context = Context(Registry(), device=self._device)
+        registry = self.registry if isinstance(self.registry, Registry) else Registry()
+        context = Context(registry, device=self._device)
         evaluation = judge(self._folder, steps, self.plan, context).evaluation
         if evaluation is not None and not self.quiet:
             line = ", ".join(map(_written, evaluation.measurements))

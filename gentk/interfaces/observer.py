@@ -20,9 +20,12 @@ class Observer(ABC):
         checkpoint_steps: Steps after which it wants a checkpoint, again and again; None if whenever.
         shows_notices: Whether people read what it is told is `Noticed`, as in a terminal. Where no
             observer does, Python's warnings say which observer failed.
+        registry: The `gentk.registry.Registry` in which the run's names were looked up, the caller's
+            own objects among them; set before the run starts.
     """
 
     checkpoint_steps: int | None = None
+    registry: object = None
     shows_notices: ClassVar[bool] = False
 
     @abstractmethod

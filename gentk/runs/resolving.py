@@ -43,6 +43,8 @@ def resolve_recipe(
 ) -> Resolved:
     """Find a recipe by name or path (`gfmn` without one) and lay flags over it.
 
+    Where no recipe is named, data and networks are those of the run that `init` names.
+
     Raises:
         RunError: What it starts from, and should take its generator from, is no run.
         UsageError: The same, where nobody typed a run.
@@ -50,8 +52,9 @@ def resolve_recipe(
     name, table = table_of(recipe, registry)
     resolved = resolve(name, table, flags or {})
     r = resolved.recipe
+    named = table if recipe is not None else {}
     try:
-        under = inherited(r.init, table, flags or {}, r.stage, registry)
+        under = inherited(r.init, named, flags or {}, r.stage, registry)
     except RunError:
         if resolved.origins["init"].startswith("--"):
             raise
@@ -59,7 +62,10 @@ def resolve_recipe(
             f"recipe {name!r} goes on with a trained generator; type --init run:FOLDER, the folder of "
             "a finished run (ls runs), or --init FILE.safetensors with --generator and --data"
         ) from None
-    return resolve(name, table, flags or {}, under) if under else resolved
+    if not under:
+        return resolved
+    above = {key: value for key, value in table.items() if key in named or key not in under}
+    return resolve(name, above, flags or {}, under)
 
 
 def inherited(

@@ -176,6 +176,8 @@ def _train(
     watching: list[Observer] = []
     if world.leads:
         watching = _observers(c) if observers is None else observers
+        for one in watching:
+            one.registry = c.registry
     state = None
     if world.share(bool(folder.checkpoints.steps())):
         same_inputs(record or {}, c)

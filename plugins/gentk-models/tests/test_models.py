@@ -15,6 +15,7 @@ import gentk
 import gentk_models
 from gentk.models import Models
 from gentk.registry import Registry
+from gentk.runs.resolving import resolve_recipe
 
 FOLDER = Path(gentk_models.__file__).parent / "models"
 NAMES = sorted(path.name for path in FOLDER.iterdir())
@@ -107,3 +108,16 @@ def test_a_model_is_a_start_and_an_unknown_one_names_those_there_are(tmp_path, m
     model = gentk.from_pretrained("model:digits", device="cpu")
     for own, theirs in zip(run.generator.parameters(), model.generator.parameters(), strict=True):
         torch.testing.assert_close(own, theirs)
+
+
+def test_where_no_recipe_is_named_data_and_generator_are_those_of_the_model():
+    """What is typed beside it still counts, and a named recipe keeps its own."""
+    taken = resolve_recipe(None, {"init": "model:mnist"}, registry=Registry()).recipe
+    typed = resolve_recipe(
+        None, {"init": "model:mnist", "data": "digits"}, registry=Registry()
+    ).recipe
+    named = resolve_recipe("gfmn", {"init": "model:mnist"}, registry=Registry()).recipe
+
+    assert (taken.data, taken.generator) == ("mnist,size=32", "resnet,width=16,classes=10")
+    assert (typed.data, typed.generator) == ("digits", taken.generator)
+    assert (named.data, named.generator) == ("digits,size=32", "resnet,width=16")
