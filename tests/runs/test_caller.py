@@ -48,9 +48,10 @@ def recipe(folder):
 
 
 def place(run, name):
-    """A folder that does not exist yet, beside a run's."""
-    count = len(list(run.folder.path.parent.iterdir()))
-    return run.folder.path.parent / f"{name}-{count}"
+    """A folder or file that does not exist yet, beside a run's."""
+    beside = run.folder.path.parent
+    stem, dot, ending = name.partition(".")
+    return beside / f"{stem}-{len(list(beside.iterdir()))}{dot}{ending}"
 
 
 LAYER = torch.nn.Linear(4, 4)
