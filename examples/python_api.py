@@ -9,16 +9,16 @@ from gentk.grid import tile
 
 
 def main(**changes: Any) -> None:
-    """Train the quickstart with a moving average, open the run again, and draw from it."""
+    """Train GFMN with a moving average, open the run again, and draw from it."""
     settings = {"estimator": "ma,alpha=0.1", "steps": 500, "out": "runs/python-api", **changes}
 
     # Everything is checked and built before anything is trained.
-    composition = gentk.compose("quickstart", **settings)
+    composition = gentk.compose("gfmn", **settings)
     print(f"{composition.images.name}: {len(composition.images)} images {composition.images.shape}")
     print(f"loss: {type(composition.loss).__name__}, estimator: {composition.estimator}")
 
     # The same arguments again would resume the run, or return it at once.
-    trained = gentk.run("quickstart", **settings)
+    trained = gentk.run("gfmn", **settings)
     result = trained.result or {}
     print(f"loss {result['loss']:.1f} after {result['images']:,} images")
 

@@ -174,7 +174,8 @@ def test_a_run_is_a_codec(ae, tmp_path):
     expected = first.generator(codes.flatten(1)).detach()
     torch.testing.assert_close(images, expected)
     for form in ("grid", "interpolation", "neighbours", "npz"):
-        assert export(run, form, 4, tmp_path / f"out.{form}").exists()
+        ending = "npz" if form == "npz" else "png"
+        assert export(run, form, 4, tmp_path / f"{form}.{ending}").exists()
 
 
 def test_other_extractors_see_decoded_images(ae, tmp_path):
