@@ -120,8 +120,10 @@ def test_models_are_listed_as_they_are_typed(gentk) -> None:
     table = json.loads(gentk("list", "model", "--json").stdout)
 
     assert header.split() == ["name", "summary", "data", "distribution"]
-    assert {"model:digits", "model:mnist"} <= {row.split()[0] for row in rows}
-    assert all(" x 32 x 32" in row and " MB" in row and "gentk-models" in row for row in rows)
+    assert {"model:digits", "model:mnist", "model:cifar10"} <= {row.split()[0] for row in rows}
+    first = [row for row in rows if row.startswith("model:")]
+    assert all(" x 32 x 32" in row and "gentk-models" in row for row in first)
+    assert "\n".join(rows).count(" MB") == len(first) == len(table["models"])
     assert table["components"] == table["recipes"] == []
     (digits,) = [row for row in table["models"] if row["name"] == "digits"]
     assert (digits["data"], digits["image"]) == ("digits,size=32", [1, 32, 32])
