@@ -75,7 +75,7 @@ def test_a_wrong_model_is_answered_by_those_there_are(refused, words) -> None:
     """The near one first, then all."""
     sentence = refused(*words, code=2)
 
-    assert "did you mean 'digits'? there are digits, mnist" in sentence
+    assert "did you mean 'digits'? there are cifar10, digits, mnist" in sentence
 
 
 def test_a_model_named_without_its_prefix_is_recognised(refused) -> None:
