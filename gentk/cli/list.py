@@ -72,7 +72,9 @@ def command(kind: str | None, pattern: str | None, as_json: bool) -> None:
         _echo(components, recipes, models, registry if kind else None)
     if not components and not recipes and not models:
         wanted = f"{kind or 'name'} matches {pattern!r}" if pattern else f"{kind} is installed"
-        then = "pip install gentk-models" if kind == "model" and not pattern else "gentk list"
+        then = "gentk list"
+        if kind == "model" and not pattern:
+            then = "pip install gentk-models"
         click.echo(f"no {wanted}; type: {then}", err=True)
     echo_broken(broken)
 

@@ -66,7 +66,7 @@ def test_dry_run_prints_a_recipe_that_can_be_run(gentk, place) -> None:
     flags = ("--batch=32", "--extractor=pixels", "--extractor=pixels", "--decay=cosine")
     text = gentk("run", "gfmn", *flags, "--dry-run").stdout
     again = resolve("again", tomllib.loads(text), {})
-    library = Path(__file__).parents[2] / "gentk" / "recipes" / "quickstart.toml"
+    library = Path(__file__).parents[2] / "gentk" / "recipes" / "gfmn.toml"
     table = tomllib.loads(library.read_text())
     wanted = resolve(
         "x", table, {"batch": 32, "extractor": ("pixels", "pixels"), "decay": "cosine"}

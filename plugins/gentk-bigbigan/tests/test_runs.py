@@ -113,7 +113,7 @@ def test_truncated_latents_stay_inside(joint, tmp_path):
     )
     assert done.exit_code == 0, done.output
     refused = command("sample", joint.folder.path, "--as", "reconstruction", "--truncation", 0.5)
-    assert refused.exit_code == 2 and "leave --truncation away" in refused.stderr
+    assert refused.exit_code == 2 and "drop --truncation" in refused.stderr
 
 
 def test_standing_statistics_are_the_weights_own(tmp_path):
@@ -213,7 +213,7 @@ def test_labels_may_be_anybodys(tmp_path, joint):
         run(tmp_path / "more", **parts)
     with pytest.raises(Incompatible, match="write classes=10 in both"):
         run(tmp_path / "other", **{**parts, "generator": PARTS["generator"]})
-    with pytest.raises(UsageError, match="knows no classes; leave label= away"):
+    with pytest.raises(UsageError, match="knows no classes; drop label="):
         joint.sample(2, label=1)
 
 
