@@ -36,7 +36,7 @@ def from_pretrained(
     Raises:
         GentkError: There is no such model, or it cannot be fetched or opened.
     """
-    registry = registry or Registry()
+    registry = Registry.of(registry)
     place = share.from_pretrained(model, registry).path
     return load(place, registry=registry, device=device, **objects)
 

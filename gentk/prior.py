@@ -49,6 +49,27 @@ class Prior:
         """Return the largest |z| of a coordinate."""
         return {"normal": math.inf, "uniform": 1.0, "truncated": self.bound}[self.law]
 
+    @property
+    def width(self) -> int:
+        """Return the numbers that a latent is: coordinates, and one a class."""
+        return self.dimension + self.classes
+
+    def check(self, latents: Tensor) -> None:
+        """Refuse what is no latents (N, dimension + classes) of floating point.
+
+        Raises:
+            Incompatible: It is not; the sentence says what is.
+        """
+        shape = tuple(latents.shape) if isinstance(latents, Tensor) else None
+        if shape is not None and latents.is_floating_point() and shape[1:] == (self.width,):
+            return
+        behind = f", {self.dimension} and one a class" if self.classes else ""
+        what = type(latents).__name__ if shape is None else f"{latents.dtype} of shape {shape}"
+        raise Incompatible(
+            f"latents are a tensor (N, {self.width}) of floating point{behind}, not {what}; draw "
+            "some with latents(64)"
+        )
+
     def draw(
         self, count: int, device: torch.device | str = "cpu", label: int | Tensor | None = None
     ) -> Tensor:

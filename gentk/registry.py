@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from .errors import BadOption, GentkError, UnknownName, did_you_mean
+from .errors import BadOption, GentkError, UnknownName, UsageError, did_you_mean
 from .first_party import FIRST_PARTY
 from .library import Library
 from .options import Option, argument, convert, options_of
@@ -73,6 +73,21 @@ class Registry:
         self._look_after_the_core()
         if asked:
             refuse_if_strict(self.broken)
+
+    @classmethod
+    def of(cls, registry: Registry | None) -> Registry:
+        """Return the registry that a caller hands in, or a new one where that is None.
+
+        Raises:
+            UsageError: It is no registry.
+        """
+        if registry is not None and not isinstance(registry, cls):
+            raise UsageError(
+                f"registry is a gentk.registry.Registry, not {type(registry).__name__}; drop it for "
+                "what is installed"
+            )
+        # Not `or`: what has a length may be empty.
+        return cls() if registry is None else registry
 
     def _add(self, new: Provided) -> None:
         key = (new.component.kind, new.component.name)

@@ -76,7 +76,7 @@ def sweep(
         GentkError: Nothing can be run or judged so, in one sentence.
         KeyboardInterrupt: After Ctrl-C; a checkpoint has been written, the same call goes on.
     """
-    given = Given(registry or Registry())
+    given = Given(Registry.of(registry))
     name = None if recipe is None else str(recipe)
     plan = Plan(against, listed(metrics) or ("fd",), listed(judges), count)
     place = None if rows is None else Path(rows)

@@ -150,7 +150,7 @@ def compose(
     Raises:
         GentkError: Anything unknown, ill-typed, missing or unfit, in one sentence.
     """
-    given = Given(registry or Registry())
+    given = Given(Registry.of(registry))
     texts = texts_of(keys, recipe, given)
     return _compose(_word(recipe), registry=given.registry, **texts)
 
@@ -183,7 +183,7 @@ def run(
                 f"observers are of gentk.interfaces.Observer, not {type(one).__name__}; give "
                 "observer='NAME' for those that have a name"
             )
-    given = Given(registry or Registry())
+    given = Given(Registry.of(registry))
     texts = texts_of(keys, recipe, given)
     finished = _run(
         _word(recipe),
@@ -219,7 +219,7 @@ def load(
     """
     if not isinstance(folder, str | Path):
         raise UsageError(f"{type(folder).__name__} is no folder; give the path of a run's folder")
-    given = Given(registry or Registry())
+    given = Given(Registry.of(registry))
     for kind, value in objects.items():
         if kind not in ObjectKeys.__annotations__:
             near = did_you_mean(kind, ObjectKeys.__annotations__)
@@ -296,7 +296,7 @@ def evaluate(
         GentkError: Anything unknown, missing or unfit, in one sentence.
     """
     if isinstance(subject, trained.Run):
-        registry = registry or subject.registry
+        registry = subject.registry if registry is None else Registry.of(registry)
         device = str(subject.device) if device == "auto" else device
         place = Models(registry.modules).named(subject.folder.path)
     elif isinstance(subject, str | Path):
@@ -322,7 +322,7 @@ def evaluate(
         standard=standard,
     )
     notes: list[str] = []
-    context = Context(registry or Registry(), device, threads, notes.append, advance)
+    context = Context(Registry.of(registry), device, threads, notes.append, advance)
     evaluation = replace(_evaluate(place, plan, context), notes=list(map(spoken, notes)))
     append_to_run(place, evaluation.measurements, evaluation.steps)
     return evaluation

@@ -17,7 +17,14 @@ import torch
 from PIL import Image
 
 import gentk
-from gentk.errors import GentkError, ObserverWarning, RunError, UnknownName, UsageError
+from gentk.errors import (
+    GentkError,
+    Incompatible,
+    ObserverWarning,
+    RunError,
+    UnknownName,
+    UsageError,
+)
 from gentk.interfaces import Observer
 from gentk.interrupts import Stopped
 from gentk.keys import KEYS
@@ -422,6 +429,57 @@ def test_a_runs_module_and_its_samples_agree_on_range(runs, tmp_path, own_cache)
         units = made if expected == "unit" else (made + 1) / 2
         assert run.generator.range == expected
         torch.testing.assert_close(units, torch.cat(list(run.images(latents))))
+
+
+@pytest.mark.parametrize(
+    "latents",
+    [
+        torch.zeros(3, 5),
+        torch.zeros(4),
+        torch.zeros(3, 4, dtype=torch.int64),
+        3,
+        "x",
+        np.zeros((3, 4)),
+    ],
+    ids=["width", "no rows", "whole numbers", "a number", "text", "an array"],
+)
+def test_images_are_of_latents(runs, latents):
+    """What is no latents of the run's prior is said at once, not when the first chunk is asked for."""
+    with pytest.raises(Incompatible, match=r"\(N, 4\)"):
+        runs[0].images(latents)
+
+
+def test_images_of_latents_in_any_precision(runs):
+    """Float64 is taken for what it is worth; no latents are no images."""
+    latents = runs[0].latents(3)
+    (wide,), (same,) = runs[0].images(latents.double()), runs[0].images(latents)
+
+    assert torch.equal(wide, same)
+    assert [len(part) for part in runs[0].images(latents[:0])] in ([], [0])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda run: gentk.run("gfmn", registry=3),
+        lambda run: gentk.load(run.folder.path, registry=[]),
+        lambda run: gentk.evaluate(run, registry="moments"),
+        lambda run: gentk.evaluate("digits", registry=0),
+        lambda run: gentk.report([run], registry=object()),
+        lambda run: gentk.sweep("gfmn", registry=3),
+    ],
+)
+def test_a_registry_is_one(runs, call):
+    """Whatever else is given as one is refused by every verb alike."""
+    with pytest.raises(UsageError, match=r"registry.*Registry"):
+        call(runs[0])
+
+
+@pytest.mark.parametrize("subject", [3, None, "digits", Path("photos"), 0.5, True])
+def test_own_takes_objects(subject):
+    """Names, paths and numbers are none: they are given as they are."""
+    with pytest.raises(UsageError, match=r"own\(\)"):
+        gentk.own(subject, size=32)
 
 
 def test_everything_has_a_face_in_a_notebook(runs):

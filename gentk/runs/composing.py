@@ -64,7 +64,7 @@ def compose(
     Raises:
         GentkError: Anything unknown, ill-typed, missing or unfit, in one sentence.
     """
-    registry = registry or Registry()
+    registry = Registry.of(registry)
     resolved = resolve_recipe(recipe, flags, registry=registry)
     return build(resolved, registry, notice)
 

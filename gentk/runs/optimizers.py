@@ -38,7 +38,7 @@ def build_optimizer(
     # Without parameters to look at, the options are still checked: torch wants one.
     listed = list(parameters) or [nn.Parameter(torch.zeros(1))]
     if _is_object(text):
-        built, _ = (registry or Registry()).build("optimizer", text, parameters=listed)
+        built, _ = Registry.of(registry).build("optimizer", text, parameters=listed)
         return cast(torch.optim.Optimizer, built)
     kind, values = _parse(text)
     if (

@@ -46,7 +46,7 @@ class Run:
         self.folder = folder
         self.record = folder.read()
         self.recipe = Recipe.model_validate(self.record["recipe"])
-        self.registry = registry or Registry()
+        self.registry = Registry.of(registry)
         self.device = choose_device(device)
 
     @property
@@ -246,8 +246,14 @@ class Run:
         yield from self.images(latents)
 
     def images(self, latents: Tensor) -> Iterator[Tensor]:
-        """Yield the images of latents (N, latent) in chunks, as `stream` does."""
-        yield from undisturbed_steps(generate(self.generator, latents, self.codec))
+        """Return the images of latents (N, latent) in chunks, as `stream` yields them.
+
+        Raises:
+            Incompatible: They are no latents of its generator's prior.
+        """
+        self.generator.prior.check(latents)
+        latents = latents.to(self.device, torch.float32)
+        return undisturbed_steps(generate(self.generator, latents, self.codec))
 
     @undisturbed()
     def latents(
@@ -292,7 +298,7 @@ def load(folder: str | Path, *, registry: Registry | None = None, device: str = 
         RunError: It is none of these, or has no checkpoint yet.
         UnknownName: No distribution ships a model of that name.
     """
-    registry = registry or Registry()
+    registry = Registry.of(registry)
     run = Run(folder_of(folder, registry), registry, device)
     if not run.folder.checkpoints.steps():
         raise RunError(

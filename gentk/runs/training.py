@@ -77,7 +77,7 @@ def run(
         GentkError: Anything that keeps the run from starting or going on.
         KeyboardInterrupt: After Ctrl-C; a checkpoint has been written.
     """
-    registry = registry or Registry()
+    registry = Registry.of(registry)
     resolved = resolve_recipe(recipe, flags, registry=registry)
     return make(resolved, registry, observers, advance, warn=warn, wording=wording)
 

@@ -53,7 +53,7 @@ def report(folders: Sequence[str | Path], out: Path, registry: Registry | None =
             f"a report is HTML and not {out.suffix}; type --out {out.with_suffix('.html')}"
         )
     _refuse_foreign(out)
-    page = render(opened(folders, registry or Registry()))
+    page = render(opened(folders, Registry.of(registry)))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(out, page)

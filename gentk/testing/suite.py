@@ -69,7 +69,7 @@ class Suite:
     @cached_property
     def names(self) -> Registry:
         """All names, those of the partners (`gentk.testing.partner`) among them."""
-        return with_partners(self.registry or Registry())
+        return with_partners(Registry.of(self.registry))
 
     @property
     def provided(self) -> Provided:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, singledispatch
+from numbers import Number
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final
@@ -76,8 +77,13 @@ def own(
         options: Options of its kind: of data `size`, `channels`, `validation`, ...; of losses `factor`.
 
     Raises:
-        UsageError: A name with other characters, or an option that is no text or number.
+        UsageError: A name with other characters, an option that is no text or number, or no object.
     """
+    if subject is None or isinstance(subject, str | Path | Number):
+        raise UsageError(
+            f"own() takes an object, such as a tensor, a module or a function, not {subject!r}; "
+            "what has a name or a path is given as that, with its options: 'digits,size=32'"
+        )
     if name is not None and not NAME.fullmatch(name):
         raise UsageError(f"the name {name!r} is not letters, digits, dots and underscores")
     for key, value in options.items():
