@@ -85,8 +85,12 @@ def check_kind(kind: str) -> None:
     from ..library import LISTED, Library
     from ..registry import Registry
     from ..spec import KINDS
+    from .meant import kind_meant
 
     kinds = [*KINDS, *LISTED]
+    apart = kind_meant(kind)
+    if apart is not None:
+        raise UnknownName(f"{kind!r} is a kind and a name; type: gentk list {apart}")
     if kind not in kinds and list(Registry().kinds_of(kind)):
         raise UnknownName(f"{kind!r} is a component, not a kind; type: gentk show {kind}")
     if kind not in kinds:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-__all__ = ["command_meant", "extra_meant", "missing_meant", "option_meant", "subcommand_meant"]
+__all__ = [
+    "command_meant",
+    "extra_meant",
+    "kind_meant",
+    "missing_meant",
+    "option_meant",
+    "subcommand_meant",
+]
 
 COMMAND = {
     **dict.fromkeys(("train", "fit", "resume", "continue", "start"), "run"),
@@ -128,6 +136,17 @@ def extra_meant(words: Sequence[str], known: Collection[str]) -> str:
     if Path(word, "run.json").is_file() and "--against" in known:
         return "runs are judged one at a time, and 'gentk compare' lays them side by side;"
     return ""
+
+
+def kind_meant(text: str) -> str | None:
+    """Return the kind and the name of `KIND:NAME` as they are typed, as two words, or None."""
+    from ..library import LISTED
+    from ..spec import KINDS
+
+    kind, colon, name = text.partition(":")
+    if not colon or kind not in (*KINDS, *LISTED):
+        return None
+    return f"{kind} {shlex.quote(name)}" if name else kind
 
 
 def missing_meant(name: str | None) -> str:

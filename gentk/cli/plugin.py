@@ -110,7 +110,8 @@ def _kind_of(spec: str, registry: Registry) -> str:
     if not kinds:
         from ..library import Library
 
-        find_named(None, name, registry, Library(registry.modules))  # Says what is near.
+        # Says what is near.
+        find_named(None, spec, registry, Library(registry.modules), verb="plugin check")
         raise UsageError(f"{name!r} is a recipe; type: gentk run {name} --dry-run")
     return kinds[0]
 

@@ -67,9 +67,9 @@ def command(words: tuple[str, ...]) -> None:
 
 
 def find_named(
-    kind: str | None, text: str, registry: Registry, library: Library
+    kind: str | None, text: str, registry: Registry, library: Library, verb: str = "show"
 ) -> tuple[list[Provided], Listed | None]:
-    """Return everything of that name, or raise `UnknownName`."""
+    """Return everything of that name, or raise `UnknownName`, which tells what to type after `verb`."""
     from ..errors import UsageError
     from ..first_party import FIRST_PARTY
     from ..selection import Selection
@@ -90,15 +90,21 @@ def find_named(
     for each in owned:
         registry.find(each, name)  # Says what to install.
     names = [p.component.name for p in registry.select()] + list(recipes)
-    raise _unknown(name, names, registry)
+    raise _unknown(text, names, registry, f"gentk {verb}")
 
 
-def _unknown(name: str, names: list[str], registry: Registry) -> Exception:
+def _unknown(text: str, names: list[str], registry: Registry, command: str) -> Exception:
     from ..errors import UnknownName, did_you_mean
     from ..library import LISTED
     from ..models import PREFIX, Models
+    from ..selection import Selection
     from ..spec import KINDS
+    from .meant import kind_meant
 
+    apart = kind_meant(text)
+    if apart is not None:
+        return UnknownName(f"{text!r} is a kind and a name; type: {command} {apart}")
+    name = Selection.parse(text).name
     named = (kind for kind in (*KINDS, *LISTED) if name in (kind, f"{kind}s", f"{kind}es"))
     kind = next(named, None)
     if kind is not None:

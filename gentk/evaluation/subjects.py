@@ -17,7 +17,7 @@ from ..data.permutation import permutation
 from ..errors import DataError
 from ..interfaces import ImageShape
 from ..registry import Registry
-from ..runs.folder import near
+from ..runs.folder import near, refuse_home
 from ..runs.images import data_name, open_data
 from ..runs.model import is_run
 from ..runs.trained import Run, load
@@ -70,6 +70,7 @@ def open_subject(
 
     Raises:
         DataError: There is nothing of that name.
+        RunError: It is a folder of runs, whose sample grids would be judged.
     """
     path = Path(text)
     if is_run(text):
@@ -82,6 +83,7 @@ def open_subject(
 
         return Subject(text, run.image, count, rounded, run)
     if path.exists():
+        refuse_home(path)
         name = data_name(text, registry)
     elif registry.knows("data", text):
         name = text

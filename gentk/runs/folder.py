@@ -16,7 +16,7 @@ from ..files.lock import NAME as LOCK
 from ..recipe import Recipe
 from .schema import check_record
 
-__all__ = ["RunFolder", "near"]
+__all__ = ["RunFolder", "near", "refuse_home"]
 
 FORMAT = 3
 """Sealed with a checksum; format 2 is the same without."""
@@ -82,6 +82,7 @@ class RunFolder:
                 raise Damaged("its checksum is missing, or its format is wrong")
             check_record(record)
         except (FileNotFoundError, NotADirectoryError):
+            refuse_home(self.path)
             raise RunError(
                 f"{self.path} is not the folder of a run (it has no run.json); "
                 f"{near(str(self.path))}type: gentk run --out FOLDER, or ls runs"
@@ -192,6 +193,16 @@ class RunFolder:
         return record
 
 
+def refuse_home(path: Path) -> None:
+    """Raise `RunError` if runs lie in this folder, as in `runs`: one of them is meant, or all."""
+    records = _records(path)
+    if records:
+        raise RunError(
+            f"{path} holds runs and is none itself; did you mean {str(_newest(records).parent)!r}? for "
+            f"all of them type: gentk compare {path}/*"
+        )
+
+
 def near(text: str) -> str:
     """Return `did you mean 'runs/quickstart-1a2b3c4d'? ` for what is no run's folder, or nothing.
 
@@ -203,13 +214,16 @@ def near(text: str) -> str:
         if (above / "run.json").is_file():
             return f"did you mean {str(above)!r}? "
     homes = dict.fromkeys((path.parent, Path("runs") / path.parent))
-    known = [record.parent for home in homes for record in _records(home)]
-    alike = [run for run in known if run.name.startswith(path.name)]
-    alike = alike or [run for run in known if _recipe_of(run) == text]
+    known = [record for home in homes for record in _records(home)]
+    alike = [record for record in known if record.parent.name.startswith(path.name)]
+    alike = alike or [record for record in known if _recipe_of(record.parent) == text]
     if alike:
-        newest = max(alike, key=lambda run: (run / "run.json").stat().st_mtime)
-        return f"did you mean {str(newest)!r}? "
-    return did_you_mean(text, map(str, known))
+        return f"did you mean {str(_newest(alike).parent)!r}? "
+    return did_you_mean(text, (str(record.parent) for record in known))
+
+
+def _newest(records: list[Path]) -> Path:
+    return max(records, key=lambda record: record.stat().st_mtime)
 
 
 def _recipe_of(run: Path) -> str | None:

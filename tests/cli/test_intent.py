@@ -206,6 +206,11 @@ RUNS = {
     "a run as a command": (("runs/mine",), 2, "'gentk sample runs/mine'"),
     "a run as a recipe": (("run", "runs/mine"), 2, "--out runs/mine"),
     "two runs to judge": (("evaluate", "runs/mine", "runs/mine"), 2, "'gentk compare'"),
+    "all runs to judge": (("evaluate", "runs"), 1, "did you mean 'runs/mine'?"),
+    "all runs to compare": (("compare", "runs"), 1, "type: gentk compare runs/*"),
+    "all runs to sample": (("sample", "runs"), 1, "did you mean 'runs/mine'?"),
+    "all runs to report": (("report", "runs"), 1, "did you mean 'runs/mine'?"),
+    "all runs from here": (("evaluate", "./runs/"), 1, "runs holds runs"),
     "pictures as a recipe": (("run", "photos"), 2, "--data folder:photos"),
     "pictures as a recipe, from here": (("run", "./photos"), 2, "--data folder:photos"),
 }

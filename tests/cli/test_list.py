@@ -169,6 +169,20 @@ def test_unknown_kind_is_refused(refused) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [
+        ("loss:moments", "gentk list loss moments"),
+        ("extractor:timm:vgg*", "gentk list extractor 'timm:vgg*'"),
+        ("critic:", "gentk list critic"),
+        ("timm:vgg*", "gentk list extractor 'timm:vgg*'"),
+    ],
+)
+def test_a_kind_and_a_name_in_one_word_are_told_apart(refused, word, command) -> None:
+    """KIND:NAME is answered with the two words that are meant."""
+    assert refused("list", word, code=2).endswith(f"type: {command}")
+
+
 def test_good_distribution_is_listed_with_its_recipe(fake, listed) -> None:
     """A third party's component and recipe stand in the list without being imported."""
     site = fake("good", part(), recipe='summary = "theirs"')

@@ -240,6 +240,7 @@ def test_check_says_what_failed_and_why(shell, tmp_path):
         (["mlp"], "have a 'mlp'; type: gentk plugin check encoder mlp"),
         (["pixles"], "did you mean 'pixels'"),
         (["quickstart"], "is a recipe"),
+        (["loss:moments"], "type: gentk plugin check loss moments"),
         (["generator", "pixels"], "there is an extractor of that name"),
         (["extractors", "pixels"], "no kind 'extractors'; did you mean 'extractor'?"),
         (["pixels,range=wide"], "option 'range' takes signed|unit"),

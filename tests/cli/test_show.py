@@ -88,6 +88,9 @@ def test_a_model_named_without_its_prefix_is_recognised(refused) -> None:
     [
         (["amma"], "nothing is called 'amma'; did you mean 'ama'"),
         (["extractor"], "'extractor' is a kind, not a name; type: gentk list extractor"),
+        (["loss:moments"], "type: gentk show loss moments"),
+        (["recipe:quickstart"], "type: gentk show recipe quickstart"),
+        (["extractor:timm:vgg19,last=1"], "type: gentk show extractor timm:vgg19,last=1"),
         (["models"], "'models' is a kind, not a name; type: gentk list model"),
         (["losss", "moments"], "no kind 'losss'; did you mean 'loss'"),
         (["encoder", "biggan"], "no encoder 'biggan'; there is a generator of that name"),
