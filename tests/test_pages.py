@@ -187,6 +187,24 @@ def test_times_in_summaries_are_those_of_rows():
     assert page.read_text(encoding="utf-8") == script.render(script.rows())
 
 
+def test_budgets_in_summaries_are_those_of_recipes():
+    """Steps are what the recipe says, and no other summary has a time, which no row would hold."""
+    from gentk.library import Library
+    from gentk.registry import Registry
+
+    library = Library(Registry().modules)
+    summaries = {row.name: row.summary for row in library.rows()}
+    timed = {name for name, text in summaries.items() if re.search(r"\b(minute|hour)s?\b", text)}
+    counted = {
+        name: m[1] for name, s in summaries.items() if (m := re.search(r"([\d,]+) steps", s))
+    }
+
+    assert timed == {"quickstart", "gfmn-cifar10-cpu"}
+    assert len(counted) >= 10
+    for name, steps in counted.items():
+        assert int(steps.replace(",", "")) == library.read(name)[1]["steps"], name
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"), [((140, 150), "2 minutes"), ((140, 410), "2 to 7 minutes")]
 )
