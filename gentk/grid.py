@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
+import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional
-from torchvision.utils import make_grid
 
 from .errors import DataError
 
@@ -48,10 +47,16 @@ def tile(images: Tensor, columns: int = 8, scale: int | None = None) -> Image.Im
     scale = scale or max(1, math.ceil(VISIBLE / max(height, width)))
     values = (images.detach().cpu().float().nan_to_num(0, 1, 0).clamp(0, 1) * 255).round()
     tiles = values.byte().repeat_interleave(scale, 2).repeat_interleave(scale, 3)
-    if count == 1:
-        # make_grid returns a single image bare, without its frame.
-        sheet = functional.pad(tiles[0], [GUTTER] * 4, value=WHITE)
-    else:
-        sheet = make_grid(tiles, nrow=columns, padding=GUTTER, pad_value=WHITE)
+    columns = min(columns, count)
+    height, width = (GUTTER + side for side in tiles.shape[2:])
+    # Not torchvision's make_grid: importing it takes as long as all else that `gentk sample` does.
+    sheet = torch.full(
+        (channels, math.ceil(count / columns) * height + GUTTER, columns * width + GUTTER),
+        WHITE,
+        dtype=torch.uint8,
+    )
+    for i, one in enumerate(tiles):
+        top, left = i // columns * height + GUTTER, i % columns * width + GUTTER
+        sheet[:, top : top + one.shape[1], left : left + one.shape[2]] = one
     array = sheet.permute(1, 2, 0).contiguous().numpy()
     return Image.fromarray(array[:, :, 0] if channels == 1 else array)

@@ -22,7 +22,7 @@ from .session import rows as session_rows
 from .spec import KINDS, Component
 from .version import DISTRIBUTION
 
-__all__ = ["SUPPLIED", "Registry", "describe"]
+__all__ = ["SUPPLIED", "Registry"]
 
 SUPPLIED: dict[str, frozenset[str]] = {
     "generator": frozenset({"image"}),
@@ -363,19 +363,6 @@ class Registry:
         """Build the component that another one wraps, with what its kind is supplied with."""
         wanted = SUPPLIED.get(kind, frozenset())
         return self.build(kind, text, **{k: v for k, v in supplied.items() if k in wanted})[0]
-
-
-def describe(provided: Provided) -> dict[str, Any]:
-    """Return a component's row of `gentk list --json`."""
-    component: Component = provided.component
-    return {
-        "kind": component.kind,
-        "name": component.name,
-        "argument": component.argument,
-        "summary": component.summary,
-        "distribution": provided.distribution,
-        "version": provided.version,
-    }
 
 
 def _attribute(target: str) -> Callable[..., Any]:

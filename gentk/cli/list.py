@@ -197,12 +197,21 @@ def _json(
     broken: list[Broken],
 ) -> str:
     """Return the listing as JSON: other programs read it, so its shape is part of the contract."""
-    from ..registry import describe
     from ..spec import API
 
     table: dict[str, Any] = {
         "api": API,
-        "components": [{**describe(part), "argument": argument} for part, argument in components],
+        "components": [
+            {
+                "kind": part.component.kind,
+                "name": part.component.name,
+                "argument": argument,
+                "summary": part.component.summary,
+                "distribution": part.distribution,
+                "version": part.version,
+            }
+            for part, argument in components
+        ],
         "recipes": [
             {"name": row.name, "summary": row.summary, "distribution": row.distribution}
             for row in recipes
