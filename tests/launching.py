@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 
+from forked import Forked
+
 WORDS = (
     *(
         "gfmn",
@@ -33,17 +35,12 @@ def environment(folder, **more):
 
 def launch(folder, *words, processes=1, **more):
     """Start `gentk run` in a folder, by torchrun if in several processes."""
+    typed = ["run", *WORDS, *words]
+    if processes == 1:
+        return Forked(folder, typed, environment(folder, **more))
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return subprocess.Popen(
-        [
-            sys.executable,
-            *(launcher if processes > 1 else []),
-            "-m",
-            "gentk",
-            "run",
-            *WORDS,
-            *words,
-        ],
+        [sys.executable, *launcher, "-m", "gentk", *typed],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -6,13 +6,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
 
 import pytest
+from forked import Forked
 
 import gentk
 from gentk import interrupts, journal
@@ -30,23 +29,10 @@ SLOW = (
 )
 
 
-def start(place: Path, words: list[str], before: str = "") -> subprocess.Popen[str]:
-    """Start a command in a place; `before` is run in its process first.
-
-    Signals are as a terminal's process has them, also where the tests run under `nohup`.
-    """
-    usual = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
-    called = f"import sys\nfrom gentk.cli import main\nsys.argv = ['gentk', *{words!r}]\nmain()"
-    code = "\n".join((usual, before, called))
+def start(place: Path, words: list[str], before: str = "") -> Forked:
+    """Start a command in a place; `before` is run in its process first."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "GENTK_CACHE": str(place / "cache")}
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=place,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Forked(place, words, environment, before)
 
 
 def wait_for(path: Path) -> None:
@@ -168,7 +154,7 @@ def test_a_signal_ends_every_phase_at_once(trained, tmp_path, phase, number):
         shutil.copytree(trained, tmp_path / "out")
     earlier = contents(tmp_path)
     process = start(tmp_path, words, before)
-    assert process.stdout is not None and process.stdout.readline() == "here\n"
+    assert process.stdout.readline() == "here\n"
     process.send_signal(number)
     _, told = process.communicate(timeout=300)
 
@@ -186,7 +172,7 @@ def test_what_evaluate_was_writing_is_whole_or_not_there(trained, tmp_path):
     assert first.returncode == 0
     count = len(journal.read(tmp_path / "out" / "figures.jsonl"))
     process = start(tmp_path, EVALUATE, FSYNC)  # All that may be cached is.
-    assert process.stdout is not None and "here\n" in iter(process.stdout.readline, "")
+    assert "here\n" in iter(process.stdout.readline, "")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=300)
     assert process.returncode == 143
@@ -202,7 +188,7 @@ def test_a_step_that_does_not_end_is_given_up(tmp_path):
     """One SIGTERM is enough for a step of minutes; the last checkpoint is kept."""
     quick = "import gentk.interrupts as i; i.GRACE = 0.5\n"
     process = start(tmp_path, RUN, quick + SLOW.format("engine.phase", "look_at_networks"))
-    assert process.stdout is not None and process.stdout.readline() == "here\n"
+    assert process.stdout.readline() == "here\n"
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=60)
 
@@ -228,7 +214,7 @@ def test_a_checkpoint_is_written_to_its_end(monkeypatch):
 def test_a_second_ctrl_c_ends_at_once(tmp_path):
     """In the middle of a step that does not end: no traceback, nothing half-written."""
     process = start(tmp_path, RUN, SLOW.format("engine.phase", "look_at_networks"))
-    assert process.stdout is not None and process.stdout.readline() == "here\n"
+    assert process.stdout.readline() == "here\n"
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
     assert process.poll() is None

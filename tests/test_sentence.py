@@ -62,9 +62,9 @@ def test_the_sentence_trains_and_ctrl_c_keeps_it(tmp_path):
     )
     logs = lambda: list(tmp_path.glob("runs/*/metrics.jsonl"))  # noqa: E731
     deadline = time.monotonic() + 600
-    while not (logs() and logs()[0].read_text().count("\n") >= 10):
+    while not (logs() and logs()[0].read_text().count("\n") >= 2):
         assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < deadline, "no ten steps in ten minutes"
+        assert time.monotonic() < deadline, "no two steps in ten minutes"
         time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=300)
@@ -76,7 +76,7 @@ def test_the_sentence_trains_and_ctrl_c_keeps_it(tmp_path):
     assert record["recipe"]["extractor"] == ["timm:vgg19"]
     assert record["recipe"]["data"] == "digits,size=32"
     steps = gentk.load(folder).folder.checkpoints.steps()[-1]
-    assert steps >= 10
+    assert steps >= 2
     again = subprocess.run(
         shlex.split(f"{SENTENCE} --steps {steps + 2}"),
         cwd=tmp_path,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import resource
-import signal
-import subprocess
-import sys
+import os
 
 import numpy as np
 import pytest
+from forked import Forked
 from PIL import Image
 
 RUN = ("run", "--extractor", "pixels", "--generator", "mlp", "--steps", "2", "--quiet")
@@ -105,19 +103,17 @@ def test_recipes_name_what_exists(gentk, place, recipe):
 def test_a_full_disk_is_one_sentence_and_keeps_the_last_checkpoint(place):
     """No file may grow beyond 200 KB: exit 1, one line, and no part of a checkpoint is left."""
     words = over(RUN, ("--data", "digits", "--out", "out", "--generator", "mlp,widths=512+512"))
-    large = [sys.executable, "-m", "gentk", *words]
-
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-
-    done = subprocess.run(
-        large, capture_output=True, text=True, check=False, preexec_fn=limit, cwd=place
+    limit = (
+        "import resource, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))"
     )
+    done = Forked(place, words, os.environ, limit)
+    lines = done.communicate(timeout=300)[1].strip().splitlines()
 
-    lines = done.stderr.strip().splitlines()
     assert done.returncode == 1 and len(lines) == 1, lines
     assert "checkpoint of step 2" in lines[0] and "make room" in lines[0]
     assert list((place / "out" / "checkpoints").iterdir()) == []
-    again = subprocess.run(large, capture_output=True, text=True, check=False, cwd=place)
-    assert again.returncode == 0, again.stderr
+    again = Forked(place, words, os.environ)
+    _, told = again.communicate(timeout=300)
+    assert again.returncode == 0, told

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import Forked
 from PIL import Image
 
 from gentk.cli.flags import KEYS
@@ -254,11 +254,7 @@ def test_interrupt_keeps_a_checkpoint_to_go_on_from(gentk, place) -> None:
     """Ctrl-C ends a run with code 130, a checkpoint and what to type, which then goes on."""
     out = place / "stopped"
     words = ("run", *FAST, "--threads=1", f"--out={out}")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gentk", *words, "--steps=1000000"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = Forked(place, [*words, "--steps=1000000"], os.environ)
     for _ in range(3000):
         if (out / "metrics.jsonl").exists() and (out / "metrics.jsonl").stat().st_size:
             break
