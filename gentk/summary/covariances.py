@@ -93,7 +93,8 @@ class Covariances:
         """Return the same statistics of samples that are all at hand: unbiased, without a gradient.
 
         Whoever keeps samples needs no sums that could be added to others': of a matrix there is one
-        pass rather than three.
+        pass rather than three, in the type of the samples. Its deviations are taken in float64, so that
+        an entry is as near as they are.
         """
         if self.form == "diagonal":
             rows = {"samples": samples.rows.detach()}

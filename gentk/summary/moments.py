@@ -202,8 +202,8 @@ class MomentSums(Summary):
 
 
 def deviations(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean of samples, (D,) float64, and (f - mean) / sqrt(N - 1), (N, D) float64, of which
-    products are covariances.
+    """Return the mean of samples, (D,) float64, and (f - mean) / sqrt(N - 1), (N, D) in the type of f,
+    of which products are covariances.
 
     Args:
         rows: f, (N, D).
@@ -215,7 +215,7 @@ def deviations(rows: Tensor) -> tuple[Tensor, Tensor]:
     pivot = rows.mean(0)
     rest = double(rows - pivot)
     gap = rest.mean(0)
-    return double(pivot) + gap, rest.sub_(gap).mul_((len(rows) - 1) ** -0.5)
+    return double(pivot) + gap, rest.sub_(gap).mul_((len(rows) - 1) ** -0.5).to(rows)
 
 
 def _check_count(count: int) -> None:

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from gentk.errors import BadOption
 from gentk.interfaces import StatisticKind, Statistics
+from gentk.precision import double
 from gentk.summary import check_batch, check_statistics, check_tensors
 
 from .ama import AdamMovingAverage
@@ -74,14 +75,15 @@ class AffineDenoiser(AdamMovingAverage):
         own = None if seed is None else {name: seed[name] for name in plain}
         super().start({name: data[name] for name in plain}, own)
         for name in data.keys() - set(plain):
-            root = _root(data[name])
+            # Roots and their inverses are those of float64, whatever type they are wanted in.
+            root = _root(double(data[name]))
             begin = (
                 torch.ones_like(root)
                 if root.dim() == 1
                 else torch.eye(len(root), dtype=root.dtype, device=root.device)
             )
             if seed is not None:
-                begin = _root(_whitened(seed[name], root))
+                begin = _root(_whitened(double(seed[name]), root))
             self.register_buffer(f"root_{name}", root)
             self.register_buffer(f"factor_{name}", begin)
             self.register_buffer(f"first_{name}", torch.zeros_like(begin))
@@ -97,7 +99,7 @@ class AffineDenoiser(AdamMovingAverage):
         for name in model.keys() - plain.keys():
             root, factor = self.get_buffer(f"root_{name}"), self.get_buffer(f"factor_{name}")
             if self.training:
-                gradient = slope(factor, _whitened(model[name].detach(), root))
+                gradient = slope(factor, _whitened(double(model[name].detach()), root))
                 self._adam(name, factor, gradient, self.covariance_lr)
             value = (root * factor).square() if root.dim() == 1 else _product(root @ factor)
             tracked[name] = self.straight_through(value, model[name], self.scale)

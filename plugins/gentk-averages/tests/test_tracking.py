@@ -126,6 +126,20 @@ def test_a_denoiser_learns_a_covariance_and_keeps_it_positive(form):
     assert gap < 0.25 < start
 
 
+def test_a_denoiser_follows_covariances_of_float32():
+    """Of data whose directions differ by more than float32 tells apart; as in float64."""
+    scales = torch.logspace(0, -4, SIZE).double()
+    data, batch = ({"covariance": moments(k, 50, torch.diag(scales))["covariance"]} for k in (1, 2))
+    values = []
+    for kind in (torch.float32, torch.float64):
+        estimator = AffineDenoiser()
+        estimator.kinds = {"covariance": "psd"}
+        sides = [{name: v.to(kind) for name, v in side.items()} for side in (data, batch)]
+        estimator.start(sides[0])
+        values.append(estimator(sides[1], sides[0])["covariance"].double())
+    torch.testing.assert_close(values[0], values[1], rtol=1e-4, atol=1e-7)
+
+
 def test_a_seeded_denoiser_starts_from_the_generator():
     """Before it moves it returns the seed's covariance."""
     estimator, data, seed = (

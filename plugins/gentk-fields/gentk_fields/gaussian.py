@@ -50,6 +50,9 @@ SMALLEST = 1e-6
 LEAST = 32
 """The smallest ridge, in units of the last digit of the largest variance."""
 
+STRIP = 96
+"""Columns of a Cholesky factor that are made at a time on the CPU."""
+
 
 class GaussianKL(FieldLoss):
     """Draws features down the KL divergence of their Gaussian, or mixture, from the data's.
@@ -150,7 +153,11 @@ class GaussianKL(FieldLoss):
         return self._moments(self.summarise(features), like)
 
     def statistics(self, summary: Summary) -> Statistics:
-        """Return `samples` (N, D), and of them means (D,) and covariances (D,) or (D, D)."""
+        """Return `samples` (N, D), and of them means (D,) and covariances (D,) or (D, D).
+
+        Means and variances are float64. Matrices are of the features' type, in which they are tracked
+        and factored: of layers of 1,000 features they are most of what a step reads and writes.
+        """
         if not isinstance(summary, Samples):
             return self.kept.statistics(summary)
         rows = {"samples": summary.rows}
@@ -160,12 +167,14 @@ class GaussianKL(FieldLoss):
         shares, moments = [], []
         for mixture, z in zip(self.mixtures, self._blocks(summary.detach()), strict=True):
             shares.append(mixture.shares(z))
-            moments.append(component_moments(z, shares[-1], diagonal=diagonal))
+            means, covariances = component_moments(z, shares[-1], diagonal=diagonal)
+            moments.append((means, covariances if diagonal else covariances.to(z)))
         return rows | {"shares": torch.cat(shares, dim=1)} | self._named(moments)
 
     def reference(self, summary: Summary) -> Statistics:
-        """Return the data's moments, and of each covariance the ridge and the inverse with it: of a
-        matrix in the type of the features, which it is multiplied with.
+        """Return the data's moments, and of each covariance the ridge and the inverse with it.
+
+        Both are made in float64; then matrices are of the features' type, as those of the model.
         """
         data = self.kept.statistics(summary)
         if self.components > 1:
@@ -177,6 +186,8 @@ class GaussianKL(FieldLoss):
             ridge = _ridge(data[name], self.ridge)
             constants[f"ridge of {name}"] = ridge
             constants[f"precision of {name}"] = _precision(data[name], ridge, like)
+            if data[name].dim() == 2:
+                constants[name] = data[name].to(like)
         sizes = torch.tensor([size for _, size in summary.layout])
         return data | constants | {"sizes": sizes}
 
@@ -249,10 +260,11 @@ def _gap(z: Tensor, data: Statistics, model: Statistics, tail: str) -> Tensor:
     return score_gap(z, p, q, data[f"ridge{tail}"])
 
 
+@torch.no_grad()
 def score_gap(
     z: Tensor, p: tuple[Tensor, Tensor], q: tuple[Tensor, Tensor], ridge: Tensor | float
 ) -> Tensor:
-    """Return (S_p + r)^-1 (m_p - z) - (S_q + r)^-1 (m_q - z), (N, D) in the type of z.
+    """Return (S_p + r)^-1 (m_p - z) - (S_q + r)^-1 (m_q - z), (N, D) in the type of z, a constant.
 
     Matrices are factored in the type of z too. In float32 the relative error is about 1e-8 (l + r) / r,
     with l the largest eigenvalue of S_q, and r is no smaller than LEAST units of the last digit of the
@@ -279,15 +291,37 @@ def score_gap(
         own = 1 / (cov + ridge)
         offset = mean_p * precision - mean_q * own
         return torch.addcmul(offset.to(z), z, (own - precision).to(z))
-    matrix = cov.to(z, copy=True)
-    diagonal = matrix.diagonal()
+    # The matrix, and below it the rows that it is solved for.
+    size = len(cov)
+    stacked = z.new_empty(size + len(z), size)
+    matrix, rows = stacked[:size], stacked[size:]
+    diagonal = matrix.copy_(cov).diagonal()
     least = LEAST * torch.finfo(z.dtype).eps * diagonal.max()
     diagonal.add_(torch.as_tensor(ridge, dtype=z.dtype, device=z.device).maximum(least))
-    factor = torch.linalg.cholesky_ex(matrix)[0]
-    # From the right, as rows lie: no copies.
-    half = torch.linalg.solve_triangular(factor.T, mean_q.to(z) - z, upper=True, left=False)
-    back = torch.linalg.solve_triangular(factor, half, upper=False, left=False)
+    torch.sub(mean_q.to(z), z, out=rows)
+    _factor(stacked)
+    back = torch.linalg.solve_triangular(matrix, rows, upper=False, left=False)
     return ((mean_p.to(z) - z) @ precision.to(z)).sub_(back)
+
+
+def _factor(stacked: Tensor) -> None:
+    """Replace a positive matrix S, (D, D), by its factor L, and rows b below it by b L^-T, in place.
+
+    What is above the diagonal of S is of no use afterwards. On the CPU most of it is done by products:
+    LAPACK's factorisation of a whole matrix reaches half of their speed there.
+    """
+    size = stacked.shape[1]
+    step = STRIP if stacked.device.type == "cpu" else size
+    for start in range(0, size, step):
+        stop = min(start + step, size)
+        if start:
+            done = stacked[:, :start]
+            stacked[start:, start:stop].addmm_(done[start:], done[start:stop].T, alpha=-1)
+        own, below = stacked[start:stop, start:stop], stacked[stop:, start:stop]
+        factor = torch.linalg.cholesky_ex(own)[0]
+        own.copy_(factor)
+        # From the right, as rows lie: no copies.
+        below.copy_(torch.linalg.solve_triangular(factor.T, below, upper=True, left=False))
 
 
 def _precision(cov: Tensor, ridge: Tensor, like: Tensor) -> Tensor:
