@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from .interfaces import Features, MatchingLoss, StatisticKind, Statistics
+from .precision import double
 from .summary import Samples, Summary, pooled
 
 __all__ = ["Field", "FieldLoss"]
@@ -118,7 +119,8 @@ class FieldLoss(MatchingLoss):
     ) -> list[tuple[Tensor, Statistics, Statistics]]:
         """Return features of the batch, and both sides' statistics, of all that has a V of its own."""
         sides = data, model
-        if self.layers == "each":
+        # One layer is not cut: its gradient would be copied.
+        if self.layers == "each" and len(data["sizes"]) > 1:
             sizes: list[int] = data["sizes"].tolist()
             rows = [
                 side["samples"].split(sizes, dim=1) if "samples" in side else None for side in sides
@@ -140,14 +142,7 @@ class FieldLoss(MatchingLoss):
         with torch.no_grad():
             values = self.fields(parts)
         terms = [_drawn(z, v, self.eta) for (z, _, _), v in zip(parts, values, strict=True)]
-        seen = {
-            name: torch.stack([value.norms[name] for value in values])
-            .double()
-            .square()
-            .mean()
-            .sqrt()
-            for name in values[0].norms
-        }
+        seen = _over_layers([value.norms for value in values])
         return {"field": terms[0] if len(terms) == 1 else torch.stack(terms).sum()}, seen
 
     def forward(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
@@ -157,6 +152,15 @@ class FieldLoss(MatchingLoss):
     def fingerprint(self) -> str:
         """Return what is summarised: features, pooled or not."""
         return f"samples-1 pool={self.pool}"
+
+
+def _over_layers(norms: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the root of the mean square over layers of each norm, float64."""
+    names = list(norms[0])
+    if not names:
+        return {}
+    rows = torch.stack([layer[name] for layer in norms for name in names]).view(-1, len(names))
+    return dict(zip(names, double(rows).square().mean(0).sqrt().unbind(), strict=True))
 
 
 def _drawn(z: Tensor, value: Field, eta: float) -> Tensor:

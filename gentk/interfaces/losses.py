@@ -117,7 +117,7 @@ class MatchingLoss(Loss):
 
     @abstractmethod
     def statistics(self, summary: Summary) -> Statistics:
-        """Return the statistics of everything a summary has seen; float64, differentiable."""
+        """Return the statistics of everything a summary has seen, see `Statistics`; differentiable."""
 
     def reference(self, summary: Summary) -> Statistics:
         """Return the data's side of the comparison: its statistics, and whatever constants of the

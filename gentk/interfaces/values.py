@@ -12,7 +12,11 @@ Features = dict[str, Tensor]
 """Layer name -> features, (N, C, H, W), (N, L, D) or (N, D); the order is the network's."""
 
 Statistics = dict[str, Tensor]
-"""Statistic name -> float64 tensor; for `samples` statistics, the samples' features themselves."""
+"""Statistic name -> float64 tensor; for `samples` statistics, the samples' features themselves.
+
+A `psd` matrix may be of the features' type instead, on both sides, where a loss needs no more of it: of
+1,000 features it is most of what a step reads and writes.
+"""
 
 StatisticKind = Literal["real", "psd", "samples"]
 """Where a statistic lives: real numbers; positive semi-definite matrices; sets of samples.

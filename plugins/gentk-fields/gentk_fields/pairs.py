@@ -91,19 +91,32 @@ class Placed(Pairs):
     products: Tensor | None
     unit: Tensor
 
-    def squares(self, weights: Tensor) -> Tensor:
-        """Return the sum of squares of weights @ targets for each of R sets of weights, (R,).
+    def forces(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what R forces are made of, (R, N, ...), and the sum of squares of each, (R,).
+
+        They are made of themselves, (R, N, S), or with products of `weights`: see `velocity`.
 
         Args:
-            weights: (R, N, T).
+            weights: (R, N, T), of targets.
         """
+        count = len(weights)
         rows = weights.flatten(0, 1)
         if self.products is None:
-            squares = (rows @ self.targets).square_()
-        else:
-            squares = (rows @ self.products).mul_(rows)
+            made = (rows @ self.targets).view(count, -1, self.targets.shape[1])
+            return made, torch.linalg.vector_norm(made, dim=(1, 2)).square()
+        squares = (rows @ self.products).mul_(rows)
         # A sum of products may be below zero by its rounding.
-        return squares.view(len(weights), -1).sum(1).clamp_(min=0)
+        return weights, squares.view(count, -1).sum(1).clamp_(min=0)
+
+    def velocity(self, made: Tensor, scales: Tensor) -> Tensor:
+        """Return the sum of forces times their scales, (N, S).
+
+        Args:
+            made: What `forces` returned of them.
+            scales: (R,).
+        """
+        mixed = (scales @ made.flatten(1)).view(made.shape[1:])
+        return mixed if self.products is None else mixed @ self.targets
 
 
 class PairLoss(FieldLoss):
@@ -174,7 +187,8 @@ class PairLoss(FieldLoss):
         """Return the same of several layers.
 
         A force is a sum of targets: x is one of them, and its own coefficient is the rest to 0. So its
-        size follows from the products of targets, and only the sum of forces is ever made.
+        size follows from the products of targets where these are few, and only the sum of forces is
+        then made.
         """
         pairs = [self.pairs(*part) for part in parts]
         count = max(1, TOGETHER // pairs[0].distances.numel())
@@ -188,21 +202,20 @@ class PairLoss(FieldLoss):
             weights = torch.stack(every, dim=1)
             own = slice(first.first, first.first + weights.shape[-2])
             weights[..., own].diagonal(dim1=-2, dim2=-1).sub_(weights.sum(-1))
+            forces = [layer.forces(mine) for layer, mine in zip(layers, weights, strict=True)]
             units = torch.stack([layer.unit for layer in layers])
-            sizes = [len(distances[0]) * layer.targets.shape[1] for layer in layers]
             squares = torch.stack(
                 [
-                    layer.squares(own) / size
-                    for layer, own, size in zip(layers, weights, sizes, strict=True)
+                    square / (len(layer.distances) * layer.targets.shape[1])
+                    for layer, (_, square) in zip(layers, forces, strict=True)
                 ]
             )
             squares = squares / units.square()[:, None]
             scales = squares.clamp(min=SMALLEST_FORCE**2).rsqrt() / units[:, None]
-            sums = torch.einsum("lrnt,lr->lnt", weights, scales)
             norms = self._norms(squares)
-            for layer, total, norm in zip(layers, sums, norms, strict=True):
+            for layer, (made, _), scale, norm in zip(layers, forces, scales, norms, strict=True):
                 factor = 1 / layer.targets.shape[1]
-                fields.append(Field(total @ layer.targets, layer.unit, factor, norm))
+                fields.append(Field(layer.velocity(made, scale), layer.unit, factor, norm))
         return fields
 
     def _norms(self, squares: Tensor) -> list[dict[str, Tensor]]:
@@ -218,13 +231,13 @@ class PairLoss(FieldLoss):
         """Return the pairs of a batch in one layer."""
         ours, theirs = model["samples"], data["samples"]
         own = slice(len(ours) - len(z), len(ours))
-        targets = torch.cat([ours, theirs, theirs] if self.guided else [ours, theirs])
-        targets -= targets.mean(0)
-        # With them sizes of forces are products of T numbers rather than of S, once they are made.
+        targets = _centred([ours, theirs, theirs] if self.guided else [ours, theirs])
+        # They have the batch's distances in them, and sizes of forces take T numbers a target rather
+        # than S; but the sum of forces is then one more product.
         many, features = len(targets), z.shape[1]
         forces = len(self.temperatures) * len(z)
-        cheap = (many - len(z)) * features < forces * (features - many)
-        products = targets @ targets.T if cheap else None
+        cheap = many * features < forces * (features - many)
+        products = _products(targets) if cheap else None
         distances = _distances(targets, own, products)
         weights = self._weights(data, model, own)
         allowed = self._allowed(data, model, own)
@@ -290,6 +303,26 @@ class PairLoss(FieldLoss):
         w = values.new_ones(()) if weights is None else weights
         w = (w if allowed is None else w * allowed).expand_as(values)
         return ((values * w).sum() / w.sum()) ** (1 / power)
+
+
+def _centred(parts: Sequence[Tensor]) -> Tensor:
+    """Return rows of several tensors, one after another, about their mean."""
+    sizes = [len(part) for part in parts]
+    rows = parts[0].new_empty(sum(sizes), parts[0].shape[1])
+    mean = torch.stack([part.sum(0) for part in parts]).sum(0) / len(rows)
+    for part, place in zip(parts, rows.split(sizes), strict=True):
+        torch.sub(part, mean, out=place)
+    return rows
+
+
+def _products(rows: Tensor) -> Tensor:
+    """Return X X^T of rows X, (T, S) -> (T, T); a quarter of it is another's transpose, not made."""
+    half = len(rows) // 2
+    products = rows.new_empty(len(rows), len(rows))
+    torch.mm(rows[:half], rows.T, out=products[:half])
+    torch.mm(rows[half:], rows[half:].T, out=products[half:, half:])
+    products[half:, :half] = products[:half, half:].T
+    return products
 
 
 def _distances(targets: Tensor, own: slice, products: Tensor | None) -> Tensor:

@@ -16,6 +16,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from gentk.errors import BadOption
 from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
@@ -81,12 +82,12 @@ class Sliced(MatchingLoss):
     def forward(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
         """Return the term `sliced`, a scalar."""
         sizes: list[int] = data["sizes"].tolist()
-        pairs = zip(
-            model["samples"].split(sizes, dim=1), data["samples"].split(sizes, dim=1), strict=True
-        )
+        sides = model["samples"], data["samples"]
+        # One layer is not cut: its gradient would be copied.
+        parts = [rows.split(sizes, dim=1) if len(sizes) > 1 else (rows,) for rows in sides]
         values = [
             sliced_wasserstein(x, y, self._along(index, x), model.get("weights"))
-            for index, (x, y) in enumerate(pairs)
+            for index, (x, y) in enumerate(zip(*parts, strict=True))
         ]
         return {"sliced": torch.stack(values).sum()}
 
@@ -140,7 +141,7 @@ def sliced_wasserstein(
             middle = (torch.arange(len(x), device=x.device) + 0.5) * (len(y) / len(x))
             wanted = goals[:, middle.floor().long()]
         targets = torch.empty_like(along).scatter_(1, order, wanted)
-    squares = (along - targets).square()
     if weights is None:
-        return squares.mean()
+        return mse_loss(along, targets)
+    squares = (along - targets).square()
     return weights.to(squares).dot(squares.mean(0))
