@@ -54,7 +54,12 @@ def _inverse(a: Tensor, *_: Any, **__: Any) -> float:
 
 
 def _triangular(a: Tensor, b: Tensor, *_: Any, **__: Any) -> float:
-    return _matrices(a) * a.shape[-1] ** 2 * b.shape[-1]
+    # From either side: b has as many numbers.
+    return _matrices(a) * a.shape[-1] * b.shape[-2:].numel()
+
+
+def _added_product(_own: Tensor, a: Tensor, b: Tensor, **__: Any) -> float:
+    return 2 * a.numel() * b.shape[-1]
 
 
 def _cholesky_solve(b: Tensor, factor: Tensor, *_: Any, **__: Any) -> float:
@@ -76,9 +81,12 @@ DECOMPOSITIONS: Mapping[Any, Callable[..., float]] = {
     aten.cholesky_inverse: _inverse,
     aten.linalg_solve_triangular: _triangular,
     aten.cholesky_solve: _cholesky_solve,
+    aten.addmm_: _added_product,
     aten._cdist_forward: _cdist,
 }
-"""Operator -> its operations, by Golub and Van Loan, Matrix Computations (2013)."""
+"""Operator -> its operations, by Golub and Van Loan, Matrix Computations (2013); and the product in place
+that torch's counter lacks.
+"""
 
 
 def _eigenvalues(a: Tensor, *_: Any, **__: Any) -> float:

@@ -42,6 +42,8 @@ def test_a_convolution_takes_two_a_place_and_weight(groups):
         (lambda a: torch.linalg.svdvals(a), 4 * 12**3),
         (lambda a: torch.linalg.qr(a), 2 * 4 / 3 * 12**3),
         (lambda a: torch.linalg.solve_triangular(a, a[:, :5], upper=False), 12**2 * 5),
+        (lambda a: torch.linalg.solve_triangular(a, a[:5], upper=False, left=False), 12**2 * 5),
+        (lambda a: a.clone()[:4].addmm_(a[:4], a), 2 * 4 * 12**2),
         (lambda a: torch.cholesky_solve(a[:, :5], a), 2 * 12**2 * 5),
         (lambda a: torch.cholesky_inverse(a), 2 * 12**3),
         (lambda a: torch.cdist(a, a[:4]), 3 * 12 * 4 * 12),
