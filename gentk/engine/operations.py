@@ -84,8 +84,8 @@ DECOMPOSITIONS: Mapping[Any, Callable[..., float]] = {
     aten.addmm_: _added_product,
     aten._cdist_forward: _cdist,
 }
-"""Operator -> its operations, by Golub and Van Loan, Matrix Computations (2013); and the product in place
-that torch's counter lacks.
+"""Operator -> its operations, by Golub and Van Loan, Matrix Computations (2013), and the product in
+place, which torch's counter lacks.
 """
 
 
