@@ -116,27 +116,22 @@ class Run:
     @undisturbed()
     def encoder(self) -> Encoder | None:
         """The encoder in eval mode, if the run trained one."""
-        if self.recipe.encoder is None or "encoder" not in self._state:
-            return None
-        latent = self.generator.prior.dimension
-        with randomness.lent(self.device):
-            built = self.registry.build(
-                "encoder", self.recipe.encoder, image=self.shape, latent=latent
-            )[0]
-        return cast(Encoder, self._filled(built, "encoder", self.recipe.encoder))
+        return cast("Encoder | None", self._beside("encoder", self.recipe.encoder))
 
     @cached_property
     @undisturbed()
     def critic(self) -> Critic | None:
         """The critic in eval mode, as training left it, if the run trained one."""
-        if self.recipe.critic is None or "critic" not in self._state:
+        return cast("Critic | None", self._beside("critic", self.recipe.critic))
+
+    def _beside(self, kind: str, text: str | None) -> nn.Module | None:
+        """Return a network that a generator is trained with, if the run trained one."""
+        if text is None or kind not in self._state:
             return None
         latent = self.generator.prior.dimension
         with randomness.lent(self.device):
-            built = self.registry.build(
-                "critic", self.recipe.critic, image=self.shape, latent=latent
-            )[0]
-        return cast(Critic, self._filled(built, "critic", self.recipe.critic))
+            built = self.registry.build(kind, text, image=self.shape, latent=latent)[0]
+        return self._filled(built, kind, text)
 
     @property
     def steps(self) -> int:
