@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,7 @@ from .sections import Command, Group
 
 if TYPE_CHECKING:
     from ..registry import Registry
+    from ..testing import Suite
 
 __all__ = ["command"]
 
@@ -60,39 +62,61 @@ def new(name: str, kind: str, out: Path | None) -> None:
     click.echo("\nnext:   " + "\n        ".join(lines))
 
 
-@command.command(cls=Command, short_help="Check a component.", params=[debug_option()])
-@click.argument("words", nargs=-1, required=True, metavar="[KIND] SPEC")
+@command.command(cls=Command, short_help="Check components.", params=[debug_option()])
+@click.argument("words", nargs=-1, required=True, metavar="[KIND] SPEC...")
 @click.pass_context
 def check(context: click.Context, words: tuple[str, ...]) -> None:
-    """Check that a component does all that its kind must; the exit code is 1 if it does not.
+    """Check that components do all that their kinds must; the exit code is 1 if one does not.
 
-    SPEC is what `gentk run` is given: NAME[:ARGUMENT][,KEY=VALUE...]. Authors inherit the same checks in
-    their tests: see gentk.testing.
+    SPEC is what `gentk run` is given: NAME[:ARGUMENT][,KEY=VALUE...]. KIND is that of all of them;
+    without it a name must be of one kind only. Several are checked one after another, in one process.
+    Authors inherit the same checks in their tests: see gentk.testing.
 
     \b
     gentk plugin check my-extractor
+    gentk plugin check my-generator my-loss,factor=2
     gentk plugin check generator mlp,widths=32
     """
-    from ..errors import UsageError
     from ..registry import Registry
+
+    registry = Registry()
+    named = _named(words, registry)
+    suites = {name: _suite(*name, registry) for name in named}
+    failing = []
+    for number, ((kind, spec), suite) in enumerate(suites.items()):
+        if number:
+            click.echo()
+        counts = _examine(suite)
+        total = counts["failed"] + counts["passed"]
+        if counts["failed"]:
+            failing.append(f"{kind} {spec}")
+            click.echo(f"\n{counts['failed']} of {total} checks failed: {failing[-1]}")
+        else:
+            click.echo(f"\nall {total} checks passed: {kind} {spec}")
+    if len(suites) > 1:
+        passed = f"all {len(suites)} components passed"
+        failed = f"{len(failing)} of {len(suites)} components failed: {', '.join(failing)}"
+        click.echo(f"\n{failed if failing else passed}")
+    if failing:
+        context.exit(1)
+
+
+def _named(words: tuple[str, ...], registry: Registry) -> list[tuple[str, str]]:
+    """Return the kinds and specs that are typed, once each, or raise if one of them cannot be built."""
+    from ..errors import did_you_mean
+    from ..spec import KINDS
     from .list import check_kind
 
-    if len(words) > 2:
-        raise UsageError(
-            f"{' '.join(words)!r} is not [KIND] SPEC; type: gentk plugin check {words[-1]}"
-        )
-    registry = Registry()
-    spec = words[-1]
-    if len(words) == 2:
-        check_kind(words[0])
-    kind = words[0] if len(words) == 2 else _kind_of(spec, registry)
-    registry.check(kind, spec)
-    failed, passed = _examine(kind, spec, registry)
-    total = failed + passed
-    if failed:
-        click.echo(f"\n{failed} of {total} checks failed: {kind} {spec}")
-        context.exit(1)
-    click.echo(f"\nall {total} checks passed: {kind} {spec}")
+    first, *specs = words
+    mistyped = first.isalpha() and not registry.kinds_of(first) and did_you_mean(first, KINDS)
+    if specs and (first in KINDS or mistyped):
+        check_kind(first)
+        named = [(first, spec) for spec in specs]
+    else:
+        named = [(_kind_of(spec, registry), spec) for spec in words]
+    for kind, spec in named:
+        registry.check(kind, spec)
+    return list(dict.fromkeys(named))
 
 
 def _kind_of(spec: str, registry: Registry) -> str:
@@ -116,18 +140,24 @@ def _kind_of(spec: str, registry: Registry) -> str:
     return kinds[0]
 
 
-def _examine(kind: str, spec: str, registry: Registry) -> tuple[int, int]:
-    """Run all checks, print each as it is done, and return how many failed and how many passed."""
-    from ..testing import SUITES, examine
+def _suite(kind: str, spec: str, registry: Registry) -> type[Suite]:
+    """Return the suite of a component, which has been built once."""
+    from ..testing import SUITES
 
-    attributes: dict[str, Any] = {"spec": spec, "registry": registry}
-    suite = type("Check", (SUITES[kind],), attributes)
+    suite = type("Check", (SUITES[kind],), {"spec": spec, "registry": registry})
     suite().prepare()
-    counts = {"failed": 0, "passed": 0, "skipped": 0}
+    return suite
+
+
+def _examine(suite: type[Suite]) -> Counter[str]:
+    """Run all checks, print each as it is done, and return how many had which outcome."""
+    from ..testing import examine
+
+    counts: Counter[str] = Counter()
     for verdict in examine(suite):
         counts[verdict.outcome] += 1
         if verdict.outcome != "skipped":
             click.echo(f"{verdict.outcome}  {verdict.about}")
         if verdict.outcome == "failed":
             click.echo(f"        {verdict.name}: {' '.join(verdict.reason.split())}")
-    return counts["failed"], counts["passed"]
+    return counts

@@ -47,25 +47,20 @@ def all_kinds(gentk, place: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_plugins_of_all_kinds_are_listed_and_well_written(all_kinds, shell, place):
-    """As written: `gentk list` shows them, linter and formatter are content.
-
-    Their own tests are run by `tests/test_plugins_page.py`, but for the extractor's, which the page
-    rewrites.
-    """
+    """As written: `gentk list` shows them, their own tests pass, linter and formatter are content."""
     code = "import sys; sys.argv = ['gentk', 'list', '--json']; from gentk.cli import main; main()"
     listed = json.loads(shell(code, path=all_kinds).stdout)
     shown = {(row["kind"], row["name"]) for row in listed["components"]}
     assert {(kind, f"my-{kind}") for kind in KINDS} <= shown
     assert listed["broken"] == []
 
-    own = str(place / "my-extractor")
-    arguments = ["-q", "-p", "no:cacheprovider", "-W", "error", own]
+    own = [str(place / f"my-{kind}") for kind in KINDS]
+    arguments = ["-q", "-p", "no:cacheprovider", "-W", "error", *own]
     run = shell(f"import pytest; raise SystemExit(pytest.main({arguments!r}))", path=all_kinds)
     assert run.returncode == 0, run.stdout[-3000:]
 
-    paths = [place / f"my-{kind}" for kind in KINDS]
     rules = ["--select", "E,F,W,B,D1,I,UP,RUF", "--ignore", "D107"]
-    for path in paths:
+    for path in own:
         for verb in (["check", *rules], ["format", "--diff"]):
             ruff = [sys.executable, "-m", "ruff", *verb, "--isolated", "--line-length", "100", "."]
             done = subprocess.run(ruff, capture_output=True, text=True, check=False, cwd=path)
@@ -192,6 +187,19 @@ def test_check_says_what_passed(gentk):
     assert lines[-1].startswith("all ") and lines[-1].endswith("extractor pixels,range=signed")
 
 
+def test_several_are_checked_in_one_process(gentk):
+    """A report of each, in the order typed, one typed twice once; kinds are found or given for all."""
+    result = gentk("plugin", "check", "pixels", "batch", "pixels")
+    assert result.exit_code == 0, result.output
+    reports = [line for line in result.stdout.splitlines() if "checks passed: " in line]
+    assert [line.partition(": ")[2] for line in reports] == ["extractor pixels", "estimator batch"]
+    assert result.stdout.splitlines()[-1] == "all 2 components passed"
+
+    result = gentk("plugin", "check", "estimator", "batch", "ama,seeding=8")
+    assert result.exit_code == 0, result.output
+    assert "checks passed: estimator ama,seeding=8" in result.stdout
+
+
 WRONG = """
 import gentk.spec as gentk
 {first}
@@ -204,7 +212,10 @@ def gentk_components():
 
 
 def test_check_says_what_failed_and_why(shell, tmp_path):
-    """A wrong one: what failed, why, exit code 1; what it prints does not come in between."""
+    """A wrong one: what failed, why, exit code 1; what it prints does not come in between.
+
+    The one after it is checked all the same, and the last line says which failed.
+    """
     package = tmp_path / "site" / "wrong"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(WRONG.format(first=""))
@@ -220,7 +231,7 @@ def test_check_says_what_failed_and_why(shell, tmp_path):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wrong\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[gentk]\nwrong = wrong\n")
     code = (
-        "import sys; sys.argv = 'gentk plugin check wrong'.split()\n"
+        "import sys; sys.argv = 'gentk plugin check wrong metrics'.split()\n"
         "from gentk.cli import main; main()"
     )
 
@@ -231,7 +242,9 @@ def test_check_says_what_failed_and_why(shell, tmp_path):
     assert len(failed) == 1 and "stderr" in failed[0]
     assert "test_it_leaves_stdout_alone: it prints 'LOUD RunStarted" in done.stdout
     assert not [line for line in done.stdout.splitlines() if line.startswith("LOUD")]
-    assert "1 of " in done.stdout.splitlines()[-1]
+    assert "checks failed: observer wrong" in done.stdout
+    assert "checks passed: observer metrics" in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 of 2 components failed: observer wrong"
 
 
 @pytest.mark.parametrize(
@@ -245,8 +258,11 @@ def test_check_says_what_failed_and_why(shell, tmp_path):
         (["extractors", "pixels"], "no kind 'extractors'; did you mean 'extractor'?"),
         (["pixels,range=wide"], "option 'range' takes signed|unit"),
         (["folder"], "needs PATH"),
-        (["a", "b", "c"], "is not [KIND] SPEC"),
-        ([], "missing argument '[KIND] SPEC'; type: gentk plugin check --help"),
+        (["pixels", "ama", "momnts"], "did you mean 'moments'"),
+        (["pixels", "mlp"], "have a 'mlp'; type: gentk plugin check encoder mlp"),
+        (["generator", "mlp", "pixels"], "there is an extractor of that name"),
+        (["pixels", "ama,seeding=some"], "option 'seeding'"),
+        ([], "missing argument '[KIND] SPEC...'; type: gentk plugin check --help"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(refused, words, sentence):
