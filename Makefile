@@ -89,16 +89,17 @@ results-world: $(STAMP)  ## every loss on several processes, beside one
 results-%: $(STAMP)  ## a sweep of docs/results and its page, resumable
 	$(BIN)/gentk sweep docs/results/$*.toml --page docs/results/$*.md --out runs/results/$* $(ARGUMENTS)
 
-# What checkouts had before the core was called gentk-core goes first: it owns the same command.
+# What checkouts had before the core was called gentk-core goes first: it owns the same command. Python
+# compiles what is imported, pip would compile all of torch: half of an installation's time.
 $(STAMP): pyproject.toml gentk/version.py $(wildcard plugins/*/pyproject.toml) examples/gentk-example-extractor/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip uninstall -qq --yes --disable-pip-version-check gentk
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,offline]' \
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -e '.[dev,offline]' \
 		$(foreach plugin,$(PLUGINS),-e ./$(plugin)) -e ./examples/gentk-example-extractor
 	touch $@
 
 $(DOCS): $(STAMP)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -e '.[docs]'
 	touch $@
 
 clean:
