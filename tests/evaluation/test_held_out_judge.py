@@ -76,6 +76,24 @@ def judge(images):
     return Place(text, images["reference"])
 
 
+@pytest.fixture(scope="module")
+def training(images):
+    """The distance that runs are trained on, with the reference seen."""
+    return Place(TRAINED_ON, images["reference"])
+
+
+@pytest.fixture(scope="module")
+def goal(images, training):
+    """Means of the features that a pattern descends to."""
+    return {name: v.mean(0) for name, v in training.features(images["reference"]).items()}
+
+
+@pytest.fixture(scope="module")
+def plain(images, judge, training):
+    """How far samples without a pattern are, by the training and by the judge."""
+    return training(images["trained"]), judge(images["trained"])
+
+
 def test_it_ranks_real_before_trained_before_noise(images, judge):
     """The other half of the real images is nearest, and noise farthest."""
     real, trained, noise = (judge(images[name]) for name in ("real", "trained", "noise"))
@@ -94,16 +112,15 @@ def waves() -> Tensor:
     return torch.stack(rows[2:])
 
 
-@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("amplitude", [0.02, 0.05, 0.1])
-def test_a_pattern_that_fools_the_training_does_not_fool_it(images, judge, amplitude, seed):
+def test_a_pattern_that_fools_the_training_does_not_fool_it(
+    images, judge, training, goal, plain, amplitude
+):
     """One pattern on all samples, found by descent on the distance that runs are trained on, lowers that
     distance; by the judge samples with it are no nearer than without.
     """
-    training = Place(TRAINED_ON, images["reference"])
     samples, basis = images["trained"], waves()
-    goal = {name: v.mean(0) for name, v in training.features(images["reference"]).items()}
-    draw = torch.Generator().manual_seed(seed)
+    draw = torch.Generator().manual_seed(0)
     weights = (0.01 * torch.randn(3, len(basis), generator=draw)).requires_grad_()
     optimizer = torch.optim.Adam([weights], lr=0.02)
 
@@ -121,5 +138,5 @@ def test_a_pattern_that_fools_the_training_does_not_fool_it(images, judge, ampli
     with torch.no_grad():
         fooled = fooling(samples)
 
-    assert training(fooled) < training(samples)
-    assert judge(fooled) >= judge(samples)
+    assert training(fooled) < plain[0]
+    assert judge(fooled) >= plain[1]

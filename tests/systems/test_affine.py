@@ -19,7 +19,7 @@ LOSSES = {
     "coupling,iterations=3,pairs=halves,temperatures=0.2": ("batch", 0.3),
     "fd": ("batch", 0.2),
     "fd,layers=each": ("window,batches=4,seeding=256", 0.2),
-    "sliced": ("batch", 2.0),
+    "sliced,projections=32": ("batch", 2.0),
     "mmd,kernel=energy,unbiased=true": ("batch", 4.0),
     "mmd,kernel=energy,pairs=linear": ("batch", 0.5),
     "mmd,features=nystrom+64,hybrid=true,bandwidths=median": ("batch", 9.0),
@@ -29,7 +29,7 @@ LOSSES = {
 
 BATCHES = {
     "coupling,iterations=0.5,temperatures=0.5": 384,
-    "sliced": 512,
+    "sliced,projections=32": 512,
     "mmd,kernel=energy,unbiased=true": 384,
     "mmd,features=nystrom+64,hybrid=true,bandwidths=median": 768,
 }

@@ -9,7 +9,7 @@ from ring import COUNT, MODES, System, recovered, ring, trained
 SYSTEMS = {
     "fisher-gan": System({"loss": "fisher,rho=1e-2", "phase": {"critic": {"repeat": 2}}}, 600),
     "gan": System({"loss": "logistic"}, 800),
-    "gan-dfm": System({"loss": "denoising,adversarial=1,noise=0.3,widths=64+64"}, 800),
+    "gan-dfm": System({"loss": "denoising,adversarial=1,noise=0.3,widths=64+64"}, 500),
     "sn-gan": System(
         {
             "loss": "logistic",
@@ -72,7 +72,8 @@ SYSTEMS = {
             "loss": "wasserstein",
             "penalty": "gradient,weight=0.1",
             "phase": {"critic": {"repeat": 3}},
-        }
+        },
+        350,
     ),
 }
 """What a recipe is called -> the system, as small as the ring; together two minutes of a core."""

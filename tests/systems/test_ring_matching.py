@@ -23,13 +23,13 @@ SYSTEMS = {
     text: System({"loss": text, "estimator": estimator}, steps, shared=SHARED)
     for text, estimator, steps in (
         ("drift", "batch", 400),
-        ("coupling,iterations=0", "batch", 400),
+        ("coupling,iterations=0", "batch", 300),
         ("coupling,iterations=0.5", "batch", 400),
-        ("coupling,iterations=3", "batch", 400),
-        ("sliced", "batch", 800),
+        ("coupling,iterations=3", "batch", 250),
+        ("sliced,projections=32", "batch", 800),
         ("mmd,kernel=energy", "batch", 1000),
-        ("mmd,features=nystrom+64,hybrid=true,bandwidths=0.1", "batch", 1000),
-        ("gaussian-kl,components=8", "ema,decay=0.9,exclude=true", 400),
+        ("mmd,features=nystrom+64,hybrid=true,bandwidths=0.1", "batch", 600),
+        ("gaussian-kl,components=8", "ema,decay=0.9,exclude=true", 250),
     )
 }
 ONE_GAUSSIAN = {
