@@ -17,7 +17,7 @@ PYTEST := PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --di
 run: $(STAMP)  ## train the quickstart: handwritten digits
 	$(BIN)/gentk run quickstart
 
-test: lint  ## linters, types, all tests
+test: lint $(DOCS)  ## linters, types, all tests, the site among them
 	$(PYTEST)
 
 check: lint  ## linters, types, tests that take less than half a second each
