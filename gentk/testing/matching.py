@@ -38,7 +38,7 @@ class MatchingChecks(SummarisingSuite):
         return super().told(judge, summary)
 
     def test_statistics_are_those_it_names(self) -> None:
-        """`kinds` names the statistics and their kinds; they are float64, samples and matrices any float."""
+        """`kinds` names the statistics and kinds; they are float64, samples and matrices any float."""
         loss = self.matching()
         kinds = loss.kinds()
         statistics = loss.statistics(loss.summarise(self.features(6)))

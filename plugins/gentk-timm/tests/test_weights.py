@@ -400,12 +400,6 @@ def test_cached_weights_need_no_network(tmp_path):
     check_cache("test_resnet", "timm/test_resnet.r160_in1k", "layer4", tmp_path)
 
 
-@pytest.mark.slow
-def test_cached_vgg19_needs_no_network(tmp_path):
-    """The same for VGG19, of which only the 80 MB that its features need must be in the file."""
-    check_cache("vgg19", "timm/vgg19.tv_in1k", "features", tmp_path)
-
-
 def states(network, *scales):
     """The network's weights, times each of some scales."""
     own = network.state_dict()
