@@ -1,7 +1,7 @@
-"""The curve of one long run: `python docs/results/curve.py` (or `make results-curve`), resumable.
+"""The curve of one long run: `python docs/results/curve.py [NAME]` (`make results-curve`), resumable.
 
-Trains the recipe of `curve.toml` and judges its checkpoints on the way: a row of `curve.jsonl` each.
-Renders `curve.md` and `curve.png`: distance and loss over images seen, the distance of real training
+Trains the recipe of `NAME.toml` and judges its checkpoints on the way: a row of `NAME.jsonl` each.
+Renders `NAME.md` and `NAME.png`: distance and loss over images seen, the distance of real training
 images as the floor, and the rank correlation of loss and distance.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import json
 import statistics
 import tomllib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,18 +36,53 @@ from gentk.sweeps.trial import command_of
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-NAME = "curve"
-OUT = ROOT / "runs" / "results" / NAME
-ROWS = HERE / f"{NAME}.jsonl"
 RECENT = 100
 """Steps over which the loss beside a distance is averaged."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a file declares, and what was measured of it.
+
+    Attributes:
+        name: The file's, without its ending.
+    """
+
+    name: str
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """What the file says."""
+        return tomllib.loads(self.file("toml").read_text(encoding="utf-8"))
+
+    @property
+    def folder(self) -> Path:
+        """The run's."""
+        return ROOT / "runs" / "results" / self.name
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows made so far."""
+        if not self.file("jsonl").exists():
+            return []
+        lines = self.file("jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    @property
+    def samples(self) -> Path:
+        """The picture of its samples."""
+        return HERE / f"{self.name}-samples.png"
+
+    def file(self, ending: str) -> Path:
+        """Return the file of this name with an ending."""
+        return HERE / f"{self.name}.{ending}"
 
 
 class Judge(Observer):
     """Judges the latest checkpoint each time another share of the budget is used."""
 
-    def __init__(self, table: dict[str, Any], threads: int | None) -> None:
-        self.table = table
+    def __init__(self, curve: Curve, threads: int | None) -> None:
+        self.curve = curve
         self.threads = threads
 
     def observe(self, event: Event) -> None:
@@ -57,39 +93,40 @@ class Judge(Observer):
 
     def judge(self, progress: Progress) -> None:
         """Append a row for the latest checkpoint, unless this share of the budget has one."""
-        share = int(min(progress.fraction, 1.0) * self.table["points"] + 1e-9)
-        if share <= max((row["share"] for row in read()), default=0):
+        share = int(min(progress.fraction, 1.0) * self.curve.table["points"] + 1e-9)
+        if share <= max((row["share"] for row in self.curve.rows), default=0):
             return
-        lines = (OUT / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = (self.curve.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         losses = [json.loads(line)["loss"] for line in lines[-RECENT:]]
         row = {
             "share": share,
             "images": progress.images,
             "seconds": progress.seconds,
             "loss": statistics.fmean(losses),
-            **judged(self.table["judge"], self.threads),
+            **judged(self.curve, self.threads),
         }
-        with ROWS.open("a", encoding="utf-8") as file:
+        with self.curve.file("jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-        render(self.table)
+        render(self.curve)
 
 
 def main() -> None:
     """Train, judge, render."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", nargs="?", default="curve", help="which file declares it")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--render", action="store_true", help="train nothing")
     arguments = parser.parse_args()
     commit()
-    table = tomllib.loads((HERE / f"{NAME}.toml").read_text(encoding="utf-8"))
+    curve = Curve(arguments.name)
     if not arguments.render:
-        flags = dict(table["run"])
+        flags = dict(curve.table["run"])
         recipe = flags.pop("recipe")
-        judge = Judge(table, arguments.threads)
+        judge = Judge(curve, arguments.threads)
         run = gentk.run(
             recipe,
             **flags,
-            out=str(OUT),
+            out=str(curve.folder),
             threads=arguments.threads,
             observers=[MetricsFile(), ProgressBar(), judge],
         )
@@ -97,21 +134,15 @@ def main() -> None:
         counts = {key: run.result[key] for key in ("steps", "images", "seconds")}
         # A run that was killed while its last checkpoint was judged is judged now.
         judge.judge(Progress(**counts, fraction=1.0))
-        tile(run.sample(64)).save(HERE / f"{NAME}-samples.png", optimize=True)
-    render(table)
+        tile(run.sample(64)).save(curve.samples, optimize=True)
+    render(curve)
 
 
-def read() -> list[dict[str, Any]]:
-    """Return the rows made so far."""
-    if not ROWS.exists():
-        return []
-    return [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
-
-
-def judged(judge: dict[str, Any], threads: int | None) -> dict[str, Any]:
+def judged(curve: Curve, threads: int | None) -> dict[str, Any]:
     """Judge the run as it is now."""
+    judge = curve.table["judge"]
     plan = Plan(judge["data"], ("fd",), tuple(judge["extractors"]), judge["count"])
-    measurements = evaluate(str(OUT), plan, Context(threads=threads)).of_subject()
+    measurements = evaluate(str(curve.folder), plan, Context(threads=threads)).of_subject()
     reference = measurements[0].protocol.reference
     return {
         "figures": [row_of(one) for one in measurements],
@@ -123,20 +154,19 @@ def judged(judge: dict[str, Any], threads: int | None) -> dict[str, Any]:
     }
 
 
-def render(table: dict[str, Any]) -> None:
+def render(curve: Curve) -> None:
     """Write the picture and the page."""
-    rows = read()
-    if rows:
-        draw(rows, floor_of(table))
-        (HERE / f"{NAME}.md").write_text(page(table), encoding="utf-8")
+    if curve.rows:
+        draw(curve, floor_of(curve))
+        curve.file("md").write_text(page(curve), encoding="utf-8")
 
 
-def page(table: dict[str, Any]) -> str:
+def page(curve: Curve) -> str:
     """Return the page."""
-    rows = read()
+    rows, table = curve.rows, curve.table
     distances = [row["figures"][0]["value"] for row in rows]
     losses = [row["loss"] for row in rows]
-    floor = floor_of(table)
+    floor = floor_of(curve)
     lines = [f"# {table['title']}", "", table["text"].strip(), ""]
     lines += ["| minutes | images seen | Frechet distance | loss |", "| --- | --- | --- | --- |"]
     for row, distance in zip(rows, distances, strict=True):
@@ -155,25 +185,26 @@ def page(table: dict[str, Any]) -> str:
         f"{Path(rows[0]['reference']).name}; {rows[0]['date']}, commit {rows[0]['commit']}, "
         "one seed.",
         "",
-        f"![curve]({NAME}.png)",
+        f"![curve]({curve.name}.png)",
     ]
-    if (HERE / f"{NAME}-samples.png").exists():
-        lines += ["", f"![samples]({NAME}-samples.png)"]
+    if curve.samples.exists():
+        lines += ["", f"![samples]({curve.samples.name})"]
     return "\n".join(lines) + "\n"
 
 
-def floor_of(table: dict[str, Any]) -> float | None:
+def floor_of(curve: Curve) -> float | None:
     """Return the floor from the leaderboard, whose judge and counts are the same."""
     for row in latest(HERE / "leaderboard.jsonl").values():
         for one in row.measurements:
-            same = (one.name, one.extractor) == ("fd", table["judge"]["extractors"][0])
+            same = (one.name, one.extractor) == ("fd", curve.table["judge"]["extractors"][0])
             if row.subject is not None and row.floor is None and same:
                 return one.value
     return None
 
 
-def draw(rows: list[dict[str, Any]], floor: float | None) -> None:
+def draw(curve: Curve, floor: float | None) -> None:
     """Draw distance and loss over images seen."""
+    rows = curve.rows
     images = [row["images"] for row in rows]
     distances = [row["figures"][0]["value"] for row in rows]
     losses = [row["loss"] for row in rows]
@@ -187,7 +218,7 @@ def draw(rows: list[dict[str, Any]], floor: float | None) -> None:
     right.set(ylabel="loss", yscale="log")
     figure.legend(loc="center left", bbox_to_anchor=(0.14, 0.3))
     figure.tight_layout()
-    figure.savefig(HERE / f"{NAME}.png", dpi=110)
+    figure.savefig(curve.file("png"), dpi=110)
     pyplot.close(figure)
 
 
