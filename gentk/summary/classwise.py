@@ -20,7 +20,7 @@ from torch import Tensor
 from ..interfaces import Features, Summary
 from ..precision import double, home_of_float64
 from .checking import check_layouts
-from .moments import flat_rows
+from .moments import flat_rows, unrows
 
 __all__ = ["ClassMoments"]
 
@@ -53,7 +53,8 @@ class ClassMoments(Summary):
     ) -> ClassMoments:
         """Summarise one chunk, differentiably.
 
-        Means and sums of squares of a chunk are taken about its own means, as `MomentSums` does.
+        Means and sums of squares of a chunk are taken about its own means, as `MomentSums` does, a layer
+        at a time.
 
         Args:
             features: Layer -> (N, ...).
@@ -62,17 +63,16 @@ class ClassMoments(Summary):
             like: A summary whose pivot to take; without one, the chunk's own mean.
         """
         layout = tuple((name, value[0].numel()) for name, value in features.items())
-        rows = torch.cat([flat_rows(value) for value in features.values()], dim=1)
-        pivot = like.pivot if isinstance(like, ClassMoments) else rows.detach().mean(0)
-        marks = labels.to(rows)
-        centred, numbers = rows - pivot, marks.sum(0)
-        means = marks.T @ centred / numbers.clamp(min=1)[:, None]
-        wide, mean = double(numbers), double(means)
-        squares = None
-        if second:
-            spread = marks.T @ (centred - marks @ means).square()
-            squares = double(spread) + wide[:, None] * mean.square()
-        return cls(len(rows), wide, pivot, wide[:, None] * mean, squares, layout)
+        count = next(iter(features.values())).shape[0]
+        if isinstance(like, ClassMoments):
+            pivot = like.pivot
+        else:
+            pivot = torch.cat([flat_rows(value.detach()).mean(0) for value in features.values()])
+        mean, spread = map(double, _ClassColumns.apply(labels, *features.values()))
+        numbers = double(labels.to(pivot).sum(0))
+        gap = mean - double(pivot)
+        sums = numbers[:, None] * gap
+        return cls(count, numbers, pivot, sums, spread + sums * gap if second else None, layout)
 
     def __add__(self, other: Summary) -> ClassMoments:
         if not isinstance(other, ClassMoments):
@@ -153,3 +153,44 @@ class ClassMoments(Summary):
         numbers = self.numbers[:, None]
         centred = self.second - self.sums.square() / numbers
         return centred / (numbers - 1 if unbiased else numbers)
+
+
+class _ClassColumns(torch.autograd.Function):
+    """Features f of each layer -> over the samples of each class their mean m and sum of squared
+    deviations v, (K, D) each; a class without samples has zeros.
+
+    Few passes over what is of the features' size, while a layer is in the cache: with n_k samples in the
+    class k of a sample, backward is
+
+        df = g_m / n_k + 2 g_v (f - m_k).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, labels: Tensor, *features: Tensor) -> tuple[Tensor, Tensor]:
+        means, spreads = [], []
+        for feature in features:
+            rows = flat_rows(feature)
+            marks = labels.to(rows)
+            numbers = marks.sum(0).clamp(min=1)[:, None]
+            means.append((marks.T @ rows).div_(numbers))
+            away = torch.addmm(rows, marks, means[-1], alpha=-1)
+            spreads.append(marks.T @ away.square_())
+        mean = torch.cat(means, dim=1)
+        ctx.save_for_backward(labels, mean, *features)
+        return mean, torch.cat(spreads, dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        labels, mean, *features = ctx.saved_tensors
+        sizes = [feature[0].numel() for feature in features]
+        slope = grads[1] * 2
+        numbers = labels.to(mean).sum(0).clamp(min=1)[:, None]
+        base = torch.addcmul(grads[0] / numbers, slope, mean, value=-1)
+        own: list[Tensor | None] = [None]
+        for feature, part, steep in zip(
+            features, base.split(sizes, dim=1), slope.split(sizes, dim=1), strict=True
+        ):
+            rows = flat_rows(feature)
+            marks = labels.to(rows)
+            own.append(unrows((marks @ part).addcmul_(rows, marks @ steep), feature))
+        return tuple(own)

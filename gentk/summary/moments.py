@@ -262,7 +262,7 @@ def _mean_and_variance(rows: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance
 
 
-def _unrows(rows: Tensor, feature: Tensor) -> Tensor:
+def unrows(rows: Tensor, feature: Tensor) -> Tensor:
     """Return rows (N, D) in the shape and type of the feature they were made of."""
     if feature.dim() == 4:
         count, channels, height, width = feature.shape
@@ -298,6 +298,6 @@ class _ColumnMoments(torch.autograd.Function):
         base = torch.addcmul(grads[0] / count, slope, mean, value=-1)
         parts = zip(features, base.split(sizes), slope.split(sizes), strict=True)
         return tuple(
-            _unrows(torch.addcmul(part, flat_rows(feature), steep), feature)
+            unrows(torch.addcmul(part, flat_rows(feature), steep), feature)
             for feature, part, steep in parts
         )
