@@ -63,8 +63,7 @@ MODELS := plugins/gentk-models/gentk_models/models
 models: $(STAMP)  ## train, judge and export what gentk-models ships; minutes of one thread each
 	$(BIN)/gentk run quickstart --threads 1 --device cpu --out runs/models/digits
 	$(BIN)/gentk run quickstart --data mnist,size=32 --threads 1 --device cpu --out runs/models/mnist
-	$(BIN)/gentk run gfmn-cifar10-cpu --data $(CIFAR10) --ema 0.99 --operations 2e13 --threads 1 --device cpu \
-		--out runs/models/cifar10
+	$(BIN)/gentk run gfmn-classes-cifar10-cpu --data $(CIFAR10) --threads 1 --device cpu --out runs/models/cifar10
 	set -e; for model in digits mnist cifar10; do \
 		$(BIN)/gentk evaluate runs/models/$$model --threads 1; \
 		rm -rf $(MODELS)/$$model; \

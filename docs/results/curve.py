@@ -145,7 +145,7 @@ def judged(curve: Curve, threads: int | None) -> dict[str, Any]:
     measurements = evaluate(str(curve.folder), plan, Context(threads=threads)).of_subject()
     reference = measurements[0].protocol.reference
     return {
-        "figures": [row_of(one) for one in measurements],
+        "figures": [{**row_of(one), "subject": curve.name} for one in measurements],
         "samples": measurements[0].protocol.samples,
         "reference": reference.name,
         "reference_count": reference.count,
