@@ -7,7 +7,7 @@
     <!-- end -->
 
 `table PAGE ROW...` quotes rows of a page of docs/results (all without names), `claims PAGE` its claims,
-`claim PAGE WORDS` the one that has these words, `durations quickstart curve` how long these runs took,
+`claim PAGE WORDS` the one that has these words, `durations quickstart classes` how long these runs took,
 `methods` the table of methods and `citations` how to cite them, both of docs/methods.toml. A page of
 docs/results is what its rows render to, and what is quoted is what stands there: tests hold both.
 """
@@ -90,15 +90,22 @@ def _verdicts(page: str) -> list[str]:
 
 
 def _durations(arguments: Sequence[str], place: Path) -> str:
-    """Return how long runs took: `quickstart`, `curve`, or both."""
+    """Return how long runs took: `quickstart`, and those that a curve is of, `curve` or `classes`."""
     module = quickstart()
-    told = {
-        "quickstart": f"{module.sentence(module.rows())} "
-        f"([how that was measured]({_link('quickstart', place)})).",
-        "curve": f"The CIFAR-10 images of `gfmn-cifar10-cpu` took {curve_minutes()} minutes of one core "
-        f"that other work shared ([the run]({_link('curve', place)})).",
-    }
-    return fill(" ".join(told[each] for each in arguments), WIDTH, break_on_hyphens=False)
+
+    def told(name: str) -> str:
+        link = _link(name, place)
+        if name == "quickstart":
+            return f"{module.sentence(module.rows())} ([how that was measured]({link}))."
+        recipe = tomllib.loads((RESULTS / f"{name}.toml").read_text(encoding="utf-8"))["run"][
+            "recipe"
+        ]
+        return (
+            f"The CIFAR-10 images of `{recipe}` took {curve_minutes(name)} minutes of one core that "
+            f"other work shared ([the run]({link}))."
+        )
+
+    return fill(" ".join(map(told, arguments)), WIDTH, break_on_hyphens=False)
 
 
 def quickstart() -> ModuleType:
@@ -110,9 +117,9 @@ def quickstart() -> ModuleType:
     return module
 
 
-def curve_minutes() -> str:
-    """Return the minutes of the run that the curve is of."""
-    headers, rows = _rows("curve")
+def curve_minutes(name: str = "curve") -> str:
+    """Return the minutes of the run that a curve is of."""
+    headers, rows = _rows(name)
     return rows["the last"][headers.index("minutes")]
 
 

@@ -59,7 +59,7 @@ def tiny(words: list[str], run: str) -> list[str]:
             words[place + 1 : place + 2] = data or [words[place + 1]]
     if words[:2] == ["run", "gmmn-ae"]:
         words = [*(word for word in words if not re.match("--stage|.*steps=", word)), *STAGES]
-    if words[:2] == ["run", "gfmn-cifar10-cpu"]:
+    if words[0] == "run" and words[1] in ("gfmn-cifar10-cpu", "gfmn-classes-cifar10-cpu"):
         words += ["--extractor", "pixels"]
     if words[1:2] and words[1].endswith(".toml"):
         return [*words, "--print"]  # What it runs is run by the tests of sweeps.
