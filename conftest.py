@@ -1,8 +1,8 @@
 """How long tests take: what was recorded marks them, and the longest start first.
 
-`tests/durations.json` holds the processor seconds, processes that they start included, of every test
-that takes half a second or more. `make durations` writes it anew. A test that it does not know counts
-as quick.
+`tests/durations.json` holds the processor seconds, processes that they start included (forks of
+`tests/forked.py` are not), of every test that takes half a second or more. `make durations` writes it
+anew. A test that it does not know counts as quick.
 """
 
 from __future__ import annotations

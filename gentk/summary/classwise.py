@@ -156,11 +156,10 @@ class ClassMoments(Summary):
 
 
 class _ClassColumns(torch.autograd.Function):
-    """Features f of each layer -> over the samples of each class their mean m and sum of squared
-    deviations v, (K, D) each; a class without samples has zeros.
+    """Features f of each layer -> each class's mean m and sum of squared deviations v, (K, D) each.
 
-    Few passes over what is of the features' size, while a layer is in the cache: with n_k samples in the
-    class k of a sample, backward is
+    A class without samples has zeros. Few passes over what is of the features' size, while a layer is
+    in the cache: with n_k samples in the class k of a sample, backward is
 
         df = g_m / n_k + 2 g_v (f - m_k).
     """
