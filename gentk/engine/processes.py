@@ -6,6 +6,7 @@ those that wait for it, and the first one that fails is the one that says so.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -50,14 +51,17 @@ _links: list[Processes] = []
 
 
 class Processes:
-    """The link of processes.
+    """The link of processes, which ends with the program.
 
     Args:
         device: Where this one computes.
     """
 
+    words: ProcessGroup
+
     def __init__(self, device: torch.device) -> None:
         self.size = launched().size
+        self._heard_all = True
         patience = timedelta(seconds=_patience())
         try:
             meeting = rendezvous("env://", launched().rank, self.size, timeout=patience)
@@ -78,6 +82,7 @@ class Processes:
             assert isinstance(words, ProcessGroup)
             self.words = words
             _links.append(self)
+            atexit.register(self.end)
         except (RuntimeError, ValueError) as error:
             raise RunError(
                 f"the {self.size} processes of this run do not reach each other "
@@ -121,11 +126,23 @@ class Processes:
             # The store went with the process that held it.
             return True
 
+    def end(self) -> None:
+        """Have the threads of the link end, before the interpreter does.
+
+        One that lets go of its last tensor while Python ends aborts the process. Where a peer was not
+        heard, a thread may wait for it still, and is left.
+        """
+        if self._heard_all and dist.is_initialized():
+            del self.words
+            dist.destroy_process_group()
+
     @contextmanager
     def _heard(self) -> Iterator[None]:
         """Say in one sentence that another process is gone."""
+        self._heard_all = False
         try:
             yield
+            self._heard_all = True
         except RuntimeError as error:
             raise PeerLost(
                 f"another of the {self.size} processes has ended, or did not answer for "
