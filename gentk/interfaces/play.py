@@ -159,7 +159,7 @@ class Play:
         return {"data": self.data, "model": self.model}
 
 
-def _unwitnessed(*points: Tensor | None) -> Tensor:
+def _unwitnessed(*points: Tensor | None, labels: Tensor | None = None) -> Tensor:
     raise Incompatible(
         "a witness function was asked for, and no matching loss on the critic's features is played for "
         "in this turn; leave of=witness out, or type --extractor critic with a matching --loss"

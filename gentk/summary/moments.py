@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
-from ..errors import DataError
+from ..errors import DataError, Incompatible
 from ..interfaces import Features, Summary
 from ..precision import double, home_of_float64
 from .checking import alike, check_layouts
@@ -189,9 +189,16 @@ class MomentSums(Summary):
 
         Args:
             unbiased: Divide by n - 1 rather than by n.
+
+        Raises:
+            DataError: There are fewer than two samples and `unbiased` is asked for.
+            Incompatible: Neither is kept.
         """
         if self.second is None:
-            raise ValueError("this summary keeps means only")
+            raise Incompatible(
+                "a variance is asked for of sums that keep means alone, as those of a critic that "
+                "summarises a side by itself do; compare means, as --loss moments,covariance=none does"
+            )
         if unbiased:
             _check_count(self.count)
         if self.second.dim() == 1:

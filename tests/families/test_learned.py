@@ -107,6 +107,7 @@ MOLM = {
 }
 WITNESS = {"penalty": ["gradient,of=witness"]}
 GAME = {"loss": "hinge", "extractor": None, "estimator": None}
+AUGMENTED = 'augmented:"mmdgan-autoencoder,width=2,code=2"'
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,11 @@ GAME = {"loss": "hinge", "extractor": None, "estimator": None}
         ({**MOLM, "extractor": ["critic,layers=conv1"]}, "layers=conv1"),
         ({**GAME, "loss": "repulsive,layers=none-such"}, "layers=pooled"),
         ({**GAME, "penalty": ["autoencoder"]}, "mmdgan-autoencoder"),
+        ({**MOLM, "loss": "moments"}, "covariance=none"),
+        ({**MOLM, "loss": "fd"}, "covariance=none"),
+        ({**MOLM, **WITNESS, "phase": {}}, "of=witness"),
+        ({**GAME, "critic": AUGMENTED, "penalty": ["autoencoder"]}, "augmented:"),
+        ({"loss": "fd,layers=each"}, "leave layers=each"),
     ],
     ids=str,
 )
@@ -137,6 +143,23 @@ def test_a_run_refuses_layers_of_a_critic_that_summarises_by_itself(tmp_path, la
     """They would choose nothing."""
     with pytest.raises(Incompatible, match=re.escape(f"layers={layers}")):
         run(out=str(tmp_path / "run"), **MOLM, extractor=[f"critic,layers={layers}"])
+
+
+@pytest.mark.parametrize("chunk", [None, 3])
+def test_a_run_refuses_variances_of_a_critic_that_summarises_means(tmp_path, chunk):
+    """The default of `moments`, in a sentence rather than an error of Python's."""
+    with pytest.raises(Incompatible, match="covariance='none'|covariance=none"):
+        run(out=str(tmp_path / "run"), **{**MOLM, "loss": "moments"}, chunk=chunk)
+
+
+def test_a_witness_at_the_data_is_that_of_their_classes(tmp_path):
+    """A critic that looks at classes is given those of the images whose slope is penalised."""
+    run(
+        out=str(tmp_path / "run"),
+        generator="mlp,latent=4,widths=8,classes=10",
+        critic="biggan,width=2,classes=10",
+        penalty=["gradient,of=witness,at=data", "gradient,of=witness,at=model"],
+    )
 
 
 @pytest.mark.parametrize("chunk", [None, 3])

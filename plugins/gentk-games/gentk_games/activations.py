@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from gentk.errors import BadOption, Incompatible
-from gentk.interfaces import Penalty, Play
+from gentk.interfaces import Critic, Penalty, Play
+
+from .augmented import AugmentedCritic
 
 __all__ = ["ActivationPenalty", "AutoencoderPenalty"]
 
@@ -64,7 +66,7 @@ class AutoencoderPenalty(Penalty):
 
     Raises:
         BadOption: If `weight` is not above 0.
-        Incompatible: If the critic makes no images again.
+        Incompatible: If the critic makes no images again, or makes those again that it has transformed.
 
     Source: C.-L. Li, W.-C. Chang, Y. Cheng, Y. Yang, B. Poczos, "MMD GAN: Towards Deeper Understanding
     of Moment Matching Network", NIPS 2017, arXiv:1705.08584.
@@ -76,6 +78,15 @@ class AutoencoderPenalty(Penalty):
                 f"penalty 'autoencoder': weight={weight} is not above 0; write weight=8"
             )
         self.weight = weight
+
+    def fit(self, critic: Critic) -> None:
+        """Refuse a critic that is given images through transformations: it makes those again."""
+        if isinstance(critic, AugmentedCritic):
+            raise Incompatible(
+                "penalty 'autoencoder' compares images with what the critic makes again, and an "
+                "augmented one makes transformed images again; leave augmented: out of --critic, or the "
+                "penalty"
+            )
 
     def forward(self, play: Play) -> dict[str, Tensor]:
         """Return the terms `data` and `model`."""

@@ -282,7 +282,8 @@ def _check_contest(r: Recipe, loss: MatchingLoss, registry: Registry) -> None:
     if loss.preparation:
         raise Incompatible(
             f"loss {text!r} fixes something by the data's features before training, and those of a "
-            "critic move; write numbers (bandwidths=1+2+4) or leave explicit features out"
+            "critic move; write numbers (bandwidths=1+2+4), leave explicit features out, or leave "
+            "layers=each and covariance=layers out"
         )
     if "labels" in loss.needs:
         raise Incompatible(
@@ -406,5 +407,6 @@ def _summarised(
         own = critic.summarise_side(play.data)
         if own is not None:
             check_summary(own, critic, loss, names, extractor)
+            loss.statistics(own)
 
     return compared

@@ -42,7 +42,8 @@ class GradientPenalty(Penalty):
 
     Raises:
         BadOption: If `target` is below 0, or `weight` is not above 0.
-        Incompatible: If the critic looks at classes and `at=between`, where images are of two.
+        Incompatible: If the critic looks at classes and `at=between`, where images are of two; or with
+            `of=witness`, if it summarises a side by itself, of which there are no features of a point.
 
     Source: Gulrajani et al., Improved Training of Wasserstein GANs, 2017, arXiv:1704.00028; Petzka et
     al., On the Regularization of Wasserstein GANs, 2018, arXiv:1709.08894; Mescheder et al., Which
@@ -72,11 +73,16 @@ class GradientPenalty(Penalty):
         self.means = not self.witnessed
 
     def fit(self, critic: Critic) -> None:
-        """Refuse interpolates of images of two classes."""
+        """Refuse interpolates of images of two classes, and a witness of what is no feature."""
         if critic.classes and self.at == "between":
             raise Incompatible(
                 "penalty 'gradient' with at=between mixes an image of one class with one of another, "
                 "and the critic looks at classes; write at=data or at=model"
+            )
+        if self.witnessed and type(critic).summarise_side is not Critic.summarise_side:
+            raise Incompatible(
+                f"a {type(critic).__name__} summarises a side by itself, so that there is no witness "
+                "function of its features at a point; leave of=witness out, or type another --critic"
             )
 
     def forward(self, play: Play) -> dict[str, Tensor]:
@@ -100,7 +106,8 @@ class GradientPenalty(Penalty):
         if self.of == "witness":
             # Points of their own: the function is made of the sides' images and stays as it is.
             inputs = [point.detach().requires_grad_() for point in inputs]
-            total = play.witness(*inputs).sum()
+            labels = None if side is None else side.labels
+            total = play.witness(*inputs, labels=labels).sum()
         else:
             scores = play.critic(*inputs) if side is None else side.scores
             total = torch.stack([score.sum() for score in scores.values()]).sum()
