@@ -109,7 +109,9 @@ class Queue(Estimator):
         position, kept, weights = map(self.get_buffer, ("position", "kept", "weights"))
         places = (position + torch.arange(len(fresh), device=fresh.device)) % self.size
         for name, rows in batch.items():
-            self.get_buffer(self._rows(name)).index_copy_(0, places, rows[-self.size :])
+            # Of the data's type, which may be another: landmarks are float64.
+            held = self.get_buffer(self._rows(name))
+            held.index_copy_(0, places, rows[-self.size :].to(held))
         weights.copy_(older.index_copy(0, places, fresh))
         weights.div_(weights.sum())
         position.add_(len(fresh)).remainder_(self.size)

@@ -183,3 +183,16 @@ def test_out_of_range_options_are_refused():
     ):
         with pytest.raises(BadOption, match="write"):
             make()
+
+
+def test_samples_may_be_of_another_type_than_the_data():
+    """Landmarks that stand for the data are float64, samples float32: both batches come back."""
+    queue, sequence = started(size=7), batches(2)
+    first, second = ({"samples": batch["samples"].float()} for batch in sequence)
+    queue(first, DATA)
+    second["samples"].requires_grad_()
+    tracked = queue(second, DATA)["samples"]
+    tracked.sum().backward()
+
+    assert torch.equal(tracked.float(), torch.cat([first["samples"], second["samples"]]))
+    assert torch.equal(second["samples"].grad, torch.ones(3, 2))

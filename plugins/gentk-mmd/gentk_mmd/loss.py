@@ -36,6 +36,7 @@ from torch import Tensor
 
 from gentk.errors import Incompatible
 from gentk.interfaces import Features, MatchingLoss, StatisticKind, Statistics
+from gentk.precision import widest
 from gentk.seed import check_seed
 from gentk.summary import MomentSums, Samples, Summary, pooled
 
@@ -219,10 +220,10 @@ class MMDLoss(MatchingLoss):
             means = summary.mean().split([size for _, size in summary.layout])
             maps = self._maps(len(means))
             weights = [attraction(m, own) for m, own in zip(means, maps, strict=True)]
+            # Beside the samples they are compared with, in the widest type there is.
+            landmarks = [rows.to(widest(rows.device)) for rows in self.landmarks]
             return {
-                "samples": torch.cat(
-                    [rows.to(m) for rows, m in zip(self.landmarks, means, strict=True)], dim=1
-                ),
+                "samples": torch.cat(landmarks, dim=1),
                 "weights": torch.stack(weights),
                 "sizes": torch.tensor([rows.shape[1] for rows in self.landmarks]),
             }

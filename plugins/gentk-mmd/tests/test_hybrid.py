@@ -63,6 +63,21 @@ def test_its_two_sides_are_of_two_kinds():
     assert whole.item() == pytest.approx(queued.item(), rel=1e-9)
 
 
+def test_landmarks_are_of_a_type_that_the_device_has(monkeypatch):
+    """Where samples lie on a device without float64 they are float32, and the value is the same."""
+    values = []
+    for without in (frozenset(), frozenset({"cpu"})):
+        monkeypatch.setattr("gentk.precision.WITHOUT_FLOAT64", without)
+        loss = built("features=nystrom+4,hybrid=true,bandwidths=3,layers=each")
+        loss.prepare(features(20, 3))
+        reference = loss.reference(loss.summarise_data(features(50, 4)))
+        kind = torch.float32 if without else torch.float64
+        assert reference["samples"].dtype == kind
+        samples = loss.statistics(loss.summarise(features(6, 5)))
+        values.append(total(loss(reference, {"samples": samples["samples"].float()})).item())
+    assert values[1] == pytest.approx(values[0], rel=1e-4, abs=1e-6)
+
+
 def test_random_features_have_a_null_space_and_the_hybrid_form_has_none():
     """A generator that moves samples down today's form ends where phi is blind; the kernel sees it.
 
