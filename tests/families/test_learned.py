@@ -148,7 +148,7 @@ def test_a_run_refuses_layers_of_a_critic_that_summarises_by_itself(tmp_path, la
 @pytest.mark.parametrize("chunk", [None, 3])
 def test_a_run_refuses_variances_of_a_critic_that_summarises_means(tmp_path, chunk):
     """The default of `moments`, in a sentence rather than an error of Python's."""
-    with pytest.raises(Incompatible, match="covariance='none'|covariance=none"):
+    with pytest.raises(Incompatible, match=r"covariance='none'|covariance=none"):
         run(out=str(tmp_path / "run"), **{**MOLM, "loss": "moments"}, chunk=chunk)
 
 

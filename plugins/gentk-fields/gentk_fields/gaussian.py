@@ -25,13 +25,14 @@ programme.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from gentk.errors import BadOption
+from gentk.errors import BadOption, Incompatible
 from gentk.field import Field, FieldLoss
 from gentk.interfaces import Features, StatisticKind, Statistics
 from gentk.precision import double
@@ -47,8 +48,8 @@ FULL_LIMIT = 4096
 SMALLEST = 1e-6
 """The smallest ridge, as a share of the largest eigenvalue."""
 
-LEAST = 32
-"""The smallest ridge, in units of the last digit of the largest variance."""
+LEAST, LEAST_OF_ALL = 32, 4
+"""The smallest ridge, in units of the last digit of the largest variance, and of the whole matrix."""
 
 STRIP = 96
 """Columns of a Cholesky factor that are made at a time on the CPU."""
@@ -155,6 +156,8 @@ class GaussianKL(FieldLoss):
     def statistics(self, summary: Summary) -> Statistics:
         """Return `samples` (N, D), and of them means (D,) and covariances (D,) or (D, D).
 
+        Raises `Incompatible` where a component of a mixture gets fewer than two of them.
+
         Means and variances are float64. Matrices are of the features' type, in which they are tracked
         and factored: of layers of 1,000 features they are most of what a step reads and writes.
         """
@@ -166,6 +169,7 @@ class GaussianKL(FieldLoss):
         diagonal = self.covariance == "diagonal"
         shares, moments = [], []
         for mixture, z in zip(self.mixtures, self._blocks(summary.detach()), strict=True):
+            self._check_count(len(z), mixture.smallest)
             shares.append(mixture.shares(z))
             means, covariances = component_moments(z, shares[-1], diagonal=diagonal)
             moments.append((means, covariances if diagonal else covariances.to(z)))
@@ -232,6 +236,18 @@ class GaussianKL(FieldLoss):
         """Return the options that decide what is summarised of the data."""
         return f"gaussian-1 covariance={self.covariance} pool={self.pool}"
 
+    def _check_count(self, count: int, smallest: float) -> None:
+        """Refuse samples of which a component gets fewer than two: they have no covariance."""
+        if count * smallest >= 2:
+            return
+        wanted = math.ceil(2 / smallest)
+        raise Incompatible(
+            f"loss 'gaussian-kl': the smallest of {self.components} components has {smallest:.1%} of the "
+            f"data, so that {count} samples are fewer than two of it, which have no covariance; type "
+            f"--batch {wanted} (and seeding={wanted} if the estimator is seeded with fewer), or write "
+            f"components={max(1, self.components // 2)}"
+        )
+
     def _moments(self, samples: Samples, like: Summary | None) -> MomentSums | LayerMoments:
         """Return the moments of samples, layer by layer in the order of their columns."""
         parts = samples.rows.split(samples.sizes, dim=1)
@@ -268,7 +284,8 @@ def score_gap(
 
     Matrices are factored in the type of z too. In float32 the relative error is about 1e-8 (l + r) / r,
     with l the largest eigenvalue of S_q, and r is no smaller than LEAST units of the last digit of the
-    largest variance, below which rounding decides whether a matrix is positive.
+    largest variance, or LEAST_OF_ALL of the norm of S_q, which is no less than l: below them rounding
+    decides whether a matrix is positive.
 
     Args:
         z: (N, D).
@@ -296,7 +313,9 @@ def score_gap(
     stacked = z.new_empty(size + len(z), size)
     matrix, rows = stacked[:size], stacked[size:]
     diagonal = matrix.copy_(cov).diagonal()
-    least = LEAST * torch.finfo(z.dtype).eps * diagonal.max()
+    # Where all features move together, an eigenvalue is as large as all variances: the norm is no less.
+    whole = torch.linalg.vector_norm(matrix)
+    least = torch.finfo(z.dtype).eps * (LEAST * diagonal.max()).maximum(LEAST_OF_ALL * whole)
     diagonal.add_(torch.as_tensor(ridge, dtype=z.dtype, device=z.device).maximum(least))
     torch.sub(mean_q.to(z), z, out=rows)
     _factor(stacked)

@@ -50,12 +50,14 @@ class Mixture:
         means: m, (K, D).
         covariances: S, (K, D, D), or variances (K, D).
         roots: R with R R^T = (S + floor)^-1, (K, D, D), or (K, D).
+        smallest: The least of pi.
     """
 
     weights: Tensor
     means: Tensor
     covariances: Tensor
     roots: Tensor
+    smallest: float
 
     def costs(self, z: Tensor) -> Tensor:
         """Return -log pi_k N(z_i; m_k, S_k + floor) but for a constant, (N, K) float64.
@@ -119,7 +121,7 @@ def fit(rows: Tensor, components: int, *, diagonal: bool = False, seed: int = 0)
     # Moments as those of a batch are taken, without the floor, which densities alone have.
     means, covariances = component_moments(wide, posterior, diagonal=diagonal)
     weights, roots = (torch.from_numpy(x).to(wide) for x in (em.weights_, em.precisions_cholesky_))
-    return Mixture(weights, means, covariances, roots)
+    return Mixture(weights, means, covariances, roots, float(em.weights_.min()))
 
 
 def component_moments(

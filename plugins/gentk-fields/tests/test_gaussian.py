@@ -96,6 +96,18 @@ def test_a_singular_covariance_in_float32_stays_positive(form):
     assert total(loss(data, loss.statistics(loss.summarise(moved)))).isfinite()
 
 
+@pytest.mark.parametrize("size", [64, 320])
+@pytest.mark.parametrize("together", [10.0, 100.0, 1e4])
+def test_features_that_move_together_leave_the_matrix_positive(size, together):
+    """One eigenvalue is as large as all variances: V of the model is shrunk, never of another size."""
+    z = draw(600, size) * torch.logspace(0, -2, size) + together * draw(600, 1, seed=1)
+    nothing, one = torch.zeros(size), torch.eye(size)
+    q = z.mean(0), torch.cov(z.T)
+    wanted = score_gap(z, (nothing.double(), one.double()), q, 1e-3) + z
+    found = score_gap(z.float(), (nothing, one), q, 1e-3) + z.float()
+    assert found.norm() < 1.01 * wanted.norm() and (found * wanted).sum() > 0
+
+
 def test_an_average_in_float32_is_near_one_in_float64():
     """Matrices are tracked in the features' type: V is off by a few of its roundings."""
     scales = torch.logspace(0, -1.5, 150)

@@ -205,3 +205,15 @@ def test_what_cannot_be_is_refused():
             GaussianKL(**options)
     with pytest.raises(Incompatible, match="components=2"):
         GaussianKL(components=3).prepare({"a": draw(5)[0]})
+
+
+def test_fewer_than_two_samples_of_a_component_are_refused():
+    """They would have a covariance of 0, and the field would be that of a point: the sentence counts."""
+    loss, data = prepared()
+    smallest = loss.mixtures[0].smallest
+    assert smallest == pytest.approx(float(loss.mixtures[0].weights.min()))
+    enough = int(np.ceil(2 / smallest))
+    z, _ = draw(enough, seed=5)
+    assert field(loss, data, z).isfinite().all()
+    with pytest.raises(Incompatible, match=rf"--batch {enough} .*components=1"):
+        loss.statistics(loss.summarise({"a": z[:-1]}))
