@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -89,22 +89,29 @@ class FeatureSpace(nn.Module):
             if isinstance(extractor, Extractor) and extractor.sees == "critic"
         ]
 
-    def forward(self, samples: Tensor, have: Range, critic: Features | None = None) -> Features:
+    def forward(
+        self,
+        samples: Tensor,
+        have: Range,
+        critic: Features | None = None,
+        names: Collection[str] | None = None,
+    ) -> Features:
         """Return all features of what a generator made.
 
         Args:
             samples: Images, or codes if there is a codec: (N, C, H, W).
             have: The range of their values.
             critic: What the run's critic makes of them, for extractors that see that.
+            names: The extractors that are wanted; None for all.
         """
         if samples.dtype in (torch.bfloat16, torch.float16):
             # A generator's output under autocast; its range is converted without further rounding.
             samples = samples.float()
         if self.codec is None:
-            return self._features(samples, samples, have, critic)
+            return self._features(samples, samples, have, critic, names)
         codes = to_range(samples, have, self.codec.range)
         images = self.codec.decode(codes) if self._images else codes
-        return self._features(codes, images, "unit", critic)
+        return self._features(codes, images, "unit", critic, names)
 
     def of_images(self, images: Tensor) -> Features:
         """Return all features of real images, (N, C, H, W) in [0, 1]."""
@@ -132,12 +139,19 @@ class FeatureSpace(nn.Module):
         return any(isinstance(e, Extractor) and e.sees == "samples" for e in self.extractors)
 
     def _features(
-        self, samples: Tensor, images: Tensor, have: Range, critic: Features | None = None
+        self,
+        samples: Tensor,
+        images: Tensor,
+        have: Range,
+        critic: Features | None = None,
+        names: Collection[str] | None = None,
     ) -> Features:
-        """Give every extractor what it sees."""
+        """Give every extractor that is wanted what it sees."""
         features: Features = {}
         for name, extractor in zip(self.names, self.extractors, strict=True):
             assert isinstance(extractor, Extractor)
+            if names is not None and name not in names:
+                continue
             if extractor.sees == "critic":
                 if critic is None:
                     raise Incompatible(unlearned(name))

@@ -142,23 +142,28 @@ class Adversarial:
         penalties = self.penalties.get(turn, {})
         graphs = {side for penalty in penalties.values() for side in penalty.graphs}
         players, contest, parts = self._players(), self.contests.get(turn), list(self._parts())
+        exact = any(penalty.twice for penalty in penalties.values())
         shown: dict[str, Tensor] = {}
         compared: dict[str, Tensor] = {}
         totals = None
         self.looks = []
         if contest is not None and self.ranks.count > 1:
-            plays = ((chunk, players.play(turn, part, graphs)) for chunk, part in parts)
+            plays = ((chunk, players.play(turn, part, graphs, exact)) for chunk, part in parts)
             totals = self._totals(contest, turn, plays, head, compared)
         for place, (chunk, part) in enumerate(parts):
             if totals is not None:
                 totals.moments[place].restore(self.networks)
             with self.ranks.passing(chunk) if totals is None else nullcontext():
-                play = players.play(turn, part, graphs)
+                play = players.play(turn, part, graphs, exact)
                 summaries: list[Summary] = []
                 if contest is not None:
                     whole = None if totals is None else totals.slopes.totals
                     summaries = contest.summarise(
-                        play, self.critic, whole, constant=turn == "critic"
+                        play,
+                        self.critic,
+                        whole,
+                        constant=turn == "critic",
+                        again=totals is not None and not self._teaches(turn),
                     )
                     if totals is None:
                         play.witness = partial(
@@ -276,11 +281,16 @@ class Adversarial:
             first = first or [one.detach() for one in own]
             moments.append(Replay.capture(self.networks, self.device))
         whole = totals.whole()
-        # In the generator's turn the data are constants, but for an encoder's pairs.
-        data = turn == "critic" or self.critic.pairs
-        slopes = Slopes(whole, [data, True] * len(contest.discrepancies))
+        slopes = Slopes(whole, [self._teaches(turn), True] * len(contest.discrepancies))
         _add(shown, slopes.descend(lambda summaries: contest.compare(summaries, head)))
         return _Totals(slopes, moments)
+
+    def _teaches(self, turn: Turn) -> bool:
+        """Whether the data's side of a contest has a gradient in what learns in a turn.
+
+        In the generator's they are constants, but for an encoder's pairs.
+        """
+        return turn == "critic" or self.critic.pairs
 
     def state(self) -> dict[str, Draws | LossBuffers]:
         """Return what a checkpoint keeps besides the networks and the order of the data."""

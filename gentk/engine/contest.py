@@ -12,7 +12,7 @@ pivot that sums are about is the first chunk's of the data, a constant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -46,6 +46,8 @@ class Contest:
         self.space = space
         self.discrepancies = list(discrepancies)
         self.raised = raised
+        # A critic may raise what it alone sees: other extractors then have nothing to do.
+        self.seen = {name for one in self.discrepancies for name in one.names(space)}
 
     def summarise(
         self,
@@ -54,6 +56,7 @@ class Contest:
         whole: Sequence[Summary] | None = None,
         *,
         constant: bool,
+        again: bool = False,
     ) -> list[Summary]:
         """Summarise both sides of a play for each loss: data, model, data, model, ...
 
@@ -62,12 +65,20 @@ class Contest:
             critic: Who plays: it may summarise a side by itself.
             whole: The summaries of earlier chunks, whose pivots are taken.
             constant: Whether images have no gradient, so that the critic's features alone have one.
+            again: Whether it is the second time, and the data teach nobody: what is `whole` then stands
+                for theirs.
         """
-        sides = [_Seen(self.space, side, critic, constant) for side in play.sides.values()]
+        sides = [
+            _Seen(self.space, side, critic, constant, self.seen) for side in play.sides.values()
+        ]
+        # A critic that summarises by itself may draw random numbers, of both sides in order.
+        kept = again and not summarises(critic)
         summaries: list[Summary] = []
         for index, discrepancy in enumerate(self.discrepancies):
             first, other = whole[SIDES * index :][:SIDES] if whole else (None, None)
-            real = sides[0].summary(discrepancy, discrepancy.loss.summarise_data, first)
+            real = first if kept else None
+            if real is None:
+                real = sides[0].summary(discrepancy, discrepancy.loss.summarise_data, first)
             like: Summary | None = real if first is None else first
             if not isinstance(like, discrepancy.loss.summary):
                 like = other
@@ -101,7 +112,7 @@ class Contest:
             have: The range of their values.
             critic: What the critic makes of them.
         """
-        features = self.space(images, have, critic)
+        features = self.space(images, have, critic, self.seen)
         values = []
         for index, discrepancy in enumerate(self.discrepancies):
             data, model = summaries[SIDES * index :][:SIDES]
@@ -121,19 +132,21 @@ class _Seen:
         side: The side.
         critic: Who plays.
         constant: Whether images have no gradient.
+        names: The extractors that any of the losses looks at.
     """
 
     space: FeatureSpace
     side: Side
     critic: Critic
     constant: bool
+    names: Collection[str]
 
     @cached_property
     def features(self) -> Features:
-        """Those of all extractors."""
+        """Those of all extractors that are looked at."""
         images = self.side.images.detach() if self.constant else self.side.images
-        critic = self.side.features if self.space.learned else None
-        features: Features = self.space(images, self.critic.range, critic)
+        critic = self.side.features if set(self.space.learned) & set(self.names) else None
+        features: Features = self.space(images, self.critic.range, critic, self.names)
         return features
 
     def summary(

@@ -75,7 +75,9 @@ class Players:
     draws: Draws
     dtype: torch.dtype
 
-    def play(self, turn: Turn, part: Part, graphs: Collection[str] = ()) -> Play:
+    def play(
+        self, turn: Turn, part: Part, graphs: Collection[str] = (), exact: bool = False
+    ) -> Play:
         """Return the play of one part of a batch.
 
         Args:
@@ -83,6 +85,7 @@ class Players:
             part: The draws.
             graphs: The sides, `data` or `model`, at whose images (and latents, for pairs) the scores
                 will be differentiated: these are then in the graph, and the critic computes in float32.
+            exact: Whether it computes in float32 on both sides anyway.
         """
         passes = _Passes(self, turn, part.index)
 
@@ -93,8 +96,8 @@ class Players:
                 return draw(part.batch, *shape, device=part.latents.device)[part.rows]
 
         return Play(
-            _Data(passes, part, graph="data" in graphs).side(),
-            _Model(passes, part, graph="model" in graphs).side(),
+            _Data(passes, part, graph="data" in graphs, exact=exact).side(),
+            _Model(passes, part, graph="model" in graphs, exact=exact).side(),
             passes.again,
             noise,
             share=len(part.latents) / part.batch,
@@ -185,15 +188,17 @@ class _Source(ABC):
         passes: The networks.
         part: The draws.
         graph: Whether scores will be differentiated at the images.
+        exact: Whether the critic computes in float32 in any case.
     """
 
     name: ClassVar[str]
 
-    def __init__(self, passes: _Passes, part: Part, *, graph: bool) -> None:
+    def __init__(self, passes: _Passes, part: Part, *, graph: bool, exact: bool) -> None:
         self.passes = passes
         self.players = passes.players
         self.part = part
         self.graph = graph
+        self.exact = exact
 
     def side(self) -> Side:
         """Return the side, without what there is not in this game."""
@@ -225,7 +230,7 @@ class _Source(ABC):
     @cached_property
     def judged(self) -> tuple[Scores, Features]:
         """Scores and features."""
-        dtype = torch.float32 if self.graph else self.players.dtype
+        dtype = torch.float32 if self.graph or self.exact else self.players.dtype
         return self.passes.judged(
             f"{self.name}/scores", self.images, lambda: self.latents, self.labels, dtype
         )

@@ -27,6 +27,8 @@ class Penalty(ABC):
     Attributes:
         graphs: The sides, `data` or `model`, at whose images (and latents, of pairs) scores are
             differentiated.
+        twice: Whether it differentiates scores of the sides in the critic's weights (`play.weights`), so
+            that they are differentiated twice: they are then computed in float32 too.
         means: Whether all terms are means over samples. A run whose `chunk` is below its batch is
             refused otherwise, by name.
         witnessed: Whether it asks for the witness function of the matching losses of its turn
@@ -34,6 +36,7 @@ class Penalty(ABC):
     """
 
     graphs: frozenset[str] = frozenset()
+    twice: bool = False
     means: bool = True
     witnessed: bool = False
 

@@ -85,20 +85,33 @@ def step(
     frozen=True,
     penalty=None,
     kind=TinyCritic,
+    phi=None,
+    apiece=False,
 ):
     """Take one turn of a contest; return the networks and what was logged."""
     torch.manual_seed(3)
     generator = TinyGenerator(norm=norm, dropout=0.0, spectral=False)
     critic = kind(norm=norm)
-    phi = {"critic": CriticFeatures()} | ({"tiny": TinyExtractor().double()} if frozen else {})
-    space = FeatureSpace(phi, IMAGE.channels)
+    phi = phi or TinyExtractor().double()
+    space = FeatureSpace(
+        {"critic": CriticFeatures()} | ({"tiny": phi} if frozen else {}), IMAGE.channels
+    )
     discrepancies = [
-        Discrepancy(NAMES.build("loss", text)[0], Batch(), None, name=text, factor=1 + index)
+        Discrepancy(
+            NAMES.build("loss", text)[0],
+            Batch(),
+            None,
+            name=f"{text}/{who}",
+            factor=1 + index,
+            extractor=who,
+        )
         for index, text in enumerate(losses)
+        for who in (space.names if apiece else [None])
     ]
     contests = {"generator": Contest(space, discrepancies)}
     if game is None:
-        contests["critic"] = Contest(space, discrepancies, raised=True)
+        moving = [one for one in discrepancies if one.extractor != "tiny"]
+        contests["critic"] = Contest(space, moving, raised=True)
     engine = Adversarial(
         generator,
         critic,
@@ -204,6 +217,40 @@ def test_running_averages_move_once_a_chunk():
         generator, critic, _ = step(turn, "moments", chunk=5, norm=True)
         assert int(generator.norm.num_batches_tracked) == 2
         assert int(critic.norm.num_batches_tracked) == 4
+
+
+class Counting(TinyExtractor):
+    """Counts the images it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+        self.double()
+
+    def forward(self, images):
+        self.count += len(images)
+        return super().forward(images)
+
+
+@pytest.mark.parametrize("chunk", [None, 3])
+def test_a_frozen_extractor_that_the_critic_does_not_look_at_is_left_alone(chunk):
+    """One loss for each extractor, as balance=equal makes them: the critic raises its own alone."""
+    phi = Counting()
+    step("critic", "moments", phi=phi, apiece=True, chunk=chunk)
+    assert phi.count == 0
+    step("generator", "moments", phi=phi, apiece=True, chunk=chunk)
+    # In chunks the samples go through twice, the data once.
+    assert phi.count == (2 if chunk is None else 3) * BATCH
+    phi.count = 0
+    step("critic", "moments", phi=phi, chunk=chunk)
+    assert phi.count == (2 if chunk is None else 4) * BATCH
+
+
+@pytest.mark.parametrize(("turn", "passes"), [("critic", 4 * 4), ("generator", 3 * 4)])
+def test_the_data_go_through_the_critic_twice_only_where_they_teach_it(turn, passes):
+    """Of four chunks a side."""
+    _, critic, _ = step(turn, "moments", "mmd", chunk=3)
+    assert len(critic.seen) == passes
 
 
 def test_a_critic_of_a_game_of_its_own_raises_nothing():

@@ -30,6 +30,7 @@ class WeightGradientPenalty(Penalty):
     """
 
     means = False
+    twice = True
 
     def __init__(self, *, weight: float = 1.0, target: float = 1.0) -> None:
         owner = "penalty 'weight-gradient'"

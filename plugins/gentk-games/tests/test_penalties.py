@@ -200,15 +200,16 @@ def test_chunks_add_up_to_the_batch(tmp_path, loss, at):
             torch.testing.assert_close(one[key], two[key], rtol=1e-6, atol=1e-6)
 
 
-def test_under_bfloat16_the_penalty_is_that_of_float32(tmp_path):
+@pytest.mark.parametrize("penalty", ["gradient,at=data", "weight-gradient"])
+def test_under_bfloat16_the_penalty_is_that_of_float32(tmp_path, penalty):
     """Autocast computes the scores, not the gradient of the gradient."""
     rows = []
     for dtype in ("float32", "bfloat16"):
-        flags = {**GAME, "dtype": dtype, "penalty": "gradient,at=data", "steps": 1}
+        flags = {**GAME, "dtype": dtype, "penalty": penalty, "steps": 1}
         del flags["observers"]
         gentk.run("gfmn", **flags, observer=["metrics"], out=str(tmp_path / dtype))
         rows.append(json.loads((tmp_path / dtype / "metrics.jsonl").read_text().splitlines()[0]))
-    name = "penalty/critic/gradient/data"
+    name = f"penalty/critic/{penalty.partition(',')[0]}/data"
     assert rows[0][name] == pytest.approx(rows[1][name], rel=1e-6)
 
 
