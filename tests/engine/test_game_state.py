@@ -15,6 +15,8 @@ from gentk.errors import Incompatible
 from gentk.interfaces import AdversarialLoss, total
 from gentk.plugins import Provided, discover
 from gentk.registry import Registry
+from gentk.runs.rehearsal import rehearse
+from gentk.runs.resolving import resolve_recipe
 from gentk.spec import Component
 from gentk.testing import play_of
 
@@ -84,7 +86,25 @@ class Denoising(AdversarialLoss, nn.Module):
         return {"drawn": (features - self.denoiser(features)).square().mean()}
 
 
-LOSSES = {"fisher": Fisher, "chunked": Chunked, "denoising": Denoising}
+class Reconstructing(AdversarialLoss):
+    """A game beside which G(E(x)) is drawn to x."""
+
+    needs = frozenset({"encoder"})
+
+    def critic_loss(self, play):
+        return {"gap": play.model.scores["x"].mean() - play.data.scores["x"].mean()}
+
+    def generator_loss(self, play):
+        again = (play.data.reconstruction - play.data.images).square().mean()
+        return {"gap": -play.model.scores["x"].mean(), "again": again}
+
+
+LOSSES = {
+    "fisher": Fisher,
+    "chunked": Chunked,
+    "denoising": Denoising,
+    "reconstructing": Reconstructing,
+}
 GAME = {
     "data": "digits,limit=64,size=8",
     "generator": "mlp,widths=16",
@@ -162,6 +182,21 @@ def test_what_is_observed_is_exact_under_chunks(registry, tmp_path):
     ]
     torch.testing.assert_close(moved[0], moved[1], rtol=1e-6, atol=0)
     assert moved[0] != 0.1
+
+
+def test_a_rehearsal_has_labels_for_a_conditional_generator(registry, tmp_path):
+    """G(E(x)) is of the class of x, which the data may have: the run says so if they do not."""
+    settings = {
+        **GAME,
+        "loss": "reconstructing",
+        "generator": "mlp,widths=16,classes=10",
+        "encoder": "mlp,output=linear",
+        "steps": 1,
+        "out": str(tmp_path / "run"),
+    }
+    flags = {key: value for key, value in settings.items() if key != "observers"}
+    rehearse(resolve_recipe("gfmn", flags, registry=registry), registry)
+    gentk.run("gfmn", **settings, registry=registry)
 
 
 class Batches:

@@ -110,7 +110,7 @@ class Sliced(MatchingLoss):
 def sliced_wasserstein(
     x: Tensor, y: Tensor, directions: Tensor, weights: Tensor | None = None
 ) -> Tensor:
-    """Return the mean over directions of W_2^2 along each, a scalar, differentiable in x.
+    """Return the mean over directions of W_2^2 along each, a scalar, differentiable in x and y.
 
     Args:
         x: (N, D).
@@ -127,20 +127,20 @@ def sliced_wasserstein(
     )
     # A direction a row: what is sorted lies side by side.
     along = directions.T @ x.T
-    with torch.no_grad():
-        goals = (directions.T @ y.T).sort(1).values
-        order = along.argsort(1)
-        if weights is not None:
-            own = weights.to(along)[order]
-            middle = own.cumsum(1) - own / 2
-            places = (middle * len(y)).floor().long().clamp(0, len(y) - 1)
-            wanted = goals.gather(1, places)
-        elif len(x) == len(y):
-            wanted = goals
-        else:
-            middle = (torch.arange(len(x), device=x.device) + 0.5) * (len(y) / len(x))
-            wanted = goals[:, middle.floor().long()]
-        targets = torch.empty_like(along).scatter_(1, order, wanted)
+    # A critic moves the data's features too, so that goals may have a gradient.
+    goals = (directions.T @ y.T).sort(1).values
+    order = along.detach().argsort(1)
+    if weights is not None:
+        own = weights.detach().to(along)[order]
+        middle = own.cumsum(1) - own / 2
+        places = (middle * len(y)).floor().long().clamp(0, len(y) - 1)
+        wanted = goals.gather(1, places)
+    elif len(x) == len(y):
+        wanted = goals
+    else:
+        middle = (torch.arange(len(x), device=x.device) + 0.5) * (len(y) / len(x))
+        wanted = goals[:, middle.floor().long()]
+    targets = torch.empty_like(along).scatter_(1, order, wanted)
     if weights is None:
         return mse_loss(along, targets)
     squares = (along - targets).square()

@@ -27,13 +27,20 @@ def test_check_value():
 
 
 def test_it_sorts_along_each_direction():
-    """Of equal numbers; its gradient is the slope of its value."""
+    """Of equal numbers; its gradient is the slope of its value, in the data too."""
     x, y, along = draw(9, 4), draw(9, 4, seed=1) + 1, draw(4, 7, seed=2)
     wanted = torch.stack(
         [((x @ t).sort().values - (y @ t).sort().values).square().mean() for t in along.T]
     ).mean()
     assert sliced_wasserstein(x, y, along).item() == pytest.approx(wanted.item(), rel=1e-12)
-    assert torch.autograd.gradcheck(lambda z: sliced_wasserstein(z, y, along), x.requires_grad_())
+    ends = x.requires_grad_(), y.requires_grad_()
+    assert torch.autograd.gradcheck(lambda a, b: sliced_wasserstein(a, b, along), ends)
+    third = torch.full((9,), 1 / 9, dtype=torch.float64)
+    for weights in (None, third):
+        fewer = x, y[:5].detach().requires_grad_()
+        assert torch.autograd.gradcheck(
+            lambda a, b, w=weights: sliced_wasserstein(a, b, along, w), fewer
+        )
 
 
 def test_weights_and_other_numbers():

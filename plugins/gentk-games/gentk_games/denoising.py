@@ -25,11 +25,14 @@ class DenoisingLoss(AdversarialLoss, nn.Module):
         L_r = mean |r(h(x) + noise n) - h(x)|^2,    n ~ N(0, I)
         L_G = weight mean |h(G(z)) - r(h(G(z)))|^2 + adversarial mean sp(-s(G(z)))
 
-    Norms are of all features of a sample. r moves a sample's features to more likely ones of the data;
-    in L_G what it returns is a constant target, and the gradient goes through h(G(z)) alone. L_r moves
-    r and not the critic. r is a perceptron with ReLUs, trained in the critic's phase and kept in
-    checkpoints. Its batch norms take the means of the batch at hand in both turns; samples then depend
-    on each other, and `chunk` is refused, without them not.
+    |.|^2 is the sum over all D features of a sample. One public implementation has the factors
+    0.03 / D and 1; another has 1 and 0.03, but means over features in the place of sums: 1 / D here.
+
+    r moves a sample's features to more likely ones of the data; in L_G what it returns is a constant
+    target, and the gradient goes through h(G(z)) alone. L_r moves r and not the critic. r is a
+    perceptron with ReLUs, trained in the critic's phase and kept in checkpoints. Its batch norms take
+    the means of the batch at hand in both turns; samples then depend on each other, and `chunk` is
+    refused, without them not.
 
     Args:
         weight: Factor of the distance to what the denoiser makes.

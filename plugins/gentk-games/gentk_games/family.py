@@ -360,7 +360,8 @@ def _rehearse(
         dtype=torch.float32,
     )
     x = torch.rand(TRIED, *(encoder or critic).image, device=device)
-    labels = torch.arange(TRIED, device=device) % critic.classes if critic.classes else None
+    classes = critic.classes or generator.prior.classes
+    labels = torch.arange(TRIED, device=device) % classes if classes else None
     latents = generator.prior.draw(TRIED, device)
     part = Part(x, labels, latents, slice(0, TRIED), TRIED, 0)
     for turn, step, graphs in _steps(r, losses, registry, critic):
