@@ -151,11 +151,12 @@ class Matching:
         whole: list[Summary] | None = None
         for size, part in zip(sizes, _split(self._labels(count), sizes), strict=True):
             latents = self.generator.prior.draw(size, self.device, part)
-            own = self._summarise(latents, whole, labelled=part is not None, look=True)
+            labelled = part is not None
+            own = self._summarise(latents, whole, labelled=labelled, look=True, whose=[discrepancy])
             whole = own if whole is None else [a + b for a, b in zip(whole, own, strict=True)]
         assert whole is not None
         before.restore(self.generator)
-        return discrepancy.loss.statistics(whole[self.discrepancies.index(discrepancy)])
+        return discrepancy.loss.statistics(whole[0])
 
     @property
     def fewest(self) -> int:
@@ -175,6 +176,7 @@ class Matching:
         *,
         labelled: bool,
         look: bool = False,
+        whose: Sequence[Discrepancy] | None = None,
     ) -> list[Summary]:
         """Generate, extract, and summarise for each loss.
 
@@ -183,17 +185,19 @@ class Matching:
             earlier: Summaries whose pivots to take where the data's are of another class.
             labelled: Whether a loss goes by the classes in the latents.
             look: Whether to look at the samples, as at those of one graph.
+            whose: The losses; None for all of the step.
         """
+        asked = self.discrepancies if whose is None else whose
         rows = latents[:, self.generator.prior.dimension :] if labelled else None
         with autocast(self.device, self.space.dtype):
             images = self.generator(latents)
         if look or len(self.sizes) == 1:
             self.looks += look_at_samples("generator", images)
         features = self.space(images, self.generator.range)
-        likes: Sequence[Summary | None] = earlier or [None] * len(self.discrepancies)
+        likes: Sequence[Summary | None] = earlier or [None] * len(asked)
         return [
             discrepancy.summarise(features, self.space, rows, like)
-            for discrepancy, like in zip(self.discrepancies, likes, strict=True)
+            for discrepancy, like in zip(asked, likes, strict=True)
         ]
 
     def _compare(self, summaries: Sequence[Summary]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -142,3 +142,28 @@ def test_seeding_leaves_the_generators_buffers_alone():
 
     assert set(statistics) == set(loss.kinds())
     assert all(torch.equal(a, b) for a, b in zip(before, generator.buffers(), strict=True))
+
+
+def test_seeding_summarises_for_the_loss_that_is_seeded_alone():
+    """Samples that another loss keeps whole are not kept of thousands for a mean that this one wants."""
+    generator, space, loss, estimator, data = parts()
+    other = parts()[2]
+    objective = Matching(
+        generator,
+        space,
+        [
+            Discrepancy(loss, estimator, data, name="a"),
+            Discrepancy(other, parts()[3], data, name="b"),
+        ],
+        batch=BATCH,
+    )
+    seen: list[object] = []
+    other.summarise = lambda *given: seen.append(given)
+    torch.manual_seed(3)
+    both = objective.seed_statistics(objective.discrepancies[0], 30, chunk=8)
+    alone = Matching(generator, space, objective.discrepancies[:1], batch=BATCH)
+    torch.manual_seed(3)
+    wanted = alone.seed_statistics(alone.discrepancies[0], 30, chunk=8)
+
+    assert not seen
+    assert all(torch.equal(both[name], wanted[name]) for name in wanted)
