@@ -160,8 +160,12 @@ class _Spread(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, cov_q: Tensor, cov_p: Tensor, root: Tensor) -> Tensor:
+        wanted, product = ctx.needs_input_grad[0], root.T @ cov_q @ root
         try:
-            values, vectors = torch.linalg.eigh(root.T @ cov_q @ root)
+            # A value that is only shown takes no vectors: they are half of the time.
+            values, vectors = (
+                torch.linalg.eigh(product) if wanted else (torch.linalg.eigvalsh(product), None)
+            )
         except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined, unused-ignore]
             raise NonFinite(
                 "frechet_to: root or cov_q has values that are not finite (nan or infinity); lower "
@@ -169,7 +173,7 @@ class _Spread(torch.autograd.Function):
             ) from error
         least = values[-1] * (len(values) * torch.finfo(values.dtype).eps)
         roots = values.clamp(min=0).sqrt()
-        if ctx.needs_input_grad[0]:
+        if vectors is not None:
             # Directions that rounding invents have no slope; decided on the device.
             inverse = torch.where(values > least, values.clamp(min=1e-300).rsqrt(), 0.0)
             side = root @ vectors

@@ -127,6 +127,11 @@ class MomentsLoss(MatchingLoss):
             sizes = [size for _, size in summary.layout]
             parts = [part.mean().expand(part.numel()) for part in variance.split(sizes)]
             variance = torch.cat(parts)
+        if not self.epsilon and (variance == 0).any():
+            raise Incompatible(
+                f"loss 'moments': {int((variance == 0).sum())} features of the data do not vary, and "
+                "epsilon=0 divides by their variance; write epsilon=1e-3"
+            )
         return data | {"weight": 1 / (variance + self.epsilon * variance.mean())}
 
     def forward(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:

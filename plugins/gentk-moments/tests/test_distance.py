@@ -138,3 +138,13 @@ def test_a_spread_is_not_differentiated_through_its_eigenvectors():
     cov = (2 * one).requires_grad_()
     [slope] = torch.autograd.grad(frechet_to(one, one, cov), cov)
     torch.testing.assert_close(slope, (1 - 0.5**0.5) * one, rtol=1e-12, atol=1e-14)
+
+
+def test_what_is_only_shown_has_the_same_value():
+    """Without a gradient to make, eigenvalues alone are taken: the value is the same to rounding."""
+    real, z = draw(50, 6) @ draw(6, 6, seed=1), draw(12, 6, seed=2) + 0.3
+    loss = FrechetLoss()
+    data = loss.reference(loss.summarise({"a": real}))
+    shown = value(loss, data, {"a": z})
+    minimised = value(loss, data, {"a": z.clone().requires_grad_()})
+    assert shown.item() == pytest.approx(minimised.item(), rel=1e-12)

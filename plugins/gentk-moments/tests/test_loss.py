@@ -106,3 +106,14 @@ def test_normalising_without_variances_is_refused():
     """Means alone cannot be normalised by variances that are not kept."""
     with pytest.raises(Incompatible, match="covariance=diagonal"):
         MomentsLoss(covariance="none", normalise="layer")
+
+
+@pytest.mark.parametrize("normalise", ["feature", "layer"])
+def test_features_that_do_not_vary_are_not_divided_by(normalise):
+    """With epsilon=0 that is one sentence, with the default it is no trouble."""
+    features = {"a": torch.randn(20, 3), "b": torch.ones(20, 2)}
+    with pytest.raises(Incompatible, match=r"2 features .* write epsilon=1e-3"):
+        loss = MomentsLoss(normalise=normalise, epsilon=0)
+        loss.reference(loss.summarise(features))
+    loss = MomentsLoss(normalise=normalise)
+    assert loss.reference(loss.summarise(features))["weight"].isfinite().all()
