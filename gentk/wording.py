@@ -25,7 +25,7 @@ VALUE = "|".join(
         """"[^"]*"|'[^']*'""",
         r"-?\d[\d.,]*(?:e-?\d+)?(?<![.,])",
         r"[A-Z]+(?:=[A-Z]+)?\b",
-        r"[a-z][\w-]*(?= or |$)",
+        r"(?!out\b)[a-z][\w-]*(?= or |$)",
         r"[\w./-]*\w[:=,][^\s;)]*[^\s;),.]",
         r"[\w.~-]*/[\w./-]*\w|[\w-]+\.[a-z]+\b",
     )
@@ -33,7 +33,7 @@ VALUE = "|".join(
 """What stands behind an option as its value: a quoted text, number, placeholder, component or path."""
 
 NUMBER = re.compile(r"-?[\d.]+(?:e-?\d+)?")
-OTHERS = r"(?: or [a-z][\w-]*(?=$| or |;|,))+"
+OTHERS = r"(?: or (?!more\b|less\b|fewer\b)[a-z][\w-]*(?=$| or |;|,))+"
 """Further components that may stand there."""
 
 OPTION = re.compile(rf"(?<![\w-])--([a-z][a-z-]*)(?: ({VALUE})({OTHERS})?)?")

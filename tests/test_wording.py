@@ -18,6 +18,8 @@ from gentk.wording import spoken
         ("type --critic ali or bigan or fhj", "write critic='ali' or 'bigan' or 'fhj'"),
         ("type --estimator batch or ma; or wait", "write estimator='batch' or 'ma'; or wait"),
         ("type --out FOLDER, or drop --out", "write out=FOLDER, or drop out="),
+        ("type --batch 20 or more", "write batch=20 or more"),
+        ("leave --generator and --data out", "leave generator= and data= out"),
         ("type --over loss=NAME", "write over={'loss': [NAME]}"),
         ("type --over batch=64 for it", "write over={'batch': ['64']} for it"),
         ("type the same command again", "call it again"),

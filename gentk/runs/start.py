@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,11 @@ class Weights:
         """
         if self.ordered:
             have, want = [tensor for _, tensor in self.tensors], list(_tensors(network))
-            if [t.shape for t in have] != [t.shape for t in want]:
-                raise ValueError(f"they are {_sizes(have)}, and those here {_sizes(want)}")
+            alike = _alike(have, want)
+            if not len(have) == len(want) == alike:
+                head = f"after {alike} that do, " if alike else ""
+                rest = _sizes(have[alike:]), _sizes(want[alike:])
+                raise ValueError(f"{head}they are {rest[0]}, and those here {rest[1]}")
             return list(zip(want, have, strict=True))
         named, own = _bare(dict(self.tensors)), _bare(network.state_dict())
         for what, names in (
@@ -237,7 +240,15 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, ordered[:SHOWN])) + more
 
 
+def _alike(have: Sequence[Tensor], want: Sequence[Tensor]) -> int:
+    """Return how many tensors have the same sizes before the first that has not."""
+    pairs = zip(have, want, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0].shape == pair[1].shape, pairs))
+
+
 def _sizes(tensors: Sequence[Tensor]) -> str:
     """Write the sizes of weights, the first few."""
+    if not tensors:
+        return "none"
     shapes = ["x".join(map(str, t.shape)) or "1" for t in tensors]
     return ", ".join(shapes[:6]) + (f" and {len(shapes) - 6} more" if len(shapes) > 6 else "")

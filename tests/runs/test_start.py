@@ -180,6 +180,13 @@ def test_another_architecture_is_refused(first, tmp_path, changes, words):
         gentk.run("post", **{**keys, "init": first}, out=str(tmp_path / "out"))
 
 
+def test_images_of_another_size_are_refused_where_weights_differ(first, tmp_path):
+    """What is alike is counted; what is shown is what is not."""
+    words = r"after 4 that do, they are 64x32, 64, and those here 256x32, 256;.* data= out"
+    with pytest.raises(Incompatible, match=words):
+        gentk.run("post", **POST, data="digits,size=16", init=first, out=str(tmp_path / "out"))
+
+
 @pytest.mark.parametrize(
     ("keys", "error", "words"),
     [

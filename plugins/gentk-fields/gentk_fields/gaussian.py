@@ -242,8 +242,8 @@ class GaussianKL(FieldLoss):
             return
         wanted = math.ceil(2 / smallest)
         raise Incompatible(
-            f"loss 'gaussian-kl': the smallest of {self.components} components has {smallest:.1%} of the "
-            f"data, so that {count} samples are fewer than two of it, which have no covariance; type "
+            f"loss 'gaussian-kl': the smallest of {self.components} components has {smallest:.1%} of "
+            f"the data, so that {count} samples are fewer than two of it and have no covariance; type "
             f"--batch {wanted} (and seeding={wanted} if the estimator is seeded with fewer), or write "
             f"components={max(1, self.components // 2)}"
         )
