@@ -51,6 +51,7 @@ class AdamMovingAverage(Estimator):
         seeding: Number of generated samples whose gap is v_0 instead; 0 for none.
     """
 
+    owner: ClassVar[str] = "estimator 'ama'"
     # v is a free vector: data - v may leave any cone.
     accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real"})
 
@@ -67,10 +68,10 @@ class AdamMovingAverage(Estimator):
     ) -> None:
         super().__init__()
         if lr <= 0:
-            raise BadOption(f"estimator 'ama': lr is above 0, not {lr}; write lr=1e-2")
+            raise BadOption(f"{self.owner}: lr is above 0, not {lr}; write lr=1e-2")
         if not all(0 <= beta < 1 for beta in betas):
-            raise BadOption("estimator 'ama': betas are in [0, 1); write betas=0.5+0.999")
-        check_seeding("estimator 'ama'", seeding)
+            raise BadOption(f"{self.owner}: betas are in [0, 1); write betas=0.5+0.999")
+        check_seeding(self.owner, seeding)
         self.lr = lr
         self.betas = betas
         self.eps = eps
@@ -85,7 +86,7 @@ class AdamMovingAverage(Estimator):
         Raises:
             Incompatible: The statistics are no dict of tensors.
         """
-        check_statistics("estimator 'ama'", data)
+        check_statistics(self.owner, data)
         for name, value in data.items():
             if seed is not None:
                 gap = value - seed[name]
@@ -100,7 +101,7 @@ class AdamMovingAverage(Estimator):
 
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch and return data - v."""
-        check_batch("estimator 'ama'", model, data, self.following("gap_"))
+        check_batch(self.owner, model, data, self.following("gap_"))
         tracked = {}
         for name, batch in model.items():
             if self.training:

@@ -24,7 +24,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gentk.errors import BadOption
+from gentk.errors import BadOption, Incompatible
 from gentk.interfaces import StatisticKind, Statistics
 from gentk.precision import double
 from gentk.summary import check_batch, check_statistics, check_tensors
@@ -49,6 +49,7 @@ class AffineDenoiser(AdamMovingAverage):
         scale: Factor of the gradient; the tracked value is not scaled.
     """
 
+    owner: ClassVar[str] = "estimator 'denoiser'"
     accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real", "psd"})
 
     def __init__(
@@ -62,21 +63,30 @@ class AffineDenoiser(AdamMovingAverage):
     ) -> None:
         if lr <= 0 or mean_lr <= 0:
             raise BadOption(
-                f"estimator 'denoiser': lr and mean-lr are above 0, not {lr} and {mean_lr}; write "
+                f"{self.owner}: lr and mean-lr are above 0, not {lr} and {mean_lr}; write "
                 "lr=1e-2,mean-lr=1e-2"
             )
         super().__init__(lr=mean_lr, betas=betas, seeding=seeding, scale=scale)
         self.covariance_lr = lr
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
-        """Make, per covariance, its root R, M and Adam's moments of its gradient."""
-        check_statistics("estimator 'denoiser'", data)
+        """Make, per covariance, its root R, M and Adam's moments of its gradient.
+
+        Raises:
+            Incompatible: A covariance of the data is 0.
+        """
+        check_statistics(self.owner, data)
         plain = [name for name in data if self.kinds.get(name) != "psd"]
         own = None if seed is None else {name: seed[name] for name in plain}
         super().start({name: data[name] for name in plain}, own)
         for name in data.keys() - set(plain):
             # Roots and their inverses are those of float64, whatever type they are wanted in.
             root = _root(double(data[name]))
+            if not (root if root.dim() == 1 else root.diagonal()).all():
+                raise Incompatible(
+                    f"{self.owner}: the data's {name!r} is 0, their features do not vary, and there is no "
+                    "unit to measure the model's in; type --estimator ema, or choose other layers"
+                )
             begin = (
                 torch.ones_like(root)
                 if root.dim() == 1
@@ -93,7 +103,7 @@ class AffineDenoiser(AdamMovingAverage):
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch; return data - v, and C of covariances."""
         following = {*self.following("gap_"), *self.following("factor_")}
-        check_batch("estimator 'denoiser'", model, data, following)
+        check_batch(self.owner, model, data, following)
         plain = {name: v for name, v in model.items() if f"factor_{name}" not in self._buffers}
         tracked = super().forward(plain, data)
         for name in model.keys() - plain.keys():

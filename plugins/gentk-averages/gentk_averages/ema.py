@@ -13,6 +13,8 @@ gradient times 1 - d: `scale`); MGFlow, arXiv:2609.35763 (0.995 to 0.999, `exclu
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -34,6 +36,8 @@ class ExponentialAverage(MovingAverage):
         scale: Factor of the gradient; the tracked value is not scaled.
     """
 
+    owner: ClassVar[str] = "estimator 'ema'"
+
     def __init__(
         self,
         *,
@@ -44,7 +48,7 @@ class ExponentialAverage(MovingAverage):
         scale: float = 1.0,
     ) -> None:
         super().__init__(scale=scale, exclude=exclude)
-        check_seeding("estimator 'ema'", seeding)
+        check_seeding(self.owner, seeding)
         if len(decay) not in (1, 2) or not all(0 <= value < 1 for value in decay):
             raise BadOption(
                 f"estimator 'ema': decay is one number in [0, 1), or two, not "

@@ -16,7 +16,7 @@ differentiates through m_t: `scale` equal to alpha, `start=first-batch`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -39,6 +39,8 @@ class MovingAverage(Estimator):
         exclude: Return the average of the batches before this one, which is taken in afterwards.
     """
 
+    owner: ClassVar[str] = "estimator 'ma'"
+
     def __init__(
         self,
         *,
@@ -51,7 +53,7 @@ class MovingAverage(Estimator):
         super().__init__()
         if not 0 < alpha <= 1:
             raise BadOption(f"estimator 'ma': alpha is in (0, 1], not {alpha}; write alpha=0.1")
-        check_seeding("estimator 'ma'", seeding)
+        check_seeding(self.owner, seeding)
         self.alpha = alpha
         self.exclude = exclude
         self.begin = start
@@ -61,7 +63,7 @@ class MovingAverage(Estimator):
 
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Make one buffer per statistic: m_0."""
-        check_statistics("estimator 'ma'", data)
+        check_statistics(self.owner, data)
         first = data if seed is None else seed
         for name in data:
             self.register_buffer(f"mean_{name}", first[name].detach().clone())
@@ -73,7 +75,7 @@ class MovingAverage(Estimator):
 
         A new average is a tensor of its own, so that the old one can be handed out without a copy.
         """
-        check_batch("estimator 'ma'", model, data, self.following("mean_"))
+        check_batch(self.owner, model, data, self.following("mean_"))
         tracked = {}
         # The first batch replaces m_0 (weight 1) when the average starts from it; decided on the
         # device, so that no step waits for it.

@@ -186,3 +186,23 @@ class TestCovariances(EstimatorSuite):
         names = ("covariance", "variance", "its_covariance", "its_variance")
         made.kinds = dict.fromkeys(names, "psd")
         return made
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 3)])
+def test_a_covariance_of_0_has_no_denoiser(shape):
+    """Nothing varies in the data: there are no units, which is one sentence and not a nan later."""
+    denoiser = AffineDenoiser()
+    denoiser.kinds = {"covariance": "psd"}
+    with pytest.raises(Incompatible, match="denoiser.*'covariance' is 0.*--estimator ema"):
+        denoiser.start({"covariance": torch.zeros(shape).double()})
+
+
+@pytest.mark.parametrize("make", [AffineDenoiser, ExponentialAverage])
+def test_sentences_name_the_estimator_that_was_typed(make):
+    """Not the one that it is made of."""
+    with pytest.raises(BadOption, match=make.owner):
+        make(seeding=1)
+    estimator = make(seeding=0)
+    estimator.start({"mean": torch.zeros(3)})
+    with pytest.raises(Incompatible, match=make.owner):
+        estimator({"other": torch.zeros(3)}, {"mean": torch.zeros(3)})

@@ -344,12 +344,19 @@ def _factor(stacked: Tensor) -> None:
 
 
 def _precision(cov: Tensor, ridge: Tensor, like: Tensor) -> Tensor:
-    """Return (S + r)^-1, (D, D) in the type of features, or (D,) of variances."""
+    """Return (S + r)^-1, (D, D) in the type of features, or (D,) of variances; `Incompatible` of 0."""
     if cov.dim() == 1:
         return 1 / (cov + ridge)
     matrix = double(cov).clone()
     matrix.diagonal().add_(ridge)
-    return torch.cholesky_inverse(torch.linalg.cholesky_ex(matrix)[0]).to(like)
+    try:
+        return torch.cholesky_inverse(torch.linalg.cholesky_ex(matrix)[0]).to(like)
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined, unused-ignore]
+        raise Incompatible(
+            "loss 'gaussian-kl': there is a layer, or a component of the mixture, in which features of "
+            "the data do not vary, so that they have no density; choose other layers, or write "
+            "components=1"
+        ) from error
 
 
 def _ridge(cov: Tensor, quantile: float) -> Tensor:

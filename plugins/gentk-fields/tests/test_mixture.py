@@ -217,3 +217,15 @@ def test_fewer_than_two_samples_of_a_component_are_refused():
     assert field(loss, data, z).isfinite().all()
     with pytest.raises(Incompatible, match=rf"--batch {enough} .*components=1"):
         loss.statistics(loss.summarise({"a": z[:-1]}))
+
+
+@pytest.mark.parametrize("components", [1, 2])
+def test_what_does_not_vary_has_no_density(components):
+    """A layer of one value, or images of which a component has copies: one sentence."""
+    one, other = torch.zeros(700, 4), torch.cat([torch.zeros(700, 4), torch.ones(700, 4)])
+    rows = other if components > 1 else one
+    loss = GaussianKL(components=components)
+    if loss.preparation:
+        loss.prepare({"a": rows})
+    with pytest.raises(Incompatible, match="do not vary.*choose other layers"):
+        loss.reference(loss.summarise_data({"a": rows}))
