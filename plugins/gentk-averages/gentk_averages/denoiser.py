@@ -84,8 +84,8 @@ class AffineDenoiser(AdamMovingAverage):
             root = _root(double(data[name]))
             if not (root if root.dim() == 1 else root.diagonal()).all():
                 raise Incompatible(
-                    f"{self.owner}: the data's {name!r} is 0, their features do not vary, and there is no "
-                    "unit to measure the model's in; type --estimator ema, or choose other layers"
+                    f"{self.owner}: the data's {name!r} is 0, their features do not vary, and there "
+                    "is no unit to measure the model's in; type --estimator ema, or choose other layers"
                 )
             begin = (
                 torch.ones_like(root)

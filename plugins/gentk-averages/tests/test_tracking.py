@@ -193,7 +193,7 @@ def test_a_covariance_of_0_has_no_denoiser(shape):
     """Nothing varies in the data: there are no units, which is one sentence and not a nan later."""
     denoiser = AffineDenoiser()
     denoiser.kinds = {"covariance": "psd"}
-    with pytest.raises(Incompatible, match="denoiser.*'covariance' is 0.*--estimator ema"):
+    with pytest.raises(Incompatible, match=r"denoiser.*'covariance' is 0.*--estimator ema"):
         denoiser.start({"covariance": torch.zeros(shape).double()})
 
 

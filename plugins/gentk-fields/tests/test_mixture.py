@@ -227,5 +227,5 @@ def test_what_does_not_vary_has_no_density(components):
     loss = GaussianKL(components=components)
     if loss.preparation:
         loss.prepare({"a": rows})
-    with pytest.raises(Incompatible, match="do not vary.*choose other layers"):
+    with pytest.raises(Incompatible, match=r"do not vary.*choose other layers"):
         loss.reference(loss.summarise_data({"a": rows}))
