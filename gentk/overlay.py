@@ -5,6 +5,7 @@
 --lr 1e-4                   the same (`SHORT`)
 --observer +evaluate        one more: those of the recipe stay
 --stage ae.steps=100        a key of a stage's table; ae.layer1.steps=100 of its own stage's
+stage={"ae": {"steps": 9}}  the same in Python and in sweep files, as for `phase`: other keys stay
 --ema none                  takes back what the recipe says
 """
 
@@ -15,11 +16,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from .budget import UNITS
 from .errors import BadOption, UsageError, did_you_mean
 from .numerals import several_meant
 from .selection import Selection
 
-__all__ = ["LISTS", "SHORT", "Overlay", "laid", "listed"]
+__all__ = ["LISTS", "SHORT", "Overlay", "laid", "listed", "over"]
 
 SHORT: Final[dict[str, tuple[str, str]]] = {
     "lr": ("optimizer", "lr"),
@@ -85,6 +87,8 @@ class Overlay:
                 values[key] = _more(*(_several(each) for each in (value, base.get(key) or ())))
             elif isinstance(value, str) and key in base and OPTIONS.match(value):
                 options[key] = _joined(options.get(key, {}), value, key)
+            elif isinstance(value, Mapping):
+                values[key] = over(base.get(key) or {}, value)
             else:
                 # Not where it is a value of its own, as of `decay`.
                 values[key] = value
@@ -98,6 +102,20 @@ class Overlay:
                 )
             values[key] = laid(under, own, twice=key in whole)
         return cls(values, origins, {key: own for key, own in options.items() if key not in whole})
+
+
+def over(table: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay the keys of a table over another's, those of tables in it likewise.
+
+    A budget replaces the other's, whichever unit either is in.
+    """
+    rest = table if more.keys().isdisjoint(UNITS) else {k: table[k] for k in table.keys() - UNITS}
+    laid = {**rest}
+    for key, value in more.items():
+        under = laid.get(key)
+        both = isinstance(value, Mapping) and isinstance(under, Mapping)
+        laid[key] = over(under, value) if both else value
+    return laid
 
 
 def laid(component: str, options: Mapping[str, str], *, twice: bool = False) -> str:
@@ -186,5 +204,5 @@ def _staged(given: Any, base: Mapping[str, Mapping[str, Any]]) -> dict[str, dict
             inner = tables[name].get("stage", [])
             tables[name]["stage"] = [*inner, f"{key}={value}"] if isinstance(inner, list) else inner
         else:
-            tables[name][key] = value
+            tables[name] = over(tables[name], {key: value})
     return tables

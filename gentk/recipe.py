@@ -26,7 +26,7 @@ from .budget import UNITS, Budget
 from .errors import BadRecipe, UsageError, did_you_mean
 from .keys import KEYS
 from .numerals import NOTHING, minutes_meant, several_meant, whole_meant
-from .overlay import Overlay, laid, listed
+from .overlay import Overlay, laid, listed, over
 from .seed import SEEDS
 from .validation import Fault, first_fault
 
@@ -238,7 +238,10 @@ def resolve(
         phases = from_file["phase"]
         own = {key: value for key, value in phases[PENALISED].items() if key != "penalty"}
         from_file["phase"] = {**phases, PENALISED: own}
-    recipe = Recipe.model_validate({**from_file, **overlay.values})
+    values = {**from_file, **overlay.values}
+    if isinstance(given := flags.get("phase"), Mapping):
+        values["phase"] = over(from_file.get("phase", {}), given)
+    recipe = Recipe.model_validate(values)
     if all(getattr(recipe, unit) is None for unit in UNITS):
         raise UsageError(f"recipe {name!r} has no budget; add --steps 1000 or --minutes 5")
     origins = dict.fromkeys(Recipe.model_fields, "default")

@@ -86,6 +86,27 @@ def test_every_key_has_the_value_of_its_origin(in_file, in_flags) -> None:
         assert (found.origins[key] != "default") == taken, key
 
 
+def test_tables_lie_over_the_recipe_s_a_key_at_a_time() -> None:
+    """In Python and in sweep files a table says what differs; what it leaves out is the recipe's."""
+    own = {"loss": "hinge", "repeat": 5, "optimizer": "sgd,lr=1"}
+    ae = {"recipe": "ae", "batch": 7, "steps": 3, "stage": {"one": {"clip": 1.0, "minutes": 2.0}}}
+    table = {"steps": 5, "phase": {"critic": own}, "stage": {"ae": ae}}
+    flags = {
+        "phase": {"critic": {"repeat": 2}, "generator": {"decay": "linear"}},
+        "stage": {"ae": {"operations": 1e9, "stage": {"one": {"steps": 4}}}, "b": {"steps": 1}},
+    }
+    found = resolve("x", table, flags).recipe
+
+    assert found.phase["critic"].model_dump(exclude_none=True) == {**own, "repeat": 2}
+    assert found.phase["generator"].decay == "linear"
+    inner = {"stage": {"one": {"clip": 1.0, "steps": 4}}}
+    assert found.stage["ae"] == {"recipe": "ae", "batch": 7, "operations": 1e9, **inner}
+    assert found.stage["b"] == {"steps": 1}
+    by_hand = resolve("x", table, {**flags, "optimizer": "adam,lr=2e-3"}).recipe
+    assert by_hand.phase["critic"].optimizer is None, "it holds for every phase"
+    assert by_hand.phase["critic"].repeat == 2
+
+
 @given(st.sets(st.sampled_from(["optimizer", "decay"])))
 def test_flags_take_back_what_a_phase_had_of_its_own(given_flags) -> None:
     """What is asked for by hand holds for every phase; the rest of a phase stays."""
@@ -234,6 +255,23 @@ def test_keys_of_stages_are_set_by_name() -> None:
 
     assert recipe.stage == {"ae": {"recipe": "ae", "batch": 7, "steps": "3"}, "b": {"steps": "1"}}
     assert recipe.identity() != resolve("x", table, {}).recipe.identity()
+    timed = resolve("x", table, {"stage": "ae.minutes=3"} | {"steps": 4}).recipe.stage
+    again = resolve("x", {**table, "stage": timed}, {"stage": "ae.operations=1e9"}).recipe.stage
+    assert again["ae"] == {"recipe": "ae", "batch": 7, "operations": "1e9"}, "one budget"
+
+
+def test_a_stage_s_budget_is_not_also_that_of_its_recipe(tmp_path) -> None:
+    """`--stage ae.minutes=5`, or the same in a table, replaces the steps that the recipe `ae` has."""
+    table = {"steps": 9, "codec": "stage:ae", "stage": {"ae": {"recipe": "ae"}}}
+    layers = {"layer1": {"operations": 1e9}}
+    for typed in ("ae.minutes=5", {"ae": {"minutes": 5, "stage": layers}}):
+        flags = {"stage": typed, "out": str(tmp_path)}
+        (_, stage), *_ = plan(resolve("x", table, flags), Registry())
+        assert (stage.recipe.steps, stage.recipe.minutes) == (None, 5.0)
+    (_, first), (_, second) = plan(stage, Registry())
+    assert (first.recipe.steps, first.recipe.operations) == (None, 1e9)
+    assert first.recipe.encoder == "mlp,widths=,dropout=0.2", "the rest is the recipe's"
+    assert second.recipe.steps == 3000
 
 
 def test_keys_of_stages_of_stages_are_set_by_name(tmp_path) -> None:

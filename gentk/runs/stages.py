@@ -19,6 +19,7 @@ from typing import Any
 
 from ..budget import UNITS
 from ..errors import BadRecipe
+from ..overlay import over
 from ..recipe import Resolved, resolve
 from ..registry import Registry
 from .folder import RunFolder
@@ -71,7 +72,7 @@ def _stage(
     # Keys of stages of the stage, as they are typed.
     typed = {} if isinstance(own.get("stage"), Mapping) else {"stage": own.pop("stage", None)}
     under = {key: _located(value, folder) for key, value in known.items()}
-    return resolve(label, {**base, **shared, **own, **out}, typed, under)
+    return resolve(label, over({**base, **shared}, {**own, **out}), typed, under)
 
 
 def budgets(resolved: Resolved, registry: Registry) -> list[str]:
