@@ -113,8 +113,10 @@ def over(table: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     laid = {**rest}
     for key, value in more.items():
         under = laid.get(key)
-        both = isinstance(value, Mapping) and isinstance(under, Mapping)
-        laid[key] = over(under, value) if both else value
+        if isinstance(value, Mapping) and isinstance(under, Mapping):
+            laid[key] = over(under, value)
+        else:
+            laid[key] = value
     return laid
 
 
