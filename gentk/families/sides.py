@@ -60,11 +60,30 @@ def prepare(c: Composition, side: DataSide) -> None:
     if not loss.preparation:
         return
     chosen = torch.from_numpy(permutation(len(c.images), PREPARE)[: loss.preparation].copy())
-    parts = [
-        space.of_images(to_unit(chunk.to(c.device))) for chunk in c.images.chunks(CHUNK, chosen)
-    ]
-    features = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    loss.prepare(features if side.extractor is None else space.part(features, side.extractor))
+    features: dict[str, Tensor] = {}
+    start = 0
+    for place, chunk in zip(chosen.split(CHUNK), c.images.chunks(CHUNK, chosen), strict=True):
+        part = space.of_images(to_unit(chunk.to(c.device)))
+        if side.extractor is not None:
+            part = space.part(part, side.extractor)
+        if not features:
+            # Written where they stay: of thousands of images they would not be there twice.
+            features = {name: _room(value, len(chosen)) for name, value in part.items()}
+        for name, value in part.items():
+            features[name][start : start + len(place)] = value
+        start += len(place)
+    loss.prepare(features)
+
+
+def _room(value: Tensor, count: int) -> Tensor:
+    """Return room for the features of `count` images, which lie in memory as those of a few do."""
+    last = value.dim() == 4 and value.is_contiguous(memory_format=torch.channels_last)
+    return torch.empty(
+        (count, *value.shape[1:]),
+        dtype=value.dtype,
+        device=value.device,
+        memory_format=torch.channels_last if last else torch.contiguous_format,
+    )
 
 
 @torch.no_grad()

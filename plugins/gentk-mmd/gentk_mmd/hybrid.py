@@ -85,10 +85,11 @@ def centres(rows: Tensor, number: int, seed: int) -> Tensor:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
+    # An array of its own, about whose mean k-means may work: no more copies of what is large.
+    wide = rows.detach().cpu().double().numpy()
+    wide = wide.copy() if wide.ctypes.data == rows.data_ptr() else wide
     with warnings.catch_warnings():
         # Fewer different images than landmarks: some coincide, and the ridge takes care of them.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = KMeans(number, n_init=1, max_iter=20, random_state=seed).fit(
-            rows.detach().cpu().double().numpy()
-        )
+        fitted = KMeans(number, n_init=1, max_iter=20, random_state=seed, copy_x=False).fit(wide)
     return torch.from_numpy(fitted.cluster_centers_).to(rows)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from sklearn.cluster import KMeans
 from test_loss import X, Y, built, features
 
 from gentk.errors import Incompatible
 from gentk.interfaces import total
 from gentk.summary import MomentSums, Samples
 from gentk_mmd.discrepancy import mmd2
-from gentk_mmd.hybrid import LandmarkKernels, attraction
+from gentk_mmd.hybrid import LandmarkKernels, attraction, centres
 from gentk_mmd.kernels import Energy, Gaussian
 from gentk_mmd.loss import MMDLoss
 
@@ -76,6 +77,17 @@ def test_landmarks_are_of_a_type_that_the_device_has(monkeypatch):
         samples = loss.statistics(loss.summarise(features(6, 5)))
         values.append(total(loss(reference, {"samples": samples["samples"].float()})).item())
     assert values[1] == pytest.approx(values[0], rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_centres_are_those_of_k_means_and_features_stay_as_they_are(kind):
+    """Though k-means works in place: it has an array of its own."""
+    rows = (draw(60, 4) + 3).to(kind)
+    before = rows.clone()
+    found = centres(rows, 5, 1)
+    wanted = KMeans(5, n_init=1, max_iter=20, random_state=1).fit(before.double().numpy())
+    assert torch.equal(rows, before)
+    torch.testing.assert_close(found, torch.from_numpy(wanted.cluster_centers_).to(kind))
 
 
 def test_random_features_have_a_null_space_and_the_hybrid_form_has_none():
