@@ -192,6 +192,33 @@ def test_the_critic_raises_what_the_generator_lowers():
         torch.testing.assert_close(shown[head], (sign * value).detach(), rtol=1e-6, atol=0)
 
 
+RAISED = [*LOSSES, ("sliced,projections=8",), ("feasible-set",), ("mmd,kernel=energy,sqrt=true",)]
+
+
+@pytest.mark.parametrize("losses", RAISED, ids=str)
+def test_a_critic_follows_the_slope_of_what_it_minimises(losses):
+    """By central differences along two directions in its weights, which move both sides."""
+
+    def moved(by, ways):
+        def kind(*, norm):
+            critic = TinyCritic(norm=norm)
+            with torch.no_grad():
+                for weight, way in zip(critic.parameters(), ways, strict=True):
+                    weight.add_(by * way)
+            return critic
+
+        return float(step("critic", *losses, frozen=False, kind=kind)[2]["loss/critic"])
+
+    _, critic, _ = step("critic", *losses, frozen=False)
+    for seed in (0, 1):
+        draw = torch.Generator().manual_seed(seed)
+        ways = [torch.randn(w.shape, generator=draw).double() for w in critic.parameters()]
+        pairs = zip(critic.parameters(), ways, strict=True)
+        slope = sum(float((w.grad * way).sum()) for w, way in pairs if w.grad is not None)
+        wanted = (moved(1e-6, ways) - moved(-1e-6, ways)) / 2e-6
+        assert slope == pytest.approx(wanted, rel=1e-3, abs=1e-7)
+
+
 def replayed(generator):
     """The latents of the first step."""
     from gentk.engine.randomness import Draws
