@@ -142,7 +142,8 @@ class Adversarial:
         penalties = self.penalties.get(turn, {})
         graphs = {side for penalty in penalties.values() for side in penalty.graphs}
         players, contest, parts = self._players(), self.contests.get(turn), list(self._parts())
-        exact = any(penalty.twice for penalty in penalties.values())
+        # The sides are compared: what is differentiated twice decides the type of both.
+        exact = any(penalty.twice or penalty.graphs for penalty in penalties.values())
         shown: dict[str, Tensor] = {}
         compared: dict[str, Tensor] = {}
         totals = None

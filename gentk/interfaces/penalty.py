@@ -22,7 +22,7 @@ class Penalty(ABC):
     A penalty that differentiates scores at images of its own calls `play.critic`; one that does so at
     the images of a side names it in `graphs`, so that they are in the graph before the side is judged
     and one pass of the critic serves the loss and the penalty. Both are computed in float32 under
-    autocast too: gradients of gradients in half precision are noise.
+    autocast too, of both sides, which are compared: gradients of gradients in half precision are noise.
 
     Attributes:
         graphs: The sides, `data` or `model`, at whose images (and latents, of pairs) scores are

@@ -216,6 +216,36 @@ class Batches:
         return self.at(torch.arange(12)), None
 
 
+@pytest.mark.parametrize(
+    ("penalty", "half"),
+    [
+        ("gradient,at=data,target=0", False),
+        ("gradient,at=model,target=0", False),
+        ("weight-gradient", False),
+        ("activations", True),
+    ],
+)
+def test_both_sides_of_a_turn_are_judged_in_one_type(penalty, half):
+    """In float32 where a penalty differentiates twice, if on one side alone: they are compared."""
+    names, image = Registry(), gentk.interfaces.ImageShape(1, 8, 8)
+    generator = names.build("generator", GAME["generator"], image=image)[0]
+    critic = names.build("critic", GAME["critic"], image=image, latent=100)[0]
+    judge, seen = critic.judge, []
+
+    def judged(*given):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return judge(*given)
+
+    critic.judge = judged
+    parts = {"critic": {"p": names.build("penalty", penalty)[0]}}
+    hinge = names.build("loss", "hinge")[0]
+    options = {"batch": 12, "dtype": torch.bfloat16, "penalties": parts}
+    game = Adversarial(generator, critic, hinge, Batches(), **options)
+    game.critic_step()
+    game.generator_step()
+    assert seen == [half, half, True]
+
+
 def test_a_network_is_a_constant_in_the_other_phase():
     """The critic's step trains the denoiser; the generator's passes gradient through it alone."""
     names, image = Registry(), gentk.interfaces.ImageShape(1, 8, 8)

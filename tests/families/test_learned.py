@@ -128,6 +128,7 @@ AUGMENTED = 'augmented:"mmdgan-autoencoder,width=2,code=2"'
         ({**MOLM, **WITNESS, "phase": {}}, "of=witness"),
         ({**GAME, "critic": AUGMENTED, "penalty": ["autoencoder"]}, "augmented:"),
         ({"loss": "fd,layers=each"}, "leave layers=each"),
+        ({**GAME, "phase": {"generator": {"penalty": "weight-gradient"}}}, r"phase\.critic"),
     ],
     ids=str,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import ClassVar
 
@@ -105,6 +105,8 @@ class AdversarialFamily(Family):
             parts.append(("the critic's own loss", own))
         for phase in self.penalised:
             built = penalties(r, phase, registry)
+            if phase != "critic":
+                _check_movable(built)
             parts += [(f"penalty {name!r}", penalty) for name, penalty in built.items()]
         for name, part in parts:
             if not part.means and r.chunk is not None and r.chunk < r.batch:
@@ -262,6 +264,16 @@ def _check_witness(phase: str, losses: Sequence[LossPart]) -> None:
             raise Incompatible(
                 f"loss {part.text!r} offers no witness function to penalise; leave of=witness out, or "
                 "type another --loss, such as mmd"
+            )
+
+
+def _check_movable(built: Mapping[str, Penalty]) -> None:
+    """Refuse penalties on the critic's weights in the steps in which they are constants."""
+    for name, penalty in built.items():
+        if penalty.twice:
+            raise Incompatible(
+                f"penalty {name!r} is on the critic's weights, which are constants in the generator's "
+                "steps; write it in [phase.critic], or type --penalty"
             )
 
 
