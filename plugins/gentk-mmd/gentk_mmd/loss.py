@@ -69,7 +69,8 @@ class MMDLoss(MatchingLoss):
         pool: `none` takes every position as a feature of its own; `mean` averages over positions.
         features: `rff+NUMBER` or `nystrom+NUMBER` explicit features (with layers=each, of every layer).
         hybrid: With nystrom: exact repulsion between samples, explicit features for the attraction only,
-            and landmarks that are the centres of k-means rather than images.
+            and landmarks that are the centres of k-means, of ten images each, rather than images. With
+            many features it takes long, and the memory of all of them several times: pool=mean has few.
         pairs: `all`, or `linear`: mean k(x_i, x_i+1) + k(y_i, y_i+1) - 2 k(x_i, y_i), as many terms as
             samples.
         seed: Of the explicit features' random numbers.
