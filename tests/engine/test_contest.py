@@ -138,6 +138,7 @@ LOSSES = [
     ("mmd",),
     ("mmd,kernel=rational-quadratic-dot,unbiased=true,layers=each",),
     ("mmd,features=rff+16,bandwidths=2.0", "moments,covariance=none"),
+    ("fd,project=4",),
 ]
 
 

@@ -6,6 +6,10 @@ With R any root of the data's covariance, R R' = S_p, and R' S_q R = U diag(v) U
 
     tr (S_p^1/2 S_q S_p^1/2)^1/2 = sum sqrt(v),    dFD / dS_q = 1 - R U diag(v^-1/2) U' R',
 
+and, where the data's features move too (those of a critic that raises FD),
+
+    dFD / dS_p = 1 - S_q R U diag(v^-3/2) U' R' S_q,
+
 in float64; nothing is differentiated through an eigendecomposition. In a sample z_i of a batch of N it
 amounts to 2/N (z_i - T(z_i)), T the map of transport of the model's Gaussian to the data's (biased
 covariances). Directions that neither has (fewer samples than features) have no slope.
@@ -104,7 +108,7 @@ class FrechetLoss(MatchingLoss):
         data = self.statistics(summary)
         roots: Statistics = {}
         for name in self.kept.names:
-            values, vectors = torch.linalg.eigh(data[name])
+            values, vectors = torch.linalg.eigh(data[name].detach())
             roots[f"root of {name}"] = vectors * values.clamp(min=0).sqrt()
         return data | roots
 
@@ -135,11 +139,11 @@ class FrechetLoss(MatchingLoss):
 
 
 def frechet_to(cov_p: Tensor, root: Tensor, cov_q: Tensor) -> Tensor:
-    """Return tr(S_p + S_q - 2 (S_p^1/2 S_q S_p^1/2)^1/2), float64, differentiable once in S_q.
+    """Return tr(S_p + S_q - 2 (S_p^1/2 S_q S_p^1/2)^1/2), float64, differentiable once in S_p and S_q.
 
     Args:
         cov_p: S_p, (D, D).
-        root: R with R R' = S_p, (D, D).
+        root: R with R R' = S_p, (D, D), of which nothing is differentiated: any root will do.
         cov_q: S_q, (D, D), symmetric.
     """
     check_tensors("frechet_to", cov_p=(cov_p, "D D"), root=(root, "D D"), cov_q=(cov_q, "D D"))
@@ -160,7 +164,8 @@ class _Spread(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, cov_q: Tensor, cov_p: Tensor, root: Tensor) -> Tensor:
-        wanted, product = ctx.needs_input_grad[0], root.T @ cov_q @ root
+        of_q, of_p, _ = ctx.needs_input_grad
+        wanted, product = of_q or of_p, root.T @ cov_q @ root
         try:
             # A value that is only shown takes no vectors: they are half of the time.
             values, vectors = (
@@ -177,13 +182,19 @@ class _Spread(torch.autograd.Function):
             # Directions that rounding invents have no slope; decided on the device.
             inverse = torch.where(values > least, values.clamp(min=1e-300).rsqrt(), 0.0)
             side = root @ vectors
-            slope = -(side * inverse) @ side.T
-            slope.diagonal().add_(1)
-            ctx.save_for_backward(slope)
+            slopes: list[Tensor | None] = [None, None]
+            for index, on in enumerate((of_q, of_p)):
+                if on:
+                    rows, power = (cov_q @ side, 3) if index else (side, 1)
+                    slope = -(rows * inverse**power) @ rows.T
+                    slope.diagonal().add_(1)
+                    slopes[index] = slope
+            ctx.save_for_backward(*slopes)
         trace = cov_p.diagonal().sum() + cov_q.diagonal().sum()
         total: Tensor = (trace - 2 * roots.sum()).clamp(min=0)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return grads[0] * ctx.saved_tensors[0], None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        of_q, of_p = (s if s is None else grads[0] * s for s in ctx.saved_tensors)
+        return of_q, of_p, None

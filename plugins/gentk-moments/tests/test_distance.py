@@ -71,6 +71,24 @@ def test_gradient_against_differences(size):
     torch.testing.assert_close(slope, 2 / len(z) * (z.detach() - moved), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize(("count", "size"), [(30, 3), (30, 6), (5, 6)])
+@pytest.mark.parametrize("layers", ["joint", "each"])
+def test_the_gradient_in_the_data_too(count, size, layers):
+    """Of a critic's features: by differences, of fewer samples than features too."""
+    real, made = draw(count, size) @ draw(size, size, seed=1), draw(count, size, seed=2) + 0.3
+    loss = FrechetLoss(layers=layers)
+
+    def of(x, y):
+        data, model = ({"a": z[:, :2], "b": z[:, 2:]} for z in (x, y))
+        loss.prepare(data)
+        summary = loss.summarise(data)
+        return total(loss(loss.reference(summary), loss.statistics(loss.summarise(model, summary))))
+
+    ends = real.requires_grad_(), made.requires_grad_()
+    # Roots of eigenvalues that rounding invents are noise of 1e-8: divided by a step of 1e-3.
+    assert torch.autograd.gradcheck(of, ends, eps=1e-3, rtol=1e-3, atol=1e-3)
+
+
 def test_it_is_the_distance_of_the_metric():
     """Of the same features, whichever way it is computed; singular covariances too."""
     for count in (40, 5):
