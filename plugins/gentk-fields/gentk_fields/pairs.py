@@ -127,8 +127,8 @@ class PairLoss(FieldLoss):
         quadratic: Whether the scale is the root of the mean square of distances.
         per_class: Whether only samples of one class meet.
         guidance: How much more the data of a class count than those of all, above 1: data of any class
-            push with the weight (guidance - 1) (n - 1) / m, with n samples of the class in the batch
-            and m images.
+            push with the weight (guidance - 1) n / m, with n the weight of all other samples of the
+            class, those that an estimator kept among them, and m images.
         selves: What keeps a sample from pushing itself. `far`: it is 100 scaled distances away from
             itself;
             `masked`: the two never meet; `halves`: nor do all samples of its half of the batch, so that
@@ -289,9 +289,11 @@ class PairLoss(FieldLoss):
         if not self.guided:
             return torch.cat([rows, plain], dim=1)
         classes = model["labels"][own]
-        alike = (classes == classes.T).sum(1, keepdim=True).to(ours)
-        pushing = plain * ((self.guidance - 1) / len(theirs) * (alike - 1))
         count = len(classes)
+        # What pushes of a sample's class, earlier samples too, but for itself.
+        alike = (classes == model["labels"].T).to(ours)
+        others = (alike * rows).sum(1, keepdim=True) - rows[0, own, None]
+        pushing = plain * ((self.guidance - 1) / len(theirs) * others)
         return torch.cat([rows.expand(count, -1), pushing, plain.expand(count, -1)], dim=1)
 
     def _scale(self, distances: Tensor, weights: Tensor | None, allowed: Tensor | None) -> Tensor:

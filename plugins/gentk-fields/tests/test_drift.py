@@ -220,6 +220,19 @@ def test_guidance_pushes_away_from_the_data_of_all():
     torch.testing.assert_close(field.velocity, wanted[0], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("kept", [0, 6, 200])
+def test_guidance_is_the_same_beside_earlier_samples(kept):
+    """All images push (w - 1) times as much as the other samples of the class, kept ones included."""
+    gen, real, past = draw(8, 3), draw(6, 3, seed=1), draw(kept, 3, seed=2)
+    labels = [torch.arange(n)[:, None].double() % 2 for n in (8, 6, 8 + kept)]
+    data, model = sides(gen, real, past if kept else None)
+    loss = Drift(per_class=True, guidance=2.5)
+    pairs = loss.pairs(gen, data | {"labels": labels[1]}, model | {"labels": labels[2]})
+    weights = pairs.weigh(torch.ones_like(pairs.distances))
+    own, pushing, _ = weights.split([8 + kept, 6, 6], dim=1)
+    torch.testing.assert_close(pushing.sum(1), 1.5 * (own.sum(1) - 1))
+
+
 @pytest.mark.parametrize(
     ("options", "error", "word"),
     [
