@@ -78,7 +78,7 @@ class MatchingFamily(Family):
             classes = c.generator.prior.classes
             sides.append(DataSide(part.loss, c.space, part.extractor, classes))
         for side in sides:
-            prepare(c, side)
+            prepare(c, side, advance)
         discrepancies = []
         for part, side, drawn in zip(c.losses, sides, data_sides(c, sides, advance), strict=True):
             assert part.estimator is not None

@@ -54,7 +54,7 @@ class Drawn:
 
 
 @torch.no_grad()
-def prepare(c: Composition, side: DataSide) -> None:
+def prepare(c: Composition, side: DataSide, advance: Advance | None = None) -> None:
     """Show a loss the images it wants to see before anything is summarised."""
     loss, space = side.loss, side.space
     if not loss.preparation:
@@ -72,6 +72,8 @@ def prepare(c: Composition, side: DataSide) -> None:
         for name, value in part.items():
             features[name][start : start + len(place)] = value
         start += len(place)
+        if advance is not None:
+            advance("images that the loss is prepared with", start, len(chosen))
     loss.prepare(features)
 
 

@@ -11,7 +11,7 @@ of the run, with its encoder and codec, and one that names no data those that th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain, takewhile
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from ..files import Damaged, is_sealed, regular
 from ..interfaces import Encoder, Generator
 from ..recipe import Recipe
 from ..registry import Registry
+from ..selection import Selection
 from ..session import OBJECT
 from .earlier import finished
 from .folder import RunFolder
@@ -87,11 +88,22 @@ class Start:
         text: How it was written, with the folders of stages.
         weights: The weights by the kind of their network; a stage that is not made yet has shapes.
         origin: What run.json says of it.
+        written: How the networks of a run are written in its recipe, by kind.
     """
 
     text: str
     weights: Mapping[str, Weights]
     origin: Mapping[str, Any]
+    written: Mapping[str, str] = field(default_factory=dict)
+
+    def notes(self, r: Recipe) -> list[str]:
+        """Tell of networks that are written otherwise here: with a prior, say, they never had."""
+        return [
+            f"the {kind} of {self.text} is {own!r}, and goes on as {here!r}, whose weights "
+            f"have the same sizes; to take it as it is, leave --{kind} out"
+            for kind, own in self.written.items()
+            if (here := getattr(r, kind)) and Selection.parse(here) != Selection.parse(own)
+        ]
 
     def fit(
         self, kind: str, network: Generator | Encoder, r: Recipe
@@ -141,13 +153,21 @@ def read_start(text: str, registry: Registry) -> Start:
     digest = rows[0]["fingerprint"]
     if len(rows) > 1:
         digest = state_digest((), head=" ".join(row["fingerprint"] for row in rows))
-    return of_runs(text, runs, {"fingerprint": digest, "runs": rows})
+    start = of_runs(text, runs, {"fingerprint": digest, "runs": rows})
+    if len(runs) > 1:
+        return start
+    recipe = runs[0].record["recipe"]
+    return replace(start, written={kind: recipe[kind] for kind in KINDS if recipe.get(kind)})
 
 
-def warm_start(c: Composition) -> dict[str, Any] | None:
+def warm_start(c: Composition, notices: list[str]) -> dict[str, Any] | None:
     """Fill a composition's networks with what its recipe starts from, and return the origin of that.
 
     The encoder is filled where there is one on both sides; a critic starts anew.
+
+    Args:
+        c: The composition.
+        notices: Takes in what there is to tell.
 
     Raises:
         Incompatible: The weights do not fit the networks here.
@@ -160,6 +180,7 @@ def warm_start(c: Composition) -> dict[str, Any] | None:
             with torch.no_grad():
                 for mine, theirs in start.fit(kind, network, c.recipe):
                     mine.copy_(theirs)
+    notices += start.notes(c.recipe)
     return dict(start.origin)
 
 

@@ -185,7 +185,7 @@ def _train(
         state = _resumed(folder, world)
         origin = (record or {}).get("init")
     else:
-        origin = warm_start(c)
+        origin = warm_start(c, notices)
         world.same({"start": str((origin or {}).get("fingerprint"))})
     keep_memory(c.device)
     family = family_for(r, c.losses, c.registry)[0]

@@ -16,7 +16,7 @@ from gentk.recipe import Recipe
 from gentk.registry import Registry
 from gentk.runs.rehearsal import rehearse
 from gentk.runs.resolving import resolve_recipe
-from gentk.runs.start import Weights
+from gentk.runs.start import Weights, read_start
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -95,6 +95,19 @@ def test_a_run_goes_on_with_another_objective(first, post):
     assert origin["fingerprint"] == first.fingerprint()
     assert origin["runs"][0]["identity"] == first.record["identity"]
     assert origin["runs"][0]["steps"] == 30
+
+
+def test_a_network_that_is_written_otherwise_is_told_and_the_same_is_not(first):
+    """Weights of the same sizes fit a generator that draws its latents elsewhere, or ends otherwise."""
+    start = read_start(f"run:{first.folder.path}", Registry())
+    own = first.recipe.generator
+    head, *options = own.split(",")
+    turned = ",".join([head, *reversed(options)])
+
+    assert start.notes(first.recipe) == []
+    assert start.notes(first.recipe.model_copy(update={"generator": turned})) == []
+    [note] = start.notes(first.recipe.model_copy(update={"generator": f"{own},prior=uniform"}))
+    assert own in note and "prior=uniform" in note
 
 
 def test_statistics_are_seeded_by_the_start(first, post):
