@@ -322,7 +322,7 @@ def test_runs_that_cannot_serve_say_why(ae, tmp_path, small):
         gentk.compose("gfmn", **{**large, "extractor": [place]})
     with pytest.raises(Incompatible, match=r"do not fit generator .*: they are 24x6"):
         composed = gentk.compose("gfmn", **settings, init=place, out=str(tmp_path / "i"))
-        warm_start(composed)
+        warm_start(composed, [])
     with pytest.raises(KeyboardInterrupt):
         ae(out=str(tmp_path / "half"), observers=[Stop(10)])
     with pytest.raises(RunError, match="is not finished; call it again"):
@@ -336,7 +336,7 @@ def test_init_starts_a_generator_from_a_decoder(ae, tmp_path):
     composed = gentk.compose(
         "gfmn", **settings, init=f"run:{first.folder.path}", out=str(tmp_path / "w")
     )
-    warm_start(composed)
+    warm_start(composed, [])
 
     for mine, theirs in zip(
         composed.generator.parameters(), first.generator.parameters(), strict=True

@@ -174,7 +174,7 @@ def test_warm_start_takes_the_other_runs_weights(small, flags, tmp_path):
     )
     from gentk.runs.start import warm_start
 
-    warm_start(composition)
+    warm_start(composition, [])
     ours, theirs = composition.generator.state_dict(), first.generator.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
