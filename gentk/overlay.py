@@ -109,8 +109,8 @@ def over(table: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
 
     A budget replaces the other's, whichever unit either is in.
     """
-    rest = table if more.keys().isdisjoint(UNITS) else {k: table[k] for k in table.keys() - UNITS}
-    laid = {**rest}
+    budget = not more.keys().isdisjoint(UNITS)
+    laid = {key: value for key, value in table.items() if not (budget and key in UNITS)}
     for key, value in more.items():
         under = laid.get(key)
         if isinstance(value, Mapping) and isinstance(under, Mapping):

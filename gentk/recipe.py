@@ -240,6 +240,7 @@ def resolve(
         from_file["phase"] = {**phases, PENALISED: own}
     values = {**from_file, **overlay.values}
     if isinstance(given := flags.get("phase"), Mapping):
+        # Over what is left of the recipe's phases under what is asked for by hand.
         values["phase"] = over(from_file.get("phase", {}), given)
     recipe = Recipe.model_validate(values)
     if all(getattr(recipe, unit) is None for unit in UNITS):
