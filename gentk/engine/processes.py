@@ -61,7 +61,7 @@ class Processes:
 
     def __init__(self, device: torch.device) -> None:
         self.size = launched().size
-        self._heard_all = True
+        self._waiting = False
         patience = timedelta(seconds=_patience())
         try:
             meeting = rendezvous("env://", launched().rank, self.size, timeout=patience)
@@ -129,25 +129,26 @@ class Processes:
     def end(self) -> None:
         """Have the threads of the link end, before the interpreter does.
 
-        One that lets go of its last tensor while Python ends aborts the process. Where a peer was not
-        heard, a thread may wait for it still, and is left.
+        One that lets go of its last tensor while Python ends aborts the process. Where an exchange was
+        interrupted, a thread waits for its peers still, and is left.
         """
-        if self._heard_all and dist.is_initialized():
+        if not self._waiting and dist.is_initialized():
             del self.words
             dist.destroy_process_group()
 
     @contextmanager
     def _heard(self) -> Iterator[None]:
         """Say in one sentence that another process is gone."""
-        self._heard_all = False
+        self._waiting = True
         try:
             yield
-            self._heard_all = True
         except RuntimeError as error:
+            self._waiting = False
             raise PeerLost(
                 f"another of the {self.size} processes has ended, or did not answer for "
                 f"{_patience():g} seconds"
             ) from error
+        self._waiting = False
 
 
 def _patience() -> float:
