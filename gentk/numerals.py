@@ -1,4 +1,4 @@
-"""Numerals: values as people write them, and the values that gentk takes for them.
+"""Numerals: values as people write them, what gentk takes them for, and how it writes its own.
 
 What is understood here is not taken as typed, but offered: a sentence says `type --steps 10000`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["NOTHING", "minutes_meant", "several_meant", "whole_meant"]
+__all__ = ["NOTHING", "decimal", "minutes_meant", "several_meant", "typed", "whole_meant"]
 
 NOTHING = frozenset({"0", "false", "no", "null", "off"})
 """What people write where they want none."""
@@ -30,6 +30,21 @@ SPAN = re.compile(
 
 MINUTES = {"s": 1 / 60, "m": 1, "h": 60, "d": 24 * 60}
 """A unit's first letter -> its minutes."""
+
+WRITTEN_OUT = 1e7
+"""Below it numbers are written without a power of ten."""
+
+
+def decimal(value: float, digits: int) -> str:
+    """Write a number to so many digits; those before the point are written out: 380, not 3.8e+02."""
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < WRITTEN_OUT else text
+
+
+def typed(value: float) -> str:
+    """Write a number as one types it, and no digit is lost: 1e13, 0.25."""
+    short = f"{value:g}"
+    return (short if float(short) == value else repr(value)).replace("e+", "e")
 
 
 def whole_meant(value: object) -> int | None:

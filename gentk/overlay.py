@@ -107,10 +107,11 @@ class Overlay:
 def over(table: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """Lay the keys of a table over another's, those of tables in it likewise.
 
-    A budget replaces the other's, whichever unit either is in.
+    A budget replaces the other's, whichever unit either is in; a stage may be called like a unit.
     """
-    budget = not more.keys().isdisjoint(UNITS)
-    laid = {key: value for key, value in table.items() if not (budget and key in UNITS)}
+    laid = dict(table)
+    if _units(more):
+        laid = {key: value for key, value in table.items() if key not in _units(table)}
     for key, value in more.items():
         under = laid.get(key)
         if isinstance(value, Mapping) and isinstance(under, Mapping):
@@ -118,6 +119,11 @@ def over(table: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         else:
             laid[key] = value
     return laid
+
+
+def _units(table: Mapping[str, Any]) -> set[str]:
+    """Return the keys of a table that are its budget."""
+    return {key for key in UNITS if key in table and not isinstance(table[key], Mapping)}
 
 
 def laid(component: str, options: Mapping[str, str], *, twice: bool = False) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gentk.budget import UNITS
 from gentk.errors import BadRecipe, UnknownName, UsageError
 from gentk.library import Library
+from gentk.overlay import over
 from gentk.recipe import PASSING, Recipe, resolve
 from gentk.registry import Registry
 from gentk.runs.record import overtaken
@@ -272,6 +273,14 @@ def test_a_stage_s_budget_is_not_also_that_of_its_recipe(tmp_path) -> None:
     assert (first.recipe.steps, first.recipe.operations) == (None, 1e9)
     assert first.recipe.encoder == "mlp,widths=,dropout=0.2", "the rest is the recipe's"
     assert second.recipe.steps == 3000
+
+
+def test_a_stage_may_be_called_like_a_unit_of_budgets() -> None:
+    """A table is a stage's, a number its budget."""
+    stages = {"steps": {"steps": 3, "batch": 2}, "ae": {"minutes": 1.0}}
+    laid = over(stages, {"steps": {"operations": 1e9}})
+
+    assert laid == {"steps": {"operations": 1e9, "batch": 2}, "ae": {"minutes": 1.0}}
 
 
 def test_keys_of_stages_of_stages_are_set_by_name(tmp_path) -> None:

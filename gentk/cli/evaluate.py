@@ -200,9 +200,10 @@ def _echo_values(own: Sequence[Measurement]) -> None:
 
 
 def _value(one: Measurement) -> str:
+    from ..numerals import decimal
     from .table import cell
 
-    return cell(one.value) + ("" if one.error is None else f" ± {one.error:.2g}")
+    return cell(one.value) + ("" if one.error is None else f" ± {decimal(one.error, 2)}")
 
 
 def _echo_beside(own: Sequence[Measurement]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from ..numerals import decimal
 from ..printable import printable
 
 __all__ = ["cell", "echo_mapping", "echo_prose", "echo_table"]
@@ -34,7 +35,7 @@ def cell(value: Any) -> str:
         return ", ".join(f"{printable(str(k))}: {cell(v)}" for k, v in value.items()) or "-"
     if isinstance(value, list | tuple):
         return ", ".join(map(cell, value)) or "-"
-    return f"{value:.5g}" if isinstance(value, float) else printable(str(value))
+    return decimal(value, 5) if isinstance(value, float) else printable(str(value))
 
 
 def echo_mapping(mapping: Mapping[str, Any]) -> None:

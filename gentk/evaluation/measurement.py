@@ -14,6 +14,7 @@ from ..data.imageset import ImageSet
 from ..feature_space import FeatureSpace
 from ..interfaces import MetricValue
 from ..markup import caption, page, rows_of
+from ..numerals import decimal
 from ..selection import Selection
 from ..version import __version__
 from .subjects import Subject
@@ -197,7 +198,8 @@ class Measurement:
 
     def written(self) -> str:
         """Return the value and its standard error, if one is known, as text."""
-        return f"{self.value:.4g}" + ("" if self.error is None else f" ± {self.error:.2g}")
+        error = "" if self.error is None else f" ± {decimal(self.error, 2)}"
+        return f"{decimal(self.value, 4)}{error}"
 
     def better(self) -> str:
         """Return which values are better, as text; nothing where neither are."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..evaluation.measurement import Direction, Measurement
+from ..numerals import decimal
 
 __all__ = ["UNITS", "Cell", "Verdict", "cell_of", "verdict_of"]
 
@@ -27,9 +28,6 @@ UNITS = "± is the standard deviation over seeds, or s.e. the standard error of 
 
 LEVEL = 0.95
 """Two means are called different at this level."""
-
-WRITTEN_OUT = 1e7
-"""Below it numbers are written without a power of ten."""
 
 Verdict = Literal["holds", "does not hold", "is within the noise", "is a tie", "is not decided"]
 """What values say of a claim that one side is better: `is not decided` with one seed on a side."""
@@ -86,28 +84,22 @@ class Cell:
             most: The seeds of its row; a cell of fewer says so.
         """
         spread = self.std if self.std is not None else self.error
-        shown = "" if spread is None else f" ± {_decimal(spread, 2)}"
+        shown = "" if spread is None else f" ± {decimal(spread, 2)}"
         shown += " s.e." if spread is not None and self.std is None else ""
         shown += "" if self.alike else " (measured differently)"
         count = len(self.values)
         fewer = f" ({count} seed{'s' if count > 1 else ''})" if count < most else ""
-        return f"{_decimal(self.mean, 4)}{shown}{fewer}{' *' if self.trained_on else ''}"
+        return f"{decimal(self.mean, 4)}{shown}{fewer}{' *' if self.trained_on else ''}"
 
     def __str__(self) -> str:
         """Write it as it is shown."""
         mark = " *" if self.trained_on else ""
         if self.std is not None:
-            return f"{self.mean:.4g} ± {self.std:.2g}{mark}"
+            return f"{decimal(self.mean, 4)} ± {decimal(self.std, 2)}{mark}"
         if not self.alike:
-            return f"{self.mean:.4g} (measured differently){mark}"
-        error = "" if self.error is None else f" ± {self.error:.2g} s.e."
-        return f"{self.mean:.4g}{error} (1 seed){mark}"
-
-
-def _decimal(value: float, digits: int) -> str:
-    """Write a number to so many digits; those before the point are written out: 380, not 3.8e+02."""
-    text = f"{value:.{digits}g}"
-    return f"{float(text):.0f}" if "e+" in text and abs(value) < WRITTEN_OUT else text
+            return f"{decimal(self.mean, 4)} (measured differently){mark}"
+        error = "" if self.error is None else f" ± {decimal(self.error, 2)} s.e."
+        return f"{decimal(self.mean, 4)}{error} (1 seed){mark}"
 
 
 def cell_of(measurements: Sequence[tuple[int, Measurement]]) -> Cell:

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from ..evaluation.measurement import Direction, Measurement
+from ..numerals import decimal, typed
 from .cell import UNITS, Cell, cell_of, verdict_of
 from .declared import Declared, Shown
 from .file import ClaimTable, RowTable
@@ -127,7 +128,7 @@ def _cells(page: _Page, table: RowTable) -> list[str]:
         elif cell is None:
             cells.append("-")
         else:
-            cells.append(str(cell) if images else f"{cell.mean:.4g}")
+            cells.append(str(cell) if images else decimal(cell.mean, 4))
         if _shows_published(declared, column):
             published = _published(declared, table, column)
             cells.append("" if published is None else str(published))
@@ -174,7 +175,7 @@ def _claim(page: _Page, claim: ClaimTable) -> str | None:
     sides = [page.measurements(side, column)[0][1] for side in (claim.better, claim.worse)]
     counts = sorted({len(better.values), len(worse.values)})
     seeds = " and ".join(map(str, counts)) + (" seed" if counts == [1] else " seeds")
-    numbers = f"{better.mean:.4g} against {worse.mean:.4g}, {seeds}"
+    numbers = f"{decimal(better.mean, 4)} against {decimal(worse.mean, 4)}, {seeds}"
     verdict: str = verdict_of(better, worse, direction)
     if direction == "none" or not _alike(*sides):
         verdict = "is not decided"
@@ -234,7 +235,7 @@ def _tuned(page: _Page) -> list[str]:
         for index, (setting, mean) in enumerate(zip(tuning.settings, tuning.means, strict=True)):
             words = " ".join(f"{key}={value}" for key, value in setting.items())
             without = "no value" if tuning.failed or tuning.chosen is not None else "not tried yet"
-            value = without if mean is None else f"{mean:.4g}"
+            value = without if mean is None else decimal(mean, 4)
             mark = " (chosen)" if index == tuning.chosen else ""
             told.append(f"`{words}` {value}{mark}")
         lines.append(f"- {name}: {'; '.join(told)}")
@@ -246,7 +247,7 @@ def _tuned(page: _Page) -> list[str]:
 
 
 def _counted(value: JsonValue) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+    return typed(value) if isinstance(value, float) else f"{value:,}"
 
 
 def _unfinished(page: _Page) -> list[str]:

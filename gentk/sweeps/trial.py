@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from ..evaluation.plan import Plan
+from ..numerals import typed
 from ..recipe import Recipe, Resolved
 from ..registry import Registry
 from ..runs.folder import RunFolder
@@ -172,5 +173,6 @@ def command_of(recipe: str | None, flags: Flags) -> str:
     for key, value in flags.items():
         for item in value if isinstance(value, list | tuple) else [value]:
             if not isinstance(item, dict):
-                words += [f"--{key.replace('_', '-')}", str(item)]
+                text = typed(item) if isinstance(item, float) else str(item)
+                words += [f"--{key.replace('_', '-')}", text]
     return shlex.join(words)
