@@ -115,6 +115,7 @@ def recipes(registry: Any) -> str:
     from gentk.first_party import FIRST_PARTY
     from gentk.library import Library
     from gentk.options import Option
+    from gentk.overlay import LISTS, SUMS
     from gentk.recipe import Change, PhaseRecipe, Recipe
 
     def keys(model: Any) -> str:
@@ -122,8 +123,10 @@ def recipes(registry: Any) -> str:
         for name, field in model.model_fields.items():
             default = inspect.Parameter.empty if field.is_required() else field.get_default()
             takes = Option(name, field.annotation).type_name
-            if name in ("extractor", "observer"):
-                default, takes = json.dumps(default), "text, or a list of texts"
+            if model is Recipe and name in (*LISTS, *SUMS):
+                takes = "text, or a list of texts"
+            if isinstance(default, tuple) and default:
+                default = json.dumps(default)
             if name in TABLES:
                 default, takes = TABLES[name], "a table"
             about = _prose(field.description or "")

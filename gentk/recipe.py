@@ -61,8 +61,10 @@ class Change(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    at: int = Field(ge=0)
-    set: dict[str, float | bool | list[float]]
+    at: int = Field(ge=0, description="Images seen from which on it holds")
+    set: dict[str, float | bool | list[float]] = Field(
+        description="Settings of the optimiser: name = value"
+    )
 
 
 class PhaseRecipe(BaseModel):
@@ -75,13 +77,15 @@ class PhaseRecipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    optimizer: str | None = None
-    schedule: tuple[Change, ...] | None = None
-    decay: Decay | None = None
-    repeat: int | None = Field(None, ge=1)
-    loss: str | None = None
-    penalty: tuple[str, ...] | None = None
-    clamp: float | None = Field(None, gt=0, allow_inf_nan=False)
+    optimizer: str | None = Field(None, description="As the run's")
+    schedule: tuple[Change, ...] | None = Field(None, description="As the run's")
+    decay: Decay | None = Field(None, description="As the run's")
+    repeat: int | None = Field(None, ge=1, description="Steps per turn")
+    loss: str | None = Field(None, description="What its steps minimise instead of the run's")
+    penalty: tuple[str, ...] | None = Field(None, description="What its steps minimise besides")
+    clamp: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="The largest size of a weight"
+    )
 
     @field_validator("penalty", mode="before")
     @classmethod

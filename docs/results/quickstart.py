@@ -197,8 +197,8 @@ def render(made: Sequence[Mapping[str, Any]]) -> str:
             for row in verdicts()
         ),
         "",
-        "Made by `make results-quickstart`, which refuses a machine that is busy; rows: "
-        "`quickstart.jsonl` and, by `--judge`, `quickstart-judged.jsonl`.",
+        "Made by `make results-quickstart`, which refuses a machine that is busy unless `--busy` is "
+        "typed; rows: `quickstart.jsonl` and, by `--judge`, `quickstart-judged.jsonl`.",
     ]
     return "\n".join(lines) + "\n"
 

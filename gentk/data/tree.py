@@ -78,7 +78,8 @@ class LeftOut:
             total = sum(self.endings.values())
             kinds = ", ".join(f"{number:,} {end}" for end, number in self.endings.most_common(8))
             more = ", ..." if len(self.endings) > 8 else ""
-            said.append(f"{_counted(total, 'file')} left out as no image: {kinds}{more}")
+            what = "file left out that is not an image|files left out that are not images"
+            said.append(f"{_counted(total, *what.split('|'))}: {kinds}{more}")
         for number, what in (
             (self.hidden, "hidden image"),
             (
@@ -92,7 +93,8 @@ class LeftOut:
                 said.append(f"{_counted(number, one, many)} left out")
         if self.empty:
             shown = ", ".join(self.empty[:4]) + (", ..." if len(self.empty) > 4 else "")
-            said.append(f"{_counted(len(self.empty), 'folder')} without any image: {shown}")
+            what = "folder without images|folders without images"
+            said.append(f"{_counted(len(self.empty), *what.split('|'))}: {shown}")
         return said
 
 

@@ -129,9 +129,12 @@ def _trained(text: str, run: Run | None) -> bool:
     """Say whether the judge is one the run trained on: its figure then says little."""
     if run is None:
         return False
+    # Without a codec `identity` looks at what `pixels` looks at.
+    alike = {"identity": "pixels"} if run.recipe.codec is None else {}
     head = Selection.parse(text)
     return any(
-        own.name == head.name and _same(own.argument, head.argument)
+        alike.get(own.name, own.name) == alike.get(head.name, head.name)
+        and _same(own.argument, head.argument)
         for own in map(Selection.parse, map(run.folder.locate, run.recipe.extractor))
     )
 

@@ -204,9 +204,10 @@ def _as_published(page: _Page, claim: ClaimTable, direction: Direction) -> str:
     if better is None or worse is None or direction == "none":
         return ""
     if better == worse:
-        return f"; published it is a tie ({texts[0]})"
+        return f"; in the published values it is a tie ({texts[0]})"
     holds = (better < worse) == (direction == "lower")
-    return f"; published it {'holds' if holds else 'does not hold'} ({texts[0]} against {texts[1]})"
+    told = "holds" if holds else "does not hold"
+    return f"; in the published values it {told} ({texts[0]} against {texts[1]})"
 
 
 def _number(text: str | int | float | None) -> float | None:
@@ -260,8 +261,8 @@ def _unfinished(page: _Page) -> list[str]:
     if made >= wanted:
         return []
     return [
-        f"This page is on its way: {made} of {wanted} runs are made, tries included; `gentk sweep "
-        f"{declared.path.name}` makes the others."
+        f"This page is in progress: {made} of {wanted} runs have been made, tries included; "
+        f"`gentk sweep {declared.path.name}` makes the rest."
     ]
 
 

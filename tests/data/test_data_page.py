@@ -418,6 +418,6 @@ def test_a_run_starts_by_saying_what_it_learns_from(
         "4 training images, 8 x 8, colour; 2 classes (cat 2, dog 2); splits: train 4, test 2; "
         "768 bytes in memory"
     )
-    assert "1 file left out as no image: 1 .txt" in heard[1]
+    assert "1 file left out that is not an image: 1 .txt" in heard[1]
     assert run.record["data"]["splits"] == {"train": 4, "test": 2}
     assert "1 .txt" in run.record["data"]["notes"][0]

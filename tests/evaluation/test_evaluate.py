@@ -158,6 +158,18 @@ def test_the_judge_is_held_out_and_the_training_features_stand_beside(small):
     assert {one.extractor for one in alone.measurements} == set(DEFAULT_JUDGE)
 
 
+def test_pixels_by_their_other_name_are_training_features_too(small):
+    """`identity` without a codec is `pixels`; other features are not, whatever they are made of."""
+    run = small()
+    plan = Plan(extractors=("identity", RANDOM[0]), count=40)
+    judged = evaluate(str(run.folder.path), plan)
+
+    assert {one.extractor: one.trained_on for one in judged.measurements} == {
+        "identity": True,
+        RANDOM[0]: False,
+    }
+
+
 RANDOM = ("timm:tf_efficientnet_lite0,weights=none,first=1",)
 """Features in which real images of another split are far enough to be told from none."""
 

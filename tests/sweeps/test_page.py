@@ -135,7 +135,7 @@ def test_claims_say_what_one_place_says(page):
     one = {("a", 0): [measured(2.0)], ("b", 0): [measured(1.0)]}
     told = line(page(one), "- A is better")
     assert "**is not decided**" in told and "1 seed" in told
-    assert "published it does not hold (147 ± 2 against 282 ± 2)" in told
+    assert "in the published values it does not hold (147 ± 2 against 282 ± 2)" in told
     both = {(name, seed): [measured(v)] for name, v in (("a", 2.0), ("b", 1.0)) for seed in (0, 1)}
     assert "**holds**" in line(page(both), "- A is better")
     tie = {key: [measured(1.0)] for key in both}
@@ -185,7 +185,7 @@ def test_a_page_on_its_way_says_how_much_is_there(tmp_path):
     made = []
     for trial in one.sweep.trials:
         before = render(declare(path, Registry(), checked=False))
-        assert f"{len(made)} of 4 runs are made" in before
+        assert f"{len(made)} of 4 runs have been made" in before
         made.append(Row(trial.key, trial.name, trial.seed, "2026-01-01", result={"images": 1}))
         append(one.sweep.rows, made[-1:])
     assert len(made) == 4
