@@ -56,15 +56,15 @@ def export(
         to: The folder to write.
         form: `folder` (weights, record, model card, pictures, for `from_pretrained`), or a graph that
             runs without gentk: `onnx` or `torch`.
-        push: The id of a repository of huggingface.co to upload the folder to.
+        push: The id of a repository of huggingface.co to upload it to: the model's folder or the
+            graph's file, nothing else that lies there. A model that is in the folder already is only
+            uploaded.
 
     Raises:
         GentkError: It cannot be written or uploaded, or the graph computes something else.
     """
-    path = share.export(run_of(run), path_of(to, "to"), form)
-    if push is not None:
-        share.push(path if path.is_dir() else path.parent, push)
-    return path
+    repository = None if push is None else share.Repository(push)
+    return share.export(run_of(run), path_of(to, "to"), form, repository)
 
 
 @in_python()

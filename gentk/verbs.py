@@ -67,7 +67,7 @@ class Run(trained.Run):
         self,
         *,
         against: str | None = None,
-        metrics: str | Sequence[str] = "fd",
+        metrics: str | Sequence[str] | None = None,
         extractors: str | Sequence[str] = (),
         count: int = 5000,
         seed: int = 0,
@@ -263,7 +263,7 @@ def evaluate(
     subject: trained.Run | str | Path,
     *,
     against: str | None = None,
-    metrics: str | Sequence[str] = "fd",
+    metrics: str | Sequence[str] | None = None,
     extractors: str | Sequence[str] = (),
     count: int = 5000,
     seed: int = 0,
@@ -280,7 +280,7 @@ def evaluate(
     Args:
         subject: A run or its folder, a folder or npz file of images, or data by name.
         against: The reference; of a run by default the test split of its own data.
-        metrics: What to compute, such as `"fd"` or `["fd", "kid"]`.
+        metrics: What to compute, such as `["fd", "kid"]`; `fd` by default.
         extractors: In whose features; by default in those of one that no recipe trains on.
         count: How many samples to compare.
         seed: The seed of the samples.
@@ -308,8 +308,8 @@ def evaluate(
         )
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise UsageError(f"threads is a whole number, 1 or more, not {threads!r}; drop threads")
-    chosen = listed(metrics)
-    if standard and chosen not in ((), ("fd",)):
+    chosen = () if metrics is None else listed(metrics)
+    if standard and chosen:
         raise UsageError("standard=True has metrics of its own; drop metrics or standard")
     plan = Plan(
         against,

@@ -265,8 +265,9 @@ def test_evaluate_takes_a_run_or_its_folder_and_keeps_the_values(runs, tmp_path)
     assert gentk.compare(runs).cells
     with pytest.raises(UnknownName, match=r"'fdd'.*'fd'"):
         first["fdd"]
-    with pytest.raises(UsageError, match="standard"):
-        runs[0].evaluate(standard=True, metrics="kid")
+    for named in ("kid", "fd", ["fd"]):
+        with pytest.raises(UsageError, match="standard"):
+            runs[0].evaluate(standard=True, metrics=named)
 
 
 def test_evaluate_says_what_was_left_out(runs):

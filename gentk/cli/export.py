@@ -19,7 +19,7 @@ FORMS = ("folder", "onnx", "torch")
 @click.argument("run", metavar="RUN", shell_complete=complete_runs)
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @click.option("--form", type=click.Choice(FORMS), default="folder", help="What to write.")
-@click.option("--push", metavar="USER/NAME", help="Upload the folder to huggingface.co.")
+@click.option("--push", metavar="USER/NAME", help="Upload it to huggingface.co.")
 def command(*, run: str, to: Path, form: str, push: str | None) -> None:
     """Write what of the run in folder RUN others need, and print where.
 
@@ -28,16 +28,18 @@ def command(*, run: str, to: Path, form: str, push: str | None) -> None:
     gentk, from latents (and labels, and a truncation) to images in [0, 1]; what they compute is
     compared with the run before they are written.
 
+    --push sends the model's folder or the graph's file, and nothing else that lies there. After an
+    upload that failed the same command sends what is written already.
+
     \b
     gentk export runs/quickstart-1a2b3c4d --to digits
     gentk export RUN --to digits --form onnx
     gentk export RUN --to digits --push USER/digits
     """
     from ..runs.trained import load
-    from ..share import export
-    from ..share import push as upload
+    from ..share import Repository, export
 
-    path = export(load(run, device="cpu"), to, form)
-    click.echo(printable(str(path)))
-    if push is not None:
-        click.echo(printable(upload(path if path.is_dir() else path.parent, push)))
+    repository = None if push is None else Repository(push)
+    click.echo(printable(str(export(load(run, device="cpu"), to, form, repository))))
+    if repository is not None:
+        click.echo(printable(repository.address))

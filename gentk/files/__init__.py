@@ -14,7 +14,7 @@ from .reading import (
     regular,
 )
 from .seal import is_sealed, pack_document, read_document, seal_tensors, write_document
-from .writing import cause, clear, replacing, replacing_folder, write_bytes
+from .writing import cause, clear, replacing, replacing_folder, vacant, write_bytes
 
 __all__ = [
     "Damaged",
@@ -35,6 +35,7 @@ __all__ = [
     "replacing",
     "replacing_folder",
     "seal_tensors",
+    "vacant",
     "write_bytes",
     "write_document",
 ]

@@ -22,12 +22,15 @@ from pathlib import Path
 
 from .reading import regular
 
-__all__ = ["cause", "clear", "replacing", "replacing_folder", "write_bytes"]
+__all__ = ["cause", "clear", "replacing", "replacing_folder", "vacant", "write_bytes"]
 
 _count = itertools.count()
 
 HOST = hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
 """This machine, in the names of what is being written."""
+
+PART = re.compile(r"\..*\.(\w+)-(\d+)-\d+\.part")
+"""The names of what is being written: host and process."""
 
 DAY = 86_400
 """Seconds after which nothing is being written any more."""
@@ -87,8 +90,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give the name of a new folder to write to; it takes the place of `path` as `replacing` does."""
-    part, old = _part(path), _part(path)
+    """Give the name of a new folder to write to; it takes the place of `path` as `replacing` does.
+
+    A link is followed. A folder that is there and empty stays, and is filled: a shell may stand in it,
+    or a disk be mounted there. A kill between those renames leaves it filled in part.
+    """
+    path = Path(os.path.realpath(path))
+    filled = path.is_dir() and vacant(path)
+    part, old = _part(path / "new" if filled else path), _part(path)
     try:
         part.mkdir(parents=True)
         yield part
@@ -99,19 +108,59 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         elif hasattr(os, "sync"):
             os.sync()
         _sync(part)
-        if path.exists():
-            os.replace(path, old)
-        os.replace(part, path)
-        _sync(path.parent)
+        if filled:
+            _fill(path, part)
+        else:
+            _exchange(path, part, old)
     finally:
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(folder: Path, part: Path) -> None:
+    """Move what a folder holds into another one, all of it or nothing."""
+    moved: list[Path] = []
+    try:
+        for child in sorted(part.iterdir()):
+            os.replace(child, folder / child.name)
+            moved.append(folder / child.name)
+        _sync(folder)
+    except BaseException:
+        for child in moved:
+            os.replace(child, part / child.name)
+        raise
+
+
+def _exchange(path: Path, part: Path, old: Path) -> None:
+    """Give a folder the place of another one, which gets the name `old`."""
+    there = path.exists()
+    if there:
+        os.replace(path, old)
+    try:
+        os.replace(part, path)
+    except BaseException:
+        if there:
+            os.replace(old, path)
+        raise
+    _sync(path.parent)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     with replacing(path) as part:
         part.write_bytes(content)
+
+
+def vacant(path: Path) -> bool:
+    """Say whether a folder can be written there: nothing is, or an empty folder.
+
+    What killed processes left half-written in it is cleared, if that is all there is.
+    """
+    if not path.is_dir():
+        return not path.exists()
+    if all(PART.fullmatch(entry.name) for entry in path.iterdir()):
+        clear(path)
+    return not any(path.iterdir())
 
 
 def clear(folder: Path) -> None:
@@ -132,7 +181,7 @@ def _part(path: Path) -> Path:
 
 def _is_being_written(part: Path) -> bool:
     """Say whether the process that writes under a name may be alive: of another host, for a day."""
-    who = re.fullmatch(r"\..*\.(\w+)-(\d+)-\d+\.part", part.name)
+    who = PART.fullmatch(part.name)
     if who is None:
         return False
     if who[1] != HOST:

@@ -24,10 +24,12 @@ from ..models import PREFIX, RECORD, Models
 from ..registry import Registry
 from .folder import RunFolder
 
-__all__ = ["CODEC", "WEIGHTS", "ModelFolder", "folder_of", "is_run"]
+__all__ = ["CODEC", "LAYOUT", "WEIGHTS", "ModelFolder", "folder_of", "is_run"]
 
 WEIGHTS: Final = "model.safetensors"
 CODEC: Final = "codec"
+LAYOUT: Final = (RECORD, WEIGHTS, "README.md", "samples/*.png", "stages/*")
+"""What a model is of, as patterns of paths in its folder."""
 
 
 class ModelFolder(RunFolder):

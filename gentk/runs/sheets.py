@@ -20,7 +20,7 @@ from torch import Tensor
 from ..data.imageset import to_unit
 from ..data.permutation import permutation
 from ..errors import RunError, UsageError
-from ..files import cause, replacing, replacing_folder
+from ..files import cause, replacing, replacing_folder, vacant
 from ..grid import tile
 from .features import extractor_space
 from .images import open_data, open_held_out
@@ -78,7 +78,8 @@ def export(
         Where it was written.
 
     Raises:
-        UsageError: An unknown form, no sample at all, or truncation where no latents are drawn.
+        UsageError: An unknown form, no sample at all, truncation where no latents are drawn, or an
+            extractor where no neighbours are.
         RunError: It cannot be written, or a folder is not empty.
     """
     if form not in FORMS:
@@ -93,6 +94,11 @@ def export(
     for name, value in (("truncation", truncation), ("label", label)):
         if form == "reconstruction" and value is not None:
             raise UsageError(f"a reconstruction draws no latents; drop --{name}")
+    if extractor is not None and form != "neighbours":
+        raise UsageError(
+            f"only neighbours are looked for in features; drop --extractor from --as {form}, or type "
+            "--as neighbours"
+        )
     draw = Draw(seed, truncation, label)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +178,7 @@ def _beneath(above: Tensor, below: Tensor) -> Image.Image:
 
 def _folder(run: Run, count: int, out: Path, draw: Draw) -> Path:
     """Write one PNG a sample; into a new or empty folder only."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not vacant(out):
         raise RunError(f"{out} exists and is not an empty folder; type another --out")
     with replacing_folder(out) as part:
         index = 0

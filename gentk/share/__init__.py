@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .export import FORMS, export
-from .hub import from_pretrained, push
+from .hub import Repository, from_pretrained
 from .report import report
 
-__all__ = ["FORMS", "export", "from_pretrained", "push", "report"]
+__all__ = ["FORMS", "Repository", "export", "from_pretrained", "report"]

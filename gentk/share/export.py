@@ -11,15 +11,16 @@ from torch import Tensor
 from ..engine.caller import undisturbed
 from ..errors import RunError, UsageError
 from ..evaluation.record import read
-from ..files import cause, replacing, replacing_folder
+from ..files import Damaged, cause, is_sealed, read_document, replacing, replacing_folder, vacant
 from ..grid import tile
-from ..models import FOLDER, PREFIX
+from ..models import FOLDER, PREFIX, RECORD
 from ..recipe import Recipe
 from ..runs.model import CODEC, WEIGHTS, ModelFolder
 from ..runs.trained import Run
 from ..tensors import save_tensors
 from .card import card
 from .graph import ONNX, TORCH, save_onnx, save_torch
+from .hub import Repository
 
 __all__ = ["FORMS", "export"]
 
@@ -32,7 +33,7 @@ UNSHARED: Final = ("machine", "format")
 
 
 @undisturbed()
-def export(run: Run, to: Path, form: str = "folder") -> Path:
+def export(run: Run, to: Path, form: str = "folder", repository: Repository | None = None) -> Path:
     """Write what of a run others need, whole or not at all.
 
     Args:
@@ -40,34 +41,46 @@ def export(run: Run, to: Path, form: str = "folder") -> Path:
         to: A folder that does not exist yet, or is empty; a graph goes into a folder that may exist.
         form: `folder` (weights, record, model card, pictures: what `gentk.from_pretrained` opens),
             `onnx` (model.onnx) or `torch` (model.pt2, a program of torch.export).
+        repository: Where to send it. A folder that holds the same model already, as after an upload
+            that failed, is sent as it is.
 
     Returns:
         What was written: the folder, or the graph's file.
 
     Raises:
         UsageError: An unknown form.
-        RunError: It cannot be written, or the folder holds something.
+        RunError: It cannot be written or sent, or the folder holds something.
         Incompatible: The graph cannot be made, or computes something else.
     """
     if form not in FORMS:
         raise UsageError(f"no form {form!r}; type --form {' or '.join(FORMS)}")
     try:
-        if form == "folder":
-            return _folder(run, to)
-        to.mkdir(parents=True, exist_ok=True)
-        save, name = (save_onnx, ONNX) if form == "onnx" else (save_torch, TORCH)
-        with replacing(to / name) as part:
-            save(run, part)
-        return to / name
+        if form != "folder":
+            path = _graph(run, to, form)
+        elif repository is not None and _is_model_of(run, to):
+            path = to
+        else:
+            path = _folder(run, to)
     except OSError as error:
         reason, remedy = cause(error)
         raise RunError(
             f"{to} cannot be written ({reason}); {remedy}, or type another --to"
         ) from error
+    if repository is not None:
+        repository.upload(path)
+    return path
+
+
+def _graph(run: Run, to: Path, form: str) -> Path:
+    to.mkdir(parents=True, exist_ok=True)
+    save, name = (save_onnx, ONNX) if form == "onnx" else (save_torch, TORCH)
+    with replacing(to / name) as part:
+        save(run, part)
+    return to / name
 
 
 def _folder(run: Run, to: Path) -> Path:
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+    if not vacant(to):
         raise RunError(f"{to} exists and is not an empty folder; type another --to")
     to.parent.mkdir(parents=True, exist_ok=True)
     with replacing_folder(to) as part:
@@ -75,11 +88,24 @@ def _folder(run: Run, to: Path) -> Path:
     return to
 
 
+def _is_model_of(run: Run, folder: Path) -> bool:
+    """Say whether a folder holds what would be written there."""
+    try:
+        record = read_document(folder / RECORD)[0]
+        whole = is_sealed(folder / WEIGHTS)
+    except (Damaged, OSError):
+        return False
+    return whole and (record.get("identity"), record.get("steps")) == (
+        run.record["identity"],
+        run.steps,
+    )
+
+
 def _called(to: Path) -> str:
     """Return what a model is opened by: its folder's name, or that of a distribution which ships it."""
-    place = to.resolve().parent
-    shipped = place.name == FOLDER and (place.parent / "__init__.py").is_file()
-    return f"{PREFIX}{to.name}" if shipped else to.name
+    place = to.resolve()
+    shipped = place.parent.name == FOLDER and (place.parent.parent / "__init__.py").is_file()
+    return f"{PREFIX}{place.name}" if shipped else place.name
 
 
 def _write(run: Run, to: Path, name: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RunError, UsageError
-from ..files import cause, replacing_folder
+from ..files import cause, replacing_folder, vacant
 from ..first_party import FIRST_PARTY
 from ..spec import KINDS
 
@@ -145,11 +145,12 @@ class Distribution:
             UsageError: There is something in the folder.
             RunError: The folder cannot be written.
         """
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise UsageError(
-                f"{folder} is there already and not empty; name another folder with --out, or remove it"
-            )
         try:
+            if not vacant(folder):
+                raise UsageError(
+                    f"{folder} is there already and not empty; name another folder with --out, or "
+                    "remove it"
+                )
             with replacing_folder(folder) as part:
                 for path, text in self.files().items():
                     place = part / path

@@ -120,6 +120,14 @@ def test_every_form_of_sheet_is_written(small, tmp_path, form):
     assert [path.name for path in out.parent.iterdir()] == [out.name]
 
 
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "neighbours"])
+def test_an_extractor_is_refused_where_nothing_is_looked_for_in_features(small, tmp_path, form):
+    """It would be dropped in silence."""
+    with pytest.raises(UsageError, match=rf"--extractor.*{form}.*--as neighbours"):
+        export(small(), form, 9, tmp_path / "out", extractor="pixels")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_with_files_is_not_overwritten(small, tmp_path):
     """Samples go to a new or empty folder only."""
     (tmp_path / "full").mkdir()

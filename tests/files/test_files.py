@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -28,6 +29,7 @@ from gentk.files import (
     read_document,
     replacing,
     replacing_folder,
+    vacant,
     write_bytes,
     write_document,
 )
@@ -77,6 +79,94 @@ def test_a_folder_is_replaced_whole(tmp_path):
         raise ZeroDivisionError
 
     assert listed(folder) == ["2"] and listed(tmp_path) == ["a"]
+
+
+def fill(folder: Path) -> None:
+    """Write a folder of a file and a folder."""
+    with replacing_folder(folder) as part:
+        (part / "sub").mkdir()
+        (part / "sub/b").write_text("b")
+        (part / "a").write_text("a")
+
+
+@pytest.mark.parametrize("written", [".", "absolute", "link", "sub/.."])
+def test_an_empty_folder_is_filled_and_stays_the_folder_that_it_was(tmp_path, monkeypatch, written):
+    """A shell may stand in it, a link lead to it, a disk be mounted there: its inode stays."""
+    folder = tmp_path / "disk" / "empty"
+    folder.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(folder)
+    inode = folder.stat().st_ino
+    if written == "sub/..":
+        (tmp_path / "sub").mkdir()
+        fill(tmp_path / "sub/../disk/empty")
+    else:
+        fill({".": Path(), "absolute": folder, "link": tmp_path / "link"}[written])
+
+    assert folder.stat().st_ino == Path.cwd().stat().st_ino == inode
+    assert listed(folder) == ["a", "sub"] and (folder / "sub/b").read_text() == "b"
+    assert (tmp_path / "link").is_symlink()
+    assert listed(tmp_path / "disk") == ["empty"]
+
+
+def test_a_link_to_a_folder_stays_one_where_the_folder_is_replaced(tmp_path):
+    """And nothing hidden stays beside it, nor beside what it leads to."""
+    (tmp_path / "disk/old").mkdir(parents=True)
+    (tmp_path / "disk/old/x").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "disk/old")
+    fill(tmp_path / "link")
+
+    assert (tmp_path / "link").is_symlink() and listed(tmp_path) == ["disk", "link"]
+    assert listed(tmp_path / "disk") == ["old"] and listed(tmp_path / "disk/old") == ["a", "sub"]
+
+
+@pytest.mark.parametrize("there", ["nothing", "empty", "full"])
+@pytest.mark.parametrize("failing", range(3))
+def test_a_folder_that_cannot_be_renamed_leaves_what_was_there(
+    tmp_path, monkeypatch, there, failing
+):
+    """Whichever of the renames fails: the old content or the new one, and nothing beside it."""
+    folder = tmp_path / "a"
+    if there != "nothing":
+        folder.mkdir()
+    if there == "full":
+        (folder / "old").touch()
+    count = iter(range(100))
+    rename = os.replace
+
+    def replace(one, other):
+        if next(count) == failing:
+            raise OSError(errno.EIO, "the disk fails")
+        rename(one, other)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with contextlib.suppress(OSError):
+        fill(folder)
+
+    old = {"nothing": None, "empty": [], "full": ["old"]}[there]
+    now = listed(folder) if folder.exists() else None
+    assert now == (["a", "sub"] if next(count) <= failing else old)
+    assert listed(tmp_path) == (["a"] if folder.exists() else [])
+
+
+def test_a_folder_is_vacant_if_nothing_but_remains_of_killed_processes_is_in_it(tmp_path):
+    """Those go; what others call .part, and what is being written, is something."""
+    folder = tmp_path / "a"
+    assert vacant(folder)
+    with replacing_folder(folder) as part:
+        pass
+    assert vacant(folder)
+    dead = part.name.replace(f"-{os.getpid()}-", f"-{2**31 - 1}-")
+    (folder / dead).mkdir()
+    assert vacant(folder) and listed(folder) == []
+    for name in (part.name, ".film.part", "x"):
+        (folder / dead).mkdir(exist_ok=True)
+        (folder / name).touch()
+        assert not vacant(folder) and not vacant(folder / name)
+        assert name in listed(folder)
+        (folder / name).unlink()
+    (tmp_path / "link").symlink_to(folder)
+    assert vacant(tmp_path / "link")
 
 
 def test_what_a_killed_process_left_is_cleared(tmp_path):

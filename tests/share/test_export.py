@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 from typing import Any
@@ -244,7 +245,9 @@ def test_a_hub_is_asked_for_what_is_no_folder(place, tmp_path, monkeypatch):
     fake = SimpleNamespace(
         snapshot_download=lambda name: calls.append(name) or str(tmp_path / "m"),
         create_repo=lambda name, exist_ok: calls.append(name),
-        upload_folder=lambda repo_id, folder_path: calls.append((repo_id, folder_path)),
+        upload_folder=lambda repo_id, folder_path, allow_patterns: calls.append(
+            (repo_id, folder_path)
+        ),
     )
     monkeypatch.setattr(hub, "_hub", lambda: fake)
     assert gentk.from_pretrained("user/digits").steps == 3
@@ -257,3 +260,111 @@ def test_a_hub_is_asked_for_what_is_no_folder(place, tmp_path, monkeypatch):
     fake.snapshot_download = refuse
     with pytest.raises(RunError, match="no network"):
         gentk.from_pretrained("user/digits")
+
+
+class Hub:
+    """A hub that keeps what it is sent, or refuses."""
+
+    def __init__(self):
+        self.files = {}
+        self.refuses = False
+
+    def create_repo(self, name, exist_ok):
+        if self.refuses:
+            raise OSError("no network")
+        self.name = name
+
+    def upload_folder(self, *, repo_id, folder_path, allow_patterns):
+        from huggingface_hub.utils import filter_repo_objects
+
+        paths = [p for p in pathlib.Path(folder_path).rglob("*") if p.is_file()]
+        names = [str(p.relative_to(folder_path)) for p in paths]
+        for name in filter_repo_objects(names, allow_patterns=allow_patterns):
+            self.files[name] = (pathlib.Path(folder_path) / name).read_bytes()
+
+    def upload_file(self, *, repo_id, path_or_fileobj, path_in_repo):
+        self.files[path_in_repo] = pathlib.Path(path_or_fileobj).read_bytes()
+
+
+@pytest.fixture
+def remote(monkeypatch):
+    """A hub in place of huggingface.co."""
+    from gentk.share import hub
+
+    pytest.importorskip("huggingface_hub", reason="pip install 'gentk-core[export]'")
+    fake = Hub()
+    monkeypatch.setattr(hub, "_hub", lambda: fake)
+    return fake
+
+
+@pytest.mark.parametrize("by", ["verb", "command"])
+def test_only_what_was_exported_is_uploaded(place, tmp_path, monkeypatch, remote, by):
+    """A graph goes alone, whatever lies beside it, the working directory above all."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret.txt").write_text("x")
+    (tmp_path / "config.json").write_text("{}")
+    if by == "verb":
+        gentk.export(place / "plain", ".", form="torch", push="user/digits")
+    else:
+        from click.testing import CliRunner
+
+        from gentk.cli.export import command
+
+        words = [str(place / "plain"), "--to", ".", "--form", "torch", "--push", "user/digits"]
+        done = CliRunner().invoke(command, words, catch_exceptions=False)
+        assert done.output.splitlines() == ["model.pt2", "https://huggingface.co/user/digits"]
+    assert remote.files.keys() == {"model.pt2"}
+
+
+def test_an_upload_that_failed_is_tried_again_with_the_model_that_is_there(place, tmp_path, remote):
+    """Nothing is exported twice, nothing else in the folder goes; another run's model is refused."""
+    remote.refuses = True
+    with pytest.raises(RunError, match=r"m\b.*no network.*again"):
+        gentk.export(place / "codes", tmp_path / "m", push="user/codes")
+    written = (tmp_path / "m/config.json").stat().st_mtime_ns
+    whole = {str(p.relative_to(tmp_path / "m")) for p in (tmp_path / "m").rglob("*") if p.is_file()}
+    (tmp_path / "m/notes.txt").touch()
+    (tmp_path / "m/.git").mkdir()
+    (tmp_path / "m/.git/config").touch()
+    remote.refuses = False
+    assert gentk.export(place / "codes", tmp_path / "m", push="user/codes") == tmp_path / "m"
+
+    assert remote.files.keys() == whole
+    assert (tmp_path / "m/config.json").stat().st_mtime_ns == written
+    remote.files.clear()
+    with pytest.raises(RunError, match=r"to="):
+        gentk.export(place / "plain", tmp_path / "m", push="user/codes")
+    with pytest.raises(RunError, match=r"to="):
+        gentk.export(place / "codes", tmp_path / "m")
+    assert not remote.files
+
+
+@pytest.mark.parametrize(
+    "name", ["digits", "a/b/c", "user/", "user/my digits", "user/a--b", ".a/b"]
+)
+def test_what_is_no_id_is_refused_before_anything_is_written(place, tmp_path, remote, name):
+    """One sentence with what to write."""
+    with pytest.raises(UsageError, match=r"push=USER/NAME"):
+        gentk.export(place / "plain", tmp_path / "m", push=name)
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_hub_that_is_not_installed_is_said_before_anything_is_written(
+    place, tmp_path, monkeypatch
+):
+    """With what to install."""
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(RunError, match=r"gentk-core\[export\]"):
+        gentk.export(place / "plain", tmp_path / "m", push="user/digits")
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_folder_that_is_the_working_directory_takes_a_model(place, tmp_path, monkeypatch):
+    """The card calls it by the folder's name, and the folder stays the shell's."""
+    (tmp_path / "shown").mkdir()
+    monkeypatch.chdir(tmp_path / "shown")
+    gentk.export(place / "plain", ".")
+
+    assert pathlib.Path().samefile(tmp_path / "shown")
+    assert 'from_pretrained("shown")' in (tmp_path / "shown/README.md").read_text()
+    assert gentk.from_pretrained(".").steps == 3
