@@ -6,13 +6,17 @@ What is registered here goes by a name of its own until Python ends. What is giv
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from .plugins import Provided
+from .selection import Selection
 from .spec import Component
 
-__all__ = ["OBJECT", "SESSION", "add", "missing_object", "rows"]
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+__all__ = ["OBJECT", "SESSION", "add", "as_recorded", "missing_object", "objects_of", "rows"]
 
 OBJECT: Final = "object"
 """The name under which objects stand in recipes."""
@@ -42,3 +46,30 @@ def missing_object(kind: str, argument: str | None) -> str:
         f"gentk.run(..., {kind}=...), or gentk.load(FOLDER, {kind}=...) for a run that there is: it is "
         f"of {whose}"
     )
+
+
+def objects_of(r: Recipe, kind: str) -> list[str]:
+    """Return what all objects of a kind go by in a recipe, those of its phases included."""
+    texts = [text for part in (r, *r.phase.values()) for text in _texts(getattr(part, kind, None))]
+    parsed = map(Selection.parse, texts)
+    return [str(own.argument) for own in parsed if own.name == OBJECT]
+
+
+def as_recorded(kind: str, recorded: Iterable[str], given: Iterable[str]) -> str:
+    """Return what to give where a run was made with objects that go by something else.
+
+    Args:
+        kind: The kind.
+        recorded: What the run's objects go by.
+        given: What those go by that are given.
+    """
+    theirs = set(given)
+    classes = {key.rpartition("-")[0] for key in theirs}
+    alike = [key.rpartition("-") for key in recorded if key not in theirs]
+    said = [f"{kind}=gentk.own(..., name={name!r})" for head, _, name in alike if head in classes]
+    other = "give one of the same class, settings, shapes and name"
+    return f"{other}, or say that it is the same: {' and '.join(said)}" if said else other
+
+
+def _texts(value: str | Iterable[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())

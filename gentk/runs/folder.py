@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..checkpoint import Checkpoints
 from ..errors import GentkError, RunError, did_you_mean
 from ..files import Damaged, cause, hold, read_document, write_document
 from ..files.lock import NAME as LOCK
-from ..recipe import Recipe
+from ..recipe import PASSING, Recipe
+from ..session import as_recorded, objects_of
 from .schema import check_record
 
 __all__ = ["RunFolder", "near", "refuse_home"]
@@ -144,7 +147,7 @@ class RunFolder:
         Raises:
             RunError: The folder holds another run, or files that are no run's.
         """
-        result: dict[str, Any] | None = (self.claim(r.identity()) or {}).get("result")
+        result: dict[str, Any] | None = (self.claim(r) or {}).get("result")
         if not result:
             return None
         budget = replace(r.budget, each=result.get("operations_per_step"))
@@ -162,7 +165,7 @@ class RunFolder:
             with suppress(GentkError), self.owned():
                 pass
 
-    def claim(self, identity: str) -> dict[str, Any] | None:
+    def claim(self, r: Recipe) -> dict[str, Any] | None:
         """Return the record of this very run, or None for a new folder.
 
         Raises:
@@ -184,13 +187,34 @@ class RunFolder:
                 )
             return None
         record = self.read()
+        identity = r.identity()
         if record["identity"] != identity:
+            differing, ways = _differing(record["recipe"], r)
             raise RunError(
                 f"{self.path} holds another run (recipe {record['recipe_name']!r}, "
-                f"{record['identity']}, this one is {identity}); type another folder with --out, or "
-                "drop --out"
+                f"{record['identity']}, this one is {identity}{differing}); type another folder with "
+                f"--out, or drop --out{ways}"
             )
         return record
+
+
+def _differing(recorded: Mapping[str, object], r: Recipe) -> tuple[str, str]:
+    """Return `; they differ in KEYS`, and what to give where an object only goes by something else."""
+    try:
+        other = Recipe.model_validate(recorded)
+    except ValidationError:  # Of an earlier version: nobody knows what its keys say today.
+        return "", ""
+    keys = [
+        key
+        for key in Recipe.model_fields
+        if key not in PASSING and getattr(r, key) != getattr(other, key)
+    ]
+    pairs = {key: (objects_of(other, key), objects_of(r, key)) for key in keys if key != "phase"}
+    ways = [as_recorded(key, *pair) for key, pair in pairs.items() if all(pair)]
+    return (
+        f"; they differ in {' and '.join(keys)}" if keys else "",
+        f"; to go on with it, {'; '.join(ways)}" if ways else "",
+    )
 
 
 def refuse_home(path: Path) -> None:

@@ -171,7 +171,7 @@ def _train(
 ) -> Run:
     """Train in a folder that is owned."""
     r, world = c.recipe, c.world
-    record = world.share(folder.claim(r.identity()) if world.leads else None)
+    record = world.share(folder.claim(r) if world.leads else None)
     world.same(facts_of(c))
     watching: list[Observer] = []
     if world.leads:

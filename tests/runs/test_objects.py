@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import io
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ from torch.utils.data import Dataset, TensorDataset
 import gentk
 from gentk.errors import GentkError, Incompatible, RunError, UnknownName, UsageError
 from gentk.interfaces import AdversarialLoss, MatchingLoss
+from gentk.registry import Registry
 from gentk.runs.objects import Given
 from gentk.runs.objects.identity import Own, key_of
 from gentk.runs.objects.networks import range_of
@@ -173,6 +175,218 @@ def test_what_identifies_an_object():
         if kind != "data":
             with pytest.raises(UsageError, match=f"{kind}=gentk.own"):
                 key(kind, value)
+
+
+class Scaled(nn.Module):
+    """A network whose setting is an attribute, whatever that is."""
+
+    def __init__(self, held):
+        super().__init__()
+        self._held = held
+
+    def forward(self, x):
+        return x.flatten(1)
+
+
+class Setting:
+    """An object that a network holds."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def halved(x):
+    return x / 2
+
+
+SETTINGS = {
+    "a size": (nn.AvgPool2d(2), nn.AvgPool2d(4)),
+    "a slope": (nn.LeakyReLU(0.1), nn.LeakyReLU(0.2)),
+    "a slope within": (
+        nn.Sequential(nn.Identity(), nn.LeakyReLU(0.1)),
+        nn.Sequential(nn.Identity(), nn.LeakyReLU(0.2)),
+    ),
+    "a stride": (nn.Unfold(2, stride=1), nn.Unfold(2, stride=2)),
+    "a number": (Scaled(1.0), Scaled(2.0)),
+    "numbers": (Scaled([1, (2, 3)]), Scaled([1, (2, 4)])),
+    "a table": (Scaled({"a": 1}), Scaled({"a": 2})),
+    "a number of numpy": (Scaled(np.float32(1)), Scaled(np.float32(2))),
+    "nothing": (Scaled(None), Scaled(False)),
+    "a function": (Scaled(torch.tanh), Scaled(torch.sigmoid)),
+    "a function of functional": (Scaled(nn.functional.relu), Scaled(nn.functional.elu)),
+    "a function of one's own": (Scaled(halved), Scaled(means)),
+    "a partial": (
+        Scaled(functools.partial(torch.clamp, min=0)),
+        Scaled(functools.partial(torch.clamp, min=1)),
+    ),
+    "a class": (Scaled(nn.ReLU), Scaled(nn.ELU)),
+    "a traced graph": (
+        torch.fx.symbolic_trace(nn.Sequential(nn.LeakyReLU(0.1))),
+        torch.fx.symbolic_trace(nn.Sequential(nn.LeakyReLU(0.2))),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("kind", ["extractor", "generator", "init"])
+def test_the_settings_of_a_network_tell_it_from_another(name, kind):
+    """Of every part; and a copy in another mode, or on another device, is the same."""
+    one, other = SETTINGS[name]
+    key = key_of(kind, Own(one))
+
+    assert key != key_of(kind, Own(other))
+    copied = copy.deepcopy(one)
+    assert key == key_of(kind, Own(copied.train().requires_grad_(False)))
+    assert key == key_of(kind, Own(copied.eval()))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
+def test_the_program_of_a_scripted_network_tells_it_from_another():
+    """They are all of one class; what it holds counts, in another mode and loaded again too."""
+
+    class Times(nn.Module):
+        def __init__(self, by: float):
+            super().__init__()
+            self.by = by
+
+        def forward(self, x):
+            return x * self.by
+
+    for kind in (nn.LeakyReLU, Times):
+        one, same, other = (torch.jit.script(kind(number)) for number in (0.1, 0.1, 0.2))
+        file = io.BytesIO()
+        torch.jit.save(one, file)
+        file.seek(0)
+        loaded = key_of("extractor", Own(torch.jit.load(file)))
+        file.seek(0)
+        assert loaded == key_of("extractor", Own(torch.jit.load(file).eval()))
+        assert key_of("extractor", Own(one)) == key_of("extractor", Own(same.eval()))
+        assert key_of("extractor", Own(one)) != key_of("extractor", Own(other))
+    assert key_of("extractor", Own(torch.jit.script(nn.Sequential(nn.Sequential()))))
+
+
+def test_the_key_of_a_network_is_the_same_in_another_session():
+    """No address and no order of a set is in it."""
+    code = (
+        "import torch\nfrom torch import nn\nfrom gentk.runs.objects.identity import Own, key_of\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n"
+        "        self.end, self.names, self.held = torch.tanh, {'a', 'b', 'c'}, object()\n"
+        "    def extra_repr(self):\n        return f'{self.end} {self.held}'\n"
+        "print(key_of('generator', Own(Net())))\n"
+    )
+    keys = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(
+    "held",
+    [lambda x: x, object(), iter(()), [lambda x: x], Setting(lambda x: x)],
+    ids=["lambda", "object", "iterator", "list", "attribute"],
+)
+def test_an_extractor_that_holds_what_nothing_identifies_is_named(held):
+    """Its key decides what is taken from a cache; a network that is trained needs none."""
+    with pytest.raises(UsageError, match=r"extractor=gentk\.own\(.*name="):
+        key_of("extractor", Own(Scaled(held)))
+    assert key_of("extractor", Own(Scaled(held), name="mine")).endswith("Scaled-mine")
+    assert key_of("generator", Own(Scaled(held)))
+
+
+def test_an_extractor_is_told_by_the_objects_that_it_holds():
+    """Their attributes, and tensors that are no buffers; what holds itself must be named."""
+    for one, other in ((Setting(1), Setting(2)), (torch.zeros(2), torch.ones(2))):
+        assert key_of("extractor", Own(Scaled(one))) != key_of("extractor", Own(Scaled(other)))
+    around: list[object] = []
+    around.append(around)
+    with pytest.raises(UsageError, match="name="):
+        key_of("extractor", Own(Scaled(around)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "pair"),
+    [
+        ("extractor", (gentk.own(lambda x: -x, name="f"), gentk.own(lambda x: x, name="f"))),
+        ("extractor", (gentk.own(Judge(), name="f"), gentk.own(Judge(), name="f"))),
+        ("generator", (Net(), Net())),
+        ("data", (gentk.own(PHOTOS, name="f"), gentk.own(PHOTOS + 0, name="f"))),
+        ("data", (gentk.own(Pairs(), name="f", labels=[0]), gentk.own(Pairs(), name="f"))),
+    ],
+)
+def test_two_objects_that_go_by_one_key_are_refused(kind, pair):
+    """One would stand for both; what is the same may be given twice."""
+    given = Given(Registry())
+    given.hold(kind, pair[0])
+    given.hold(kind, pair[0])
+    with pytest.raises(UsageError, match=rf"{kind}=gentk\.own\(.*name="):
+        given.hold(kind, pair[1])
+
+
+def test_what_is_equal_in_all_that_there_is_may_be_given_twice():
+    """As where every phase makes its own: a method, an extractor, a component."""
+    from gentk_moments.loss import MomentsLoss
+
+    judge = Judge()
+    own = Given(Registry())
+    for kind, make in {
+        "optimizer": lambda: gentk.own(own.keys, name="f"),
+        "extractor": lambda: copy.deepcopy(judge),
+        "loss": MomentsLoss,
+        "data": PHOTOS.clone,
+    }.items():
+        assert own.hold(kind, make())[0] == own.hold(kind, make())[0]
+
+
+def test_two_extractors_of_other_settings_are_both_there():
+    """[AvgPool2d(2), AvgPool2d(4)] are two, unless both are given one name."""
+    made = gentk.compose(
+        data=PHOTOS,
+        generator=Net(),
+        extractor=[nn.AvgPool2d(2), nn.AvgPool2d(4)],
+        loss="moments",
+        steps=1,
+    )
+    assert len(set(made.recipe.extractor)) == 2
+    with pytest.raises(UsageError, match="name="):
+        gentk.compose(
+            data=PHOTOS,
+            generator=Net(),
+            extractor=[gentk.own(nn.AvgPool2d(2), name="a"), gentk.own(nn.AvgPool2d(4), name="a")],
+            steps=1,
+        )
+
+
+def test_another_setting_is_another_run(tmp_path):
+    """It does not return what the first one came to; the sentence names what differs."""
+    keys = {"out": tmp_path / "a", "steps": 1, "extractor": "pixels"}
+    gentk.run(**settings(generator=Net(end=torch.tanh), **keys))
+    with pytest.raises(RunError, match=r"another run.*generator"):
+        gentk.run(**settings(generator=Net(end=torch.sin), **keys))
+
+
+def test_a_run_whose_keys_were_made_otherwise_goes_on_once_its_objects_are_said_to_be_them(
+    tmp_path,
+):
+    """As those of an earlier version: the sentences say how, and layers are called as they were."""
+    digest = "0123456789ab"
+    old = {
+        "generator": gentk.own(Net(), name=digest),
+        "extractor": [gentk.own(Judge().requires_grad_(False), name=digest), "pixels"],
+    }
+    run = gentk.run(**settings(out=tmp_path / "a", steps=2, **old))
+    assert "loss/Judge" in run.metrics
+
+    with pytest.raises(UsageError, match=rf"generator=gentk\.own\(.*name='{digest}'"):
+        gentk.load(tmp_path / "a", generator=Net())
+    with pytest.raises(RunError, match=rf"another run.*generator=gentk\.own\(.*name='{digest}'"):
+        gentk.run(**settings(out=tmp_path / "a", steps=3))
+    opened = gentk.load(tmp_path / "a", generator=gentk.own(Net(), name=digest))
+    assert torch.equal(opened.sample(2), run.sample(2))
+    assert gentk.run(**settings(out=tmp_path / "a", steps=3, **old)).steps == 3
 
 
 @pytest.mark.parametrize(
@@ -339,8 +553,6 @@ def test_a_component_is_given_as_it_is(tmp_path):
 
 def test_objects_are_lent_and_not_kept():
     """A registry that was lent objects is another one."""
-    from gentk.registry import Registry
-
     registry = Registry()
     given = Given(registry)
     text = given.text("generator", Net())

@@ -8,7 +8,7 @@ resuming know of names only.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -35,10 +35,10 @@ from ...interfaces import (
 from ...recipe import Recipe
 from ...registry import Registry
 from ...selection import Selection
-from ...session import OBJECT
+from ...session import OBJECT, as_recorded, objects_of
 from ..images import data_name
 from ..resolving import FILE
-from .identity import Own, key_of, qualname
+from .identity import Own, are_one, key_of, layer_of, qualname
 from .images import OwnImages, unpacked
 from .losses import OwnLoss
 from .networks import (
@@ -106,13 +106,18 @@ class Given:
         """Keep an object and return what it goes by.
 
         Raises:
-            UsageError: It is nothing that can serve as this kind, or nothing identifies it.
+            UsageError: It is nothing that can serve as this kind, or nothing identifies it, or another
+                object goes by the same.
         """
         given = value if isinstance(value, Own) else Own(value)
         given = unpacked(given) if kind == "data" else given
         _refuse_unfit(kind, given.subject)
         key = key_of(kind, given)
-        self._held.setdefault(kind, {})[key] = given
+        if not are_one(kind, self._held.setdefault(kind, {}).setdefault(key, given), given):
+            raise UsageError(
+                f"two of {kind} look alike: both go by {key!r}; give each a name of its own: "
+                f"{kind}=gentk.own(..., name='first') and {kind}=gentk.own(..., name='second')"
+            )
         return key, given
 
     def text(self, kind: str, value: object) -> str:
@@ -187,13 +192,11 @@ class Given:
             UnknownName: A generator or an encoder is missing.
         """
         for kind, held in self._held.items():
-            recorded = _recorded(r, kind)
+            recorded = objects_of(r, kind)
             for key in held:
                 if key not in recorded:
                     known = " and ".join(map(repr, recorded)) or "no object"
-                    advice = (
-                        "give one of the same class, shapes and name" if recorded else "drop it"
-                    )
+                    advice = as_recorded(kind, recorded, held) if recorded else "drop it"
                     raise UsageError(
                         f"the run was made with {known} as its {kind}, and what is given is {key!r}; "
                         f"{advice}"
@@ -207,19 +210,6 @@ class Given:
 def _is_object(value: object) -> bool:
     """Say whether a network is given, not named."""
     return isinstance(value, nn.Module | Own)
-
-
-def _recorded(r: Recipe, kind: str) -> list[str]:
-    """Return the keys of all objects of a kind in a recipe."""
-    value = getattr(r, kind, None)
-    texts = [value] if isinstance(value, str) else list(value or ())
-    texts += [text for own in r.phase.values() for text in _texts(getattr(own, kind, None))]
-    parsed = map(Selection.parse, texts)
-    return [str(own.argument) for own in parsed if own.name == OBJECT]
-
-
-def _texts(value: str | Iterable[str] | None) -> list[str]:
-    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _refuse_unfit(kind: str, subject: object) -> None:
@@ -257,8 +247,8 @@ def _subject(kind: str, held: Held, key: str) -> Any:
     """Return a copy of the object of a key: a run changes what it trains."""
     if key not in held:
         raise UnknownName(
-            f"{kind} {key!r} is not what was given: that is {' and '.join(map(repr, held))}; give one "
-            "of the same class, shapes and name"
+            f"{kind} {key!r} is not what was given: that is {' and '.join(map(repr, held))}; "
+            f"{as_recorded(kind, [key], held)}"
         )
     subject = held[key].subject
     return subject if kind in ("data", "observer", "optimizer") else copy.deepcopy(subject)
@@ -286,8 +276,7 @@ def _extractor(kind: str, held: Held) -> Builder:
         subject = _subject(kind, held, key)
         if isinstance(subject, Extractor):
             return subject
-        layer = held[key].name or qualname(subject).rpartition(".")[2]
-        return OwnExtractor(subject, key, layer, range)
+        return OwnExtractor(subject, key, layer_of(held[key]), range)
 
     return build
 

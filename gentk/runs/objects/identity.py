@@ -2,17 +2,18 @@
 
     KEY = QUALNAME-DIGEST, DIGEST = BLAKE2b(described(object)), or QUALNAME-NAME where it is named
 
-A network that is trained is its class and the shapes of its weights: training replaces their values. An
-extractor is its weights too, and so is what a run starts from; data are their bytes, and any other
-object is its class and its attributes.
+A network that is trained is its classes, their settings, and the shapes of its weights: training
+replaces their values. An extractor is its weights too, and so is what a run starts from; data are their
+bytes, and any other object is its class and its attributes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial, singledispatch
 from numbers import Number
 from pathlib import Path
@@ -27,7 +28,7 @@ from ...digest import state_digest
 from ...errors import UsageError
 from ...interfaces import Extractor
 
-__all__ = ["TRAINED", "Own", "key_of", "own", "qualname"]
+__all__ = ["TRAINED", "Own", "are_one", "key_of", "layer_of", "own", "qualname"]
 
 NAME: Final = re.compile(r"[A-Za-z0-9_.]+")
 TRAINED: Final = frozenset({"generator", "encoder", "critic"})
@@ -37,6 +38,23 @@ WEIGHED: Final = frozenset({"extractor", "init"})
 """Kinds of which they are: frozen networks, and what a run starts from."""
 
 DIGITS: Final = 12
+RECORDED: Final = re.compile(rf"[0-9a-f]{{{DIGITS}}}")
+"""A name that is the digest of a recorded object, by which another is said to be the same."""
+
+FUNCTIONS: Final = (FunctionType, BuiltinFunctionType, MethodType, np.ufunc)
+PLAIN: Final = (
+    *(type(None), str, bytes, int, float, complex, range, type, Path, Enum),
+    *(np.generic, np.dtype, torch.dtype),
+)
+"""What a setting of a network may be, besides functions, and lists and tables of these."""
+
+BARE: Final = frozenset(vars(nn.Module()))
+"""What torch keeps in every module: its weights and parts, its hooks, and its mode."""
+
+ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
+
+Said = Callable[[object], str | None]
+"""What is said of a value that is no plain setting; None if it is left out."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +134,35 @@ def key_of(kind: str, given: Own) -> str:
         return f"{head}-{given.name}"
     try:
         text = _identified(kind, given)
-    except _Unknown as error:
+    except (_Unknown, RecursionError) as error:
         short = kind if isinstance(subject, FunctionType) else "subject"
+        reason = "it holds itself" if isinstance(error, RecursionError) else error
         raise UsageError(
-            f"nothing tells {kind} {head} from another one ({error}); name it: "
+            f"nothing tells {kind} {head} from another one ({reason}); name it: "
             f"{kind}=gentk.own({short}, name={'photos' if kind == 'data' else 'mine'!r})"
         ) from None
     return f"{head}-{hashlib.blake2b(text.encode()).hexdigest()[:DIGITS]}"
+
+
+def are_one(kind: str, given: Own, other: Own) -> bool:
+    """Say whether two objects of one key can stand for each other.
+
+    A name says nothing of an object, and the key of a network that is trained nothing of its weights.
+    """
+    same = given.subject is other.subject
+    if isinstance(
+        given.subject, MethodType
+    ):  # Python makes a new object each time it is asked for.
+        same = bool(given.subject == other.subject)
+    told = given.name is None and kind not in TRAINED
+    return told or (same and given.labels is other.labels)
+
+
+def layer_of(given: Own) -> str:
+    """Return what the features of an extractor are called: its name, or that of its class."""
+    if given.name is None or RECORDED.fullmatch(given.name):
+        return qualname(given.subject).rpartition(".")[2]
+    return given.name
 
 
 class _Unknown(Exception):
@@ -132,7 +172,8 @@ class _Unknown(Exception):
 def _identified(kind: str, given: Own) -> str:
     subject = given.subject
     if isinstance(subject, nn.Module):
-        text = structure(subject)
+        strict = kind == "extractor" and not isinstance(subject, Extractor)
+        text = structure(subject, _told if strict else _by_name)
         if kind in WEIGHED:
             text += state_digest(subject.state_dict().items())
         if isinstance(subject, Extractor):
@@ -142,11 +183,88 @@ def _identified(kind: str, given: Own) -> str:
     return described(subject) + labels
 
 
-def structure(module: nn.Module) -> str:
-    """Return the classes and shapes of a network: of its parts, parameters and buffers."""
-    parts = [f"{name}:{qualname(part)}" for name, part in module.named_modules()]
+def structure(module: nn.Module, said: Said) -> str:
+    """Return the classes, settings and shapes of a network: of its parts, parameters and buffers.
+
+    Args:
+        module: The network.
+        said: What is said of what a part holds and is no plain setting.
+
+    Raises:
+        _Unknown: Nothing can be.
+    """
+    parts = [
+        f"{name}:{qualname(part)} {_settings(part, said)}" for name, part in module.named_modules()
+    ]
     shapes = [f"{name}:{tuple(value.shape)}" for name, value in module.state_dict().items()]
     return "\n".join([*parts, *shapes])
+
+
+def _settings(part: nn.Module, said: Said) -> str:
+    """Describe what a part shows of itself, and holds beside weights and other parts."""
+    code, held = _held(part)
+    settings = {key: _setting(value, said) for key, value in sorted(held.items())}
+    rows = [f"{key}={text}" for key, text in settings.items() if text is not None]
+    hooks = [*part._forward_pre_hooks.values(), *part._forward_hooks.values()]
+    shown = ADDRESS.sub("", part.extra_repr())
+    return f"{shown} {rows} {[_by_name(hook) for hook in hooks]} {code}"
+
+
+def _held(part: nn.Module) -> tuple[str, dict[str, object]]:
+    """Return the code of a part, where this makes it and no class does, and its attributes."""
+    if isinstance(part, torch.jit.ScriptModule):
+        try:
+            code = str(part.code)
+        except RuntimeError:  # A container has none.
+            code = ""
+        names = set(re.findall(r"\bself\.(\w+)", code)) - {"training"}
+        values = {name: getattr(part, name, None) for name in names}
+        return code, {k: v for k, v in values.items() if not isinstance(v, nn.Module | Tensor)}
+    if isinstance(part, torch.fx.GraphModule):
+        return str(part.code), {}
+    # What torch's own classes hold in private follows from the rest, as views of weights do.
+    classes = [one for one in type(part).__mro__ if one is not nn.Module]
+    derived = any(one.__module__.startswith("torch.") for one in classes)
+    return "", {
+        key: value
+        for key, value in vars(part).items()
+        if key not in BARE and not (derived and key[0] == "_")
+    }
+
+
+def _setting(value: object, said: Said) -> str | None:
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [str(_setting(item, said)) for item in value]
+        ordered = sorted(items) if isinstance(value, set | frozenset) else items
+        return f"{type(value).__name__} {ordered}"
+    if isinstance(value, Mapping):
+        rows = [f"{_setting(k, said)}: {_setting(v, said)}" for k, v in value.items()]
+        return f"{type(value).__name__} {sorted(rows)}"
+    if isinstance(value, partial):
+        return f"partial {_setting((value.func, value.args, value.keywords), said)}"
+    return described(value) if isinstance(value, PLAIN) else said(value)
+
+
+def _by_name(value: object) -> str | None:
+    """Say where a function is defined, and nothing of other objects."""
+    if not isinstance(value, FUNCTIONS):
+        return None
+    name = getattr(value, "__qualname__", value.__name__)
+    return f"{getattr(value, '__module__', None)}.{name}"
+
+
+def _told(value: object) -> str | None:
+    """Describe anything but a device: functions by where they are defined, if that is one place.
+
+    Raises:
+        _Unknown: It shows nothing of itself.
+    """
+    if isinstance(value, torch.device):
+        return None
+    name = _by_name(value)
+    if name is not None and "<" in name:
+        raise _Unknown(f"it holds {name!r}, and other functions are called so too")
+    return described(value) if name is None else name
 
 
 @singledispatch
@@ -174,6 +292,7 @@ def _plain(value: object, within: tuple[int, ...] = ()) -> str:
 @described.register(torch.dtype)
 @described.register(torch.device)
 @described.register(np.dtype)
+@described.register(np.generic)
 def _shown(value: object, within: tuple[int, ...] = ()) -> str:
     return f"{type(value).__name__} {value}"
 
@@ -192,7 +311,7 @@ def _tensor(value: Tensor, within: tuple[int, ...] = ()) -> str:
 
 @described.register(nn.Module)
 def _module(value: nn.Module, within: tuple[int, ...] = ()) -> str:
-    return structure(value) + state_digest(value.state_dict().items())
+    return structure(value, _told) + state_digest(value.state_dict().items())
 
 
 @described.register(type)
