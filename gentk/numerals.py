@@ -44,7 +44,8 @@ def decimal(value: float, digits: int) -> str:
 def typed(value: float) -> str:
     """Write a number as one types it, and no digit is lost: 1e13, 0.25."""
     short = f"{value:g}"
-    return (short if float(short) == value else repr(value)).replace("e+", "e")
+    text = short if float(short) == value else repr(value)
+    return re.sub(r"e([+-])0*", lambda power: "e-" if power[1] == "-" else "e", text)
 
 
 def whole_meant(value: object) -> int | None:

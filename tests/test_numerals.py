@@ -25,7 +25,15 @@ def test_digits_before_the_point_are_written_out(value: float, digits: int, text
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1e13, "1e13"), (6.9e12, "6.9e12"), (0.99, "0.99"), (20.0, "20")]
+    ("value", "text"),
+    [
+        (1e13, "1e13"),
+        (1e6, "1e6"),
+        (3e-5, "3e-5"),
+        (6.9e12, "6.9e12"),
+        (0.99, "0.99"),
+        (20.0, "20"),
+    ],
 )
 def test_a_number_is_written_as_one_types_it(value: float, text: str):
     """As it stands in recipes and on command lines."""

@@ -211,9 +211,10 @@ def _echo_beside(own: Sequence[Measurement]) -> None:
     from ..evaluation.measurement import by_subject
     from .table import echo_table
 
-    names = list(dict.fromkeys(one.name for one in own))
+    table = by_subject(own)
+    names = list(dict.fromkeys(name for cells in table.values() for name in cells))
     rows = [
         [subject, *(_value(cells[name]) if name in cells else "-" for name in names)]
-        for subject, cells in by_subject(own).items()
+        for subject, cells in table.items()
     ]
     echo_table(["subject", *names], rows, folded=True)

@@ -215,7 +215,9 @@ class Loop:
                 "--steps 1000 instead of --operations"
             )
         self.budget = replace(self.budget, each=each)
-        message = f"a step takes {each:.4g} operations, so there are {self.budget.afforded:,} steps"
+        steps = self.budget.afforded or 0
+        told = "there is 1 step" if steps == 1 else f"there are {steps:,} steps"
+        message = f"a step takes {each:.4g} operations, so {told}"
         self.tell(Noticed(self.progress, message))
 
     def _flush(self) -> None:

@@ -270,10 +270,21 @@ def table_of(measurements: Sequence[Measurement]) -> str:
 
 
 def by_subject(measurements: Iterable[Measurement]) -> dict[str, dict[str, Measurement]]:
-    """Return subject -> name of a value -> the last one of that name."""
+    """Return subject -> column -> the last value of it.
+
+    What was judged is one subject, called as it was typed last. A column is called as its values are,
+    and by their metric too where several have values of that name.
+    """
+    rows = list(measurements)
+    metrics: dict[str, set[str]] = {}
+    judged = ""
+    for one in rows:
+        metrics.setdefault(one.name, set()).add(one.metric)
+        judged = one.subject if one.own else judged
     table: dict[str, dict[str, Measurement]] = {}
-    for one in measurements:
-        table.setdefault(one.subject, {})[one.name] = one
+    for one in rows:
+        column = f"{one.name} ({one.metric})" if len(metrics[one.name]) > 1 else one.name
+        table.setdefault(judged if one.own else one.subject, {})[column] = one
     return table
 
 

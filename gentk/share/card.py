@@ -69,8 +69,13 @@ CODE = ("name", "fingerprint")
 def values_table(values: Sequence[Measurement]) -> str:
     """Return metric values with how each was measured, as a table in Markdown."""
     rows = ["| metric | value | better | features | protocol |", "|---|---|---|---|---|"]
-    for one in {(one.name, one.key): one for one in values}.values():
+    kept = {one.key: one for one in values}
+    metrics = {
+        one.name: {own.metric for own in kept.values() if own.name == one.name} for one in values
+    }
+    for one in kept.values():
         place = f"`{one.extractor}`{one.mark()}"
-        cells = (one.name, one.written(), one.better(), place, one.protocol.sentence())
+        name = f"{one.name} ({one.metric})" if len(metrics[one.name]) > 1 else one.name
+        cells = (name, one.written(), one.better(), place, one.protocol.sentence())
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(rows)

@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import GentkError, RunError
 from ..evaluation.measurement import Measurement, by_subject
-from ..evaluation.record import Recorded, read, read_all
+from ..evaluation.record import read, read_all
 from ..markup import block, caption, drawing, heading, legend, page, paragraph, picture, rows_of
+from ..numerals import typed
 from ..runs.folder import RunFolder
 from ..runs.history import History
 from ..runs.model import ModelFolder
@@ -21,6 +22,7 @@ from ..runs.trained import Run
 from ..session import OBJECT
 from ..sweeps.compare import compare
 from .facts import data_rows, environment_rows, recipe_lines, recipe_rows
+from .lines import lines_of
 from .pictures import chosen, embedded
 
 __all__ = [
@@ -116,7 +118,11 @@ def losses(runs: Runs) -> str:
     histories = {name: run.metrics for name, run in runs.items()}
     silent = [name for name, history in histories.items() if not history.rows]
     told = [
-        paragraph(f"{name} has no log; the observer metrics writes one while a run trains.")
+        paragraph(
+            f"{name} is a model, which has no log."
+            if _is_model(runs[name])
+            else f"{name} has no log; the observer metrics writes one while a run trains."
+        )
         for name in silent
     ]
     return _plots(histories) + "".join(told)
@@ -124,7 +130,7 @@ def losses(runs: Runs) -> str:
 
 def values(runs: Runs) -> str:
     """Return metric values of each run with their protocol, the sanity rows beside them."""
-    over_time = {name: _values_over_time(run) for name, run in runs.items()}
+    over_time = {name: lines_of(run) for name, run in runs.items()}
     plots = _plots(over_time)
     return _each(runs, _measured) + (heading("While it trained", 3) + plots if plots else "")
 
@@ -249,6 +255,7 @@ def _outcome(run: Run) -> dict[str, str]:
     budgets = [
         f"{r.steps:,} steps" if r.steps else "",
         f"{r.minutes:g} minutes" if r.minutes else "",
+        f"{typed(r.operations)} operations" if r.operations else "",
     ]
     state = "a model" if _is_model(run) else "finished" if result else "not finished"
     facts = {
@@ -293,7 +300,7 @@ def _measured(name: str, run: Run) -> str:
     for row in rows:
         if row.steps == steps:
             one = row.measurement
-            way = json.dumps([one.extractor, one.protocol.shared()], sort_keys=True, default=str)
+            way = json.dumps([one.place, one.protocol.shared()], sort_keys=True, default=str)
             ways.setdefault(way, []).append(one)
     parts = [_way(measurements) for measurements in ways.values()]
     newest = _steps(run)
@@ -308,39 +315,19 @@ def _way(measurements: list[Measurement]) -> str:
     """Return a table of values measured in one way, a row for the run and for each sanity row."""
     table = by_subject(measurements)
     headers = {
-        one.name: f"{one.name} ({one.direction} is better)" if one.better() else one.name
-        for one in measurements
+        name: f"{name} ({one.direction} is better)" if one.better() else name
+        for cells in table.values()
+        for name, one in cells.items()
     }
     marks = {one.mark() for one in measurements if one.own}
     rows = [
-        ["this run" if subject == measurements[0].protocol.subject else subject]
+        ["this run" if any(one.own for one in cells.values()) else subject]
         + [cells[name].written() if name in cells else "" for name in headers]
         for subject, cells in table.items()
     ]
-    title = f"in {measurements[0].extractor}{''.join(sorted(marks))}"
+    title = f"in {measurements[0].place}{''.join(sorted(marks))}"
     sentence = measurements[0].protocol.sentence()
     return rows_of(["", *headers.values()], rows, title=title) + caption(sentence)
-
-
-def _values_over_time(run: Run) -> History:
-    """Return the values of a run that was evaluated while it trained; else no rows."""
-    rows = read(run.folder.path)
-    steps = sorted({row.steps for row in rows})
-    if len(steps) < 2:
-        return History({})
-    columns: dict[str, dict[int, float]] = {}
-    for row in rows:
-        columns.setdefault(_column(row), {})[row.steps] = row.measurement.value
-    several = {name: found for name, found in columns.items() if len(found) > 1}
-    table = {
-        name: np.array([found.get(step, np.nan) for step in steps], np.float64)
-        for name, found in several.items()
-    }
-    return History({"step": np.array(steps, np.int64), **table} if table else {})
-
-
-def _column(row: Recorded) -> str:
-    return f"{row.measurement.name} in {row.measurement.place}"
 
 
 def _plots(histories: Mapping[str, History]) -> str:
@@ -378,6 +365,9 @@ def _ends(histories: Mapping[str, History], column: str) -> str:
     for name, history in histories.items():
         if column in history:
             line = history[column]
+            line = line[np.isfinite(line)]
+            if not len(line):
+                continue
             told.append(f"{name} from {line[0]:.4g} to {line[-1]:.4g}")
     return ", ".join(told)
 

@@ -18,6 +18,9 @@ __all__ = ["Embedded", "chosen", "embedded"]
 LARGEST: Final = 2**26
 """Bytes of a file that is still taken for a picture."""
 
+LONGEST: Final = 16_383
+"""Pixels of a side that WebP can hold."""
+
 QUALITY: Final = 85
 """Of WebP, where it is not lossless."""
 
@@ -61,10 +64,15 @@ def embedded(path: Path, budget: int) -> Embedded | None:
     if len(data) <= budget and image.format in (None, "PNG") and data[1:4] == b"PNG":
         return Embedded(data, "png")
     plain = image.convert("RGB")
-    exact = _webp(plain, lossless=True)
-    if len(exact) <= budget:
-        return Embedded(exact, "webp")
     remark = "compressed"
+    if max(plain.size) <= LONGEST:
+        exact = _webp(plain, lossless=True)
+        if len(exact) <= budget:
+            return Embedded(exact, "webp")
+    while max(plain.size) > LONGEST:
+        # A sheet one image wide is reduced no more than it must be.
+        plain = plain.reduce(2)
+        remark = f"reduced to {plain.width} x {plain.height} pixels"
     while min(plain.size) > 0:
         lossy = _webp(plain, lossless=False)
         if len(lossy) <= budget:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,11 +21,13 @@ from torch import nn
 import gentk
 from gentk.cli.group import cli
 from gentk.errors import RunError, UsageError
-from gentk.evaluation.record import read, read_all
+from gentk.evaluation.measurement import by_subject
+from gentk.evaluation.record import FILE, append, read, read_all
 from gentk.events import Stepped
 from gentk.interfaces import Observer
 from gentk.observers.metrics import MetricsFile
 from gentk.runs.folder import RunFolder
+from gentk.share.pictures import embedded
 from gentk.share.report import LIMIT
 
 COMMON = {"data": "digits,limit=64", "batch": 8, "steps": 3, "device": "cpu"}
@@ -177,6 +181,64 @@ def test_values_of_earlier_steps_are_told_to_be_so(copied):
     assert "processes3" in page.text
 
 
+def measured(copied: RunFolder, *changes: tuple[int, float, dict[str, object]]) -> str:
+    """Return the chapter of values of a run with these: step, value, what else is another."""
+    first = read(copied.path)[0].measurement
+    (copied.path / FILE).unlink()
+    for steps, value, parts in changes:
+        own = {key: parts[key] for key in parts if hasattr(first, key)}
+        rest = {key: parts[key] for key in parts if key not in own}
+        protocol = replace(first.protocol, **rest)
+        append(copied.path, [replace(first, value=value, protocol=protocol, **own)], steps)
+    page = Page(gentk.report(copied.path, copied.path.parent / "report.html"))
+    return page.text + " ".join(attributes.get("aria-label", "") for _, attributes in page.tags)
+
+
+def test_a_line_over_time_is_of_values_that_were_measured_alike(copied):
+    """The observer takes fewer samples than the command: no fall is drawn from one to the other."""
+    few = {"samples": 1000}
+    text = measured(copied, (1, 300.0, few), (2, 290.0, few), (3, 100.0, {"samples": 5000}))
+    assert "from 300 to 290" in text and "to 100" not in text
+
+    more = {"samples": 5000}
+    text = measured(copied, (1, 300.0, few), (1, 120.0, more), (2, 290.0, few), (3, 100.0, more))
+    assert "samples 1000" in text and "samples 5000" in text
+    assert "from 300 to 290" in text and "from 120 to 100" in text
+
+
+def test_a_run_is_this_run_however_it_was_typed(copied):
+    """A relative path and an absolute one: one row, with the newer value."""
+    first = read(copied.path)[0].measurement
+    (copied.path / FILE).unlink()
+    for subject, value in (("runs/r", 77.25), (str(copied.path), 55.75)):
+        protocol = replace(first.protocol, subject=subject)
+        append(copied.path, [replace(first, subject=subject, value=value, protocol=protocol)], 3)
+    text = Page(gentk.report(copied.path, copied.path.parent / "report.html")).text
+
+    assert "55.75" in text and "77.25" not in text
+    assert text.count("this run") == 1
+
+
+def test_values_of_one_name_are_told_apart_by_their_metric(copied):
+    """`kid` with other options is another column, in a report and on a terminal."""
+    kinds = ("kid", "kid,subset_size=50")
+    changes = [(3, 2.5 + i, {"metric": m, "name": "kid"}) for i, m in enumerate(kinds)]
+    text = measured(copied, *changes)
+
+    assert "kid (kid)" in text and "kid (kid,subset_size=50)" in text
+    assert "2.5" in text and "3.5" in text
+    table = by_subject([row.measurement for row in read(copied.path)])
+    (cells,) = table.values()
+    assert [one.value for one in cells.values()] == [2.5, 3.5]
+
+
+def test_a_budget_in_operations_is_shown(tmp_path):
+    """As it is typed."""
+    budget = {key: value for key, value in COMMON.items() if key != "steps"}
+    gentk.run(generator=NET, extractor="pixels", out=tmp_path / "r", operations=1e6, **budget)
+    assert "1e6 operations" in Page(gentk.report(tmp_path / "r", tmp_path / "r.html")).text
+
+
 def test_sanity_rows_are_kept_and_are_no_values_of_the_run(place):
     """`compare` and whoever reads a run's values see its own only."""
     own, rows = read(place / "plain"), read_all(place / "plain")
@@ -224,6 +286,19 @@ def test_a_page_stays_below_its_limit(copied):
     text = Page(out).text
     assert f"6 of {len(copied.grids())} sample grids" in text
     assert "compressed" in text or "reduced to" in text
+
+
+@pytest.mark.parametrize("size", [(40, 16_514), (16_500, 24), (8, 40_000)])
+def test_a_sheet_that_is_longer_than_its_format_allows_is_reduced(tmp_path, size):
+    """`sample --as interpolation` of many pairs makes such sheets; shapes stay."""
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "sheet.png")
+    found = embedded(tmp_path / "sheet.png", 400_000)
+
+    assert found is not None and found.form == "webp" and "reduced to" in found.remark
+    with Image.open(io.BytesIO(found.data)) as shown:
+        assert max(shown.size) <= 16_383
+        assert f"{shown.width} x {shown.height}" in found.remark
 
 
 def test_a_report_replaces_reports_only(place, tmp_path):
