@@ -51,8 +51,8 @@ def missing_object(kind: str, argument: str | None) -> str:
 def objects_of(r: Recipe, kind: str) -> list[str]:
     """Return what all objects of a kind go by in a recipe, those of its phases included."""
     texts = [text for part in (r, *r.phase.values()) for text in _texts(getattr(part, kind, None))]
-    parsed = map(Selection.parse, texts)
-    return [str(own.argument) for own in parsed if own.name == OBJECT]
+    mine = [text for text in texts if text.startswith(f"{OBJECT}:")]
+    return [str(Selection.parse(text).argument) for text in mine]
 
 
 def as_recorded(kind: str, recorded: Iterable[str], given: Iterable[str]) -> str:
@@ -71,5 +71,6 @@ def as_recorded(kind: str, recorded: Iterable[str], given: Iterable[str]) -> str
     return f"{other}, or say that it is the same: {' and '.join(said)}" if said else other
 
 
-def _texts(value: str | Iterable[str] | None) -> list[str]:
-    return [value] if isinstance(value, str) else list(value or ())
+def _texts(value: object) -> list[str]:
+    several = value if isinstance(value, list | tuple) else (value,)
+    return [one for one in several if isinstance(one, str)]

@@ -366,6 +366,15 @@ def test_another_setting_is_another_run(tmp_path):
     gentk.run(**settings(generator=Net(end=torch.tanh), **keys))
     with pytest.raises(RunError, match=r"another run.*generator"):
         gentk.run(**settings(generator=Net(end=torch.sin), **keys))
+    for key, value in {
+        "seed": 3,
+        "batch": 4,
+        "ema": "0.9",
+        "chunk": 2,
+        "init": "a, b=.safetensors",
+    }.items():
+        with pytest.raises(RunError, match=rf"another run.*{key}"):
+            gentk.run(**settings(**{**keys, key: value, "decay": "none"}))
 
 
 def test_a_run_whose_keys_were_made_otherwise_goes_on_once_its_objects_are_said_to_be_them(
