@@ -133,7 +133,8 @@ class Given:
         key, given = self.hold(kind, value)
         options = dict(given.options)
         if kind == "generator" and not isinstance(given.subject, Generator):
-            latent = int(options.setdefault("latent", str(latents_of(given.subject))))
+            latent = latents_of(given.subject, options.get("latent"))
+            options["latent"] = str(latent)
             if "range" not in options:
                 options["range"] = range_of(given.subject, latent)
         return str(Selection(OBJECT, key, options))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from ...engine import randomness
-from ...errors import Incompatible, UsageError
+from ...errors import GentkError, Incompatible, UsageError
 from ...interfaces import (
     BOUNDS,
     Critic,
@@ -22,6 +22,7 @@ from ...interfaces import (
     Range,
     Scores,
 )
+from ...options import Option, convert
 from ...prior import Prior
 from .identity import qualname
 
@@ -69,7 +70,8 @@ class OwnGenerator(_Dense, Generator):
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return images (N, C, H, W) in `range`."""
-        return cast(Tensor, self.module(latents[..., None, None] if self._maps else latents))
+        result = self.module(latents[..., None, None] if self._maps else latents)
+        return _tensor(self.module, result, "the images alone")
 
 
 class OwnEncoder(_Dense, Encoder):
@@ -86,7 +88,8 @@ class OwnEncoder(_Dense, Encoder):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return latents (N, latent)."""
-        return cast(Tensor, self.module(images.contiguous())).flatten(1)
+        result = self.module(images.contiguous())
+        return _tensor(self.module, result, "the latents alone").flatten(1)
 
 
 class OwnCritic(_Dense, Critic):
@@ -105,19 +108,22 @@ class OwnCritic(_Dense, Critic):
             torch.zeros(2, *image, device=CPU),
             *([torch.zeros(2, latent, device=CPU)] if pairs else []),
         ]
-        score = next(iter(_once(self, *inputs).values()))
-        if tuple(score.shape) != (2,):
-            raise Incompatible(
-                f"critic {qualname(module)} returns {tuple(score.shape)} of 2 images; return (N,) or "
-                "(N, 1), a score an image"
-            )
+        shapes = [tuple(score.shape) for score in _once(self, *inputs).values()] or [()]
+        for shape in shapes:
+            if shape != (2,):
+                raise Incompatible(
+                    f"critic {qualname(module)} returns {shape} of 2 images; return (N,) or (N, 1), a "
+                    "score an image"
+                )
 
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return the scores, `x` of images or `xz` of pairs; those of a dict by their names."""
         given = (images.contiguous(), *([latents] if self.pairs else []))
-        scores: Tensor | Scores = self.module(*given)
-        if isinstance(scores, dict):
-            return scores
+        result = self.module(*given)
+        ask = "the scores, or a dict of them"
+        if isinstance(result, dict):
+            return {name: _tensor(self.module, score, ask) for name, score in result.items()}
+        scores = _tensor(self.module, result, ask)
         return {"xz" if self.pairs else "x": scores.squeeze(1) if scores.dim() == 2 else scores}
 
 
@@ -165,12 +171,21 @@ def takes_maps(module: nn.Module) -> bool:
     return first is not None and not isinstance(first, nn.Linear)
 
 
-def latents_of(module: nn.Module) -> int:
-    """Return how long a network's latents are: what it says, or what its first layer takes.
+def latents_of(module: nn.Module, written: str | None = None) -> int:
+    """Return how long a network's latents are: as written, what it says, or what its first layer takes.
 
     Raises:
-        UsageError: Neither tells.
+        UsageError: None tells, or what is written is no length.
     """
+    if written is not None:
+        owner = f"generator {qualname(module)}"
+        length = int(convert({"latent": written}, [Option("latent", int)], owner)["latent"])
+        if length < 1:
+            raise UsageError(
+                f"{owner} has latents of length 1 or more, not {length}; write "
+                "generator=gentk.own(G, latent=64)"
+            )
+        return length
     for name in SAID:
         value = getattr(module, name, None)
         if isinstance(value, int) and value > 0:
@@ -188,12 +203,20 @@ def range_of(module: nn.Module, latent: int) -> Range:
     """Return the range that a generator's images keep to, whatever its latents are.
 
     Raises:
-        UsageError: They are in neither.
+        UsageError: They are in neither, or do not depend on the latents.
+        Incompatible: The network takes no such latents, or returns something else than images.
     """
     with randomness.lent(CPU, seed=0):
         far = torch.randn(64, latent) * FAR
-    images = _once(module, far[..., None, None] if takes_maps(module) else far)
+    result = _once(module, far[..., None, None] if takes_maps(module) else far)
+    images = _tensor(module, result, "the images alone")
     low, high = float(images.min()), float(images.max())
+    if low == high or torch.equal(images, images[:1].expand_as(images)):
+        raise UsageError(
+            f"the images of generator {qualname(module)} are all alike (they reach {low:.3g} and "
+            f"{high:.3g}), as where a last layer starts at zero, so nothing tells their range; write "
+            'generator=gentk.own(G, range="signed") for [-1, 1], or range="unit" for [0, 1]'
+        )
     for name, (least, most) in BOUNDS.items():
         if least <= low and high <= most:
             return name
@@ -215,12 +238,23 @@ def _once(network: nn.Module, *inputs: Tensor) -> Any:
     try:
         with torch.no_grad(), randomness.lent(CPU, seed=0):
             return trial(*(value.to(own.device) for value in inputs))
-    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+    except GentkError:
+        raise
+    except Exception as error:  # Of others' code: anything, asserts without a word too.
         sizes = " and ".join(str(tuple(value.shape)) for value in inputs)
         inner = getattr(network, "module", network)
-        raise Incompatible(
-            f"{qualname(inner)} takes no input of {sizes}: {' '.join(str(error).split())[:300]}"
-        ) from error
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise Incompatible(f"{qualname(inner)} takes no input of {sizes}: {reason}") from error
+
+
+def _tensor(network: nn.Module, result: object, wanted: str) -> Tensor:
+    """Return what a network returns; raise `Incompatible` if that is no tensor."""
+    if isinstance(result, Tensor):
+        return result
+    raise Incompatible(
+        f"{qualname(network)} returns {type(result).__name__} and not a tensor; let its forward return "
+        f"{wanted}, or give a module that calls it and returns them"
+    )
 
 
 def _check(network: nn.Module, inputs: Tensor, wanted: tuple[int, ...], verb: str) -> None:
