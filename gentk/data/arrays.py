@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..errors import DataError
 
-__all__ = ["ArrayRecords"]
+__all__ = ["ArrayRecords", "class_indices"]
 
 
 class ArrayRecords:
@@ -36,13 +36,9 @@ class ArrayRecords:
         source: str = "array",
     ) -> None:
         self._images = _to_uint8(_channels_last(images, source), source)
-        self.labels = None if labels is None else _to_list(np.asarray(labels), source)
+        count = len(self._images)
+        self.labels = None if labels is None else class_indices(labels, count, source)
         self.classes = classes
-        if self.labels is not None and len(self.labels) != len(self._images):
-            raise DataError(
-                f"{source} has {len(self._images)} images and {len(self.labels)} labels: "
-                f"there must be one label per image"
-            )
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -55,6 +51,29 @@ class ArrayRecords:
     def name(self, index: int) -> str:
         """Return `row INDEX`."""
         return f"row {index}"
+
+
+def class_indices(
+    labels: Sequence[int] | NDArray[np.generic], count: int, source: str
+) -> list[int]:
+    """Return the class indices of `count` images as a list.
+
+    Args:
+        labels: One integer an image.
+        count: How many images there are.
+        source: What they are called in messages.
+
+    Raises:
+        DataError: They are no integers, or of another number.
+    """
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iu":
+        raise DataError(f"{source} has labels of type {array.dtype}: labels must be integers")
+    if array.size != count:
+        raise DataError(
+            f"{source} has {count} images and {array.size} labels: there must be one label per image"
+        )
+    return [int(label) for label in array.ravel()]
 
 
 def _channels_last(images: NDArray[np.generic], source: str) -> NDArray[np.generic]:
@@ -90,10 +109,3 @@ def _to_uint8(images: NDArray[np.generic], source: str) -> NDArray[np.uint8]:
         )
     scaled = np.rint(numbers * 255) if floating else numbers
     return scaled.astype(np.uint8)
-
-
-def _to_list(labels: NDArray[np.generic], source: str) -> list[int]:
-    """Return class indices as a list."""
-    if labels.dtype.kind not in "iu":
-        raise DataError(f"{source} has labels of type {labels.dtype}: labels must be integers")
-    return [int(label) for label in labels.ravel()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
-from ...data.arrays import ArrayRecords
+from ...data.arrays import ArrayRecords, class_indices
 from ...errors import DataError, NoSplit
 from ...interfaces import Records, Source
 from .identity import Own
@@ -42,7 +42,7 @@ class OwnImages(Source):
         subject, labels = self._given.subject, self._given.labels
         known = None if labels is None else np.asarray(_plain(labels))
         if isinstance(subject, Dataset):
-            return _DatasetRecords(subject, None if known is None else known.tolist())
+            return _DatasetRecords(subject, known, name)
         return ArrayRecords(np.asarray(_plain(subject)), labels=known, source=name)
 
 
@@ -57,16 +57,24 @@ def unpacked(given: Own) -> Own:
 
 
 class _DatasetRecords:
-    """A map-style data set of torch as records."""
+    """A map-style data set of torch as records.
 
-    def __init__(self, dataset: Dataset[Any], labels: list[int] | None) -> None:
+    Args:
+        dataset: The data set.
+        labels: What stands in place of its own classes.
+        source: What it is called in messages.
+    """
+
+    def __init__(
+        self, dataset: Dataset[Any], labels: NDArray[np.generic] | None, source: str
+    ) -> None:
         if not isinstance(dataset, Sized) or not len(dataset):
             raise DataError(
                 f"{type(dataset).__name__} has no length; give a data set with __len__ and "
                 "__getitem__, or a tensor of its images"
             )
         self._dataset = dataset
-        self.labels = labels if labels is not None else self._labels()
+        self.labels = self._labels() if labels is None else class_indices(labels, len(self), source)
         names = getattr(dataset, "classes", None)
         self.classes = list(map(str, names)) if self.labels and names else None
 
@@ -86,21 +94,39 @@ class _DatasetRecords:
         return f"item {index}"
 
     def _labels(self) -> list[int] | None:
-        """Return the classes: those that the data set lists, or those of its items, one by one."""
-        targets: Sequence[int] | NDArray[Any] | Tensor | None
+        """Return the classes: those that the data set lists, or those of its items, one by one.
+
+        Some list something else as their targets: several attributes an image, boxes, measurements.
+        """
+        targets: Sequence[object] | NDArray[Any] | Tensor | None
         targets = getattr(self._dataset, "targets", None)
-        if targets is not None and len(targets) == len(self):
-            return [int(label) for label in targets]
-        first = self._dataset[0]
-        if not isinstance(first, tuple | list) or len(first) < 2 or not _is_class(first[1]):
+        if isinstance(targets, Sized) and len(targets) == len(self):
+            listed = _classes(targets)
+            if listed is not None:
+                return listed
+        return _classes(_second(self._dataset[index]) for index in range(len(self)))
+
+
+def _classes(values: Iterable[object]) -> list[int] | None:
+    """Return class indices, or None as soon as a value is no single whole number."""
+    found: list[int] = []
+    for value in values:
+        index = _class_index(value)
+        if index is None:
             return None
-        return [int(self._dataset[index][1]) for index in range(len(self))]
+        found.append(index)
+    return found
 
 
-def _is_class(value: object) -> bool:
-    if isinstance(value, Tensor):
-        return value.dim() == 0 and not value.is_floating_point()
-    return isinstance(value, int | np.integer)
+def _class_index(value: object) -> int | None:
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        array = np.asarray(_plain(value))
+        return int(array.item()) if array.size == 1 and array.dtype.kind in "biu" else None
+    return int(value) if isinstance(value, int) else None
+
+
+def _second(item: object) -> object:
+    return item[1] if isinstance(item, tuple | list) and len(item) > 1 else None
 
 
 def _plain(value: Any) -> Any:
