@@ -10,7 +10,7 @@ from ..recipe import Recipe
 from ..registry import Registry
 from ..selection import unquoted
 from ..session import OBJECT
-from .model import is_run
+from .model import ModelFolder, is_run
 from .resolving import FILE
 from .trained import Run, load
 
@@ -62,7 +62,7 @@ def finished(text: str, registry: Registry, device: str = "auto") -> Run:
     place = unquoted(text.removeprefix("run:"))
     where = place if place.startswith(PREFIX) else Path(place).expanduser()
     run = load(where, registry=registry, device=device)
-    if run.result is None:
+    if run.result is None and not isinstance(run.folder, ModelFolder):
         raise RunError(
             f"the run {run.folder.path} is not finished; type its command again, and then this one"
         )

@@ -27,15 +27,18 @@ def from_pretrained(name: str | Path, registry: Registry) -> RunFolder:
         RunError: It cannot be fetched.
     """
     text = str(name)
-    if text.startswith(PREFIX) or Path(text).exists():
-        return folder_of(name, registry)
+    if "/" not in text or text.startswith(PREFIX) or Path(text).exists():
+        folder = folder_of(name, registry)
+        if folder.path.exists():
+            return folder
     if text.count("/") != 1 or text.startswith((".", "/", "~")):
         raise UsageError(
             f"there is no {text!r}; give the folder of a model or a run, model:NAME, or an id of "
             "huggingface.co such as USER/NAME"
         )
+    hub = _hub()
     try:
-        place = _hub().snapshot_download(text)
+        place = hub.snapshot_download(text)
     except Exception as error:  # A third party's: of the network, of the cache, of the id.
         raise RunError(
             f"{text} cannot be fetched ({type(error).__name__}: {' '.join(str(error).split())[:200]}); "

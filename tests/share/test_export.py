@@ -221,6 +221,8 @@ def test_what_cannot_be_exported_or_opened_is_a_sentence(place, tmp_path):
         gentk.from_pretrained("model:none-such")
     with pytest.raises(UsageError, match="no-such-folder"):
         gentk.from_pretrained("no-such-folder")
+    with pytest.raises(UnknownName, match="'model:digits'"):
+        gentk.from_pretrained("digits")
     gentk.export(place / "plain", tmp_path / "m")
     # Copied: a file that is mapped into memory and then cut short ends the process.
     weights = {k: v.clone() for k, v in load_file(tmp_path / "m/model.safetensors").items()}
