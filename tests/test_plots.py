@@ -66,6 +66,23 @@ def test_a_long_log_is_drawn_by_its_extremes():
     assert (np.diff(x) > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("values", "marked"),
+    [
+        ([5.0], [0]),
+        ([120.0, np.nan, 100.0], [0, 2]),
+        ([3.0, 2.0, np.nan, 1.0], [3]),
+        ([2.0, 1.0], []),
+    ],
+)
+def test_a_value_that_no_line_reaches_is_a_point(values, marked):
+    """What is measured at some steps only is seen all the same."""
+    columns = {"step": np.arange(len(values)), "loss": np.array(values)}
+    (line,) = plot({"run": History(columns)}).axes[0].lines
+
+    assert line.get_marker() == "." and line.get_markevery() == marked
+
+
 FIGURES = {
     "short names": lambda: plot(history("loss", "a"), (), "runs/gfmn-12345678"),
     "long names": lambda: plot(

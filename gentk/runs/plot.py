@@ -117,8 +117,9 @@ def plot(
             if name in history:
                 colour, dashes = style(place)
                 x, y = _thinned(history["step"], history[name], POINTS // len(histories))
-                lone = "." if len(x) == 1 else None
-                panel.plot(x, y, linewidth=1, color=colour, dashes=dashes, marker=lone)
+                panel.plot(
+                    x, y, linewidth=1, color=colour, dashes=dashes, marker=".", markevery=_lone(y)
+                )
         # Above its panel, where a long name has room and meets no other.
         panel.set_title(lines(name, letters), fontsize=9, loc="left", parse_math=False)
         panel.tick_params(labelsize=8)
@@ -128,6 +129,12 @@ def plot(
     panels[-1].set_xlabel("step", fontsize=8)
     figure.suptitle(lines(title, letters), fontsize=9, parse_math=False)
     return figure
+
+
+def _lone(y: Column) -> list[int]:
+    """Return where there is a value and none beside it, so that no line shows it."""
+    known = np.pad(np.isfinite(y), 1)
+    return np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:]).tolist()
 
 
 def _thinned(x: Column, y: Column, points: int) -> tuple[Column, Column]:
