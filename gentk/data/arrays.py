@@ -64,7 +64,7 @@ def class_indices(
         source: What they are called in messages.
 
     Raises:
-        DataError: They are no integers, or of another number.
+        DataError: They are no integers, or not one an image.
     """
     array = np.asarray(labels)
     if array.dtype.kind not in "iu":
@@ -72,6 +72,11 @@ def class_indices(
     if array.size != count:
         raise DataError(
             f"{source} has {count} images and {array.size} labels: there must be one label per image"
+        )
+    if array.ndim == 0 or len(array) != count:
+        raise DataError(
+            f"{source} has labels of the shape {array.shape} and {count} images: there must be one "
+            "label per image"
         )
     return [int(label) for label in array.ravel()]
 

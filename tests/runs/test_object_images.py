@@ -44,11 +44,12 @@ SUBJECTS = {"a tensor": PHOTOS, "an array": PHOTOS.numpy(), "a data set": Pairs(
         ([0, 1, 2], "10 images and 3 labels"),
         ([], "labels"),
         (torch.eye(10, dtype=torch.int64), "10 images and 100 labels"),
+        (np.zeros((5, 2), dtype=int), r"\(5, 2\) and 10 images"),
         ([0.9] * 10, "float64"),
         (torch.ones(10), "float32"),
         (["cat"] * 10, "integers"),
     ],
-    ids=["too many", "too few", "none", "one-hot", "fractions", "floats", "names"],
+    ids=["too many", "too few", "none", "one-hot", "two columns", "fractions", "floats", "names"],
 )
 def test_labels_are_checked_whatever_holds_the_images(subject, labels, words):
     """One integer an image, for data sets of torch as for arrays."""
@@ -98,3 +99,9 @@ def test_what_is_no_single_whole_number_an_image_is_no_class(said):
     assert labels_of(Pairs(said=said)) is None
     assert labels_of(Pairs(said=INDICES, targets=said)) == INDICES
     assert labels_of(Pairs(said=INDICES, targets=3)) == INDICES
+
+
+def test_targets_that_are_one_number_are_no_list_of_classes():
+    """Nor is a number of no dimension."""
+    for one in (7, torch.tensor(7), np.array(7)):
+        assert labels_of(Pairs(said=INDICES, targets=one)) == INDICES

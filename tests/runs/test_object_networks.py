@@ -10,7 +10,7 @@ import gentk
 from gentk.errors import Incompatible, UsageError
 from gentk.registry import Registry
 from gentk.runs.objects import Given
-from gentk.runs.objects.networks import OwnCritic, OwnEncoder, OwnGenerator, range_of
+from gentk.runs.objects.networks import OwnCritic, OwnEncoder, OwnExtractor, OwnGenerator, range_of
 
 
 class Net(nn.Module):
@@ -143,3 +143,20 @@ def test_what_a_network_raises_is_said_in_a_sentence(error):
         range_of(Careful(error), 4)
     with pytest.raises(Incompatible, match=rf"Careful.*{str(error) or type(error).__name__}"):
         OwnGenerator(Careful(error), (1, 8, 8), 4, "signed")
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda x: 3, "int"),
+        (lambda x: None, "NoneType"),
+        (lambda x: [x, None], "NoneType"),
+        (lambda x: {"a": x, "b": (x,)}, "tuple"),
+        (lambda x: [], "no features"),
+        (lambda x: {}, "no features"),
+    ],
+)
+def test_an_extractor_returns_tensors(made, words):
+    """Alone, in a list or by name; anything else in these is named by its type."""
+    with pytest.raises(Incompatible, match=words):
+        OwnExtractor(made, "key", "layer", "unit")(torch.zeros(2, 1, 8, 8))

@@ -100,7 +100,10 @@ class _DatasetRecords:
         """
         targets: Sequence[object] | NDArray[Any] | Tensor | None
         targets = getattr(self._dataset, "targets", None)
-        if isinstance(targets, Sized) and len(targets) == len(self):
+        alone = (
+            getattr(targets, "ndim", 1) == 0
+        )  # A tensor of one number has a length, but says none.
+        if isinstance(targets, Sized) and not alone and len(targets) == len(self):
             listed = _classes(targets)
             if listed is not None:
                 return listed

@@ -149,16 +149,14 @@ class OwnExtractor(_Dense, Extractor):
     def forward(self, images: Tensor) -> Features:
         """Return the features by name: `layer` of a single tensor, `0`, `1`, ... of a list."""
         result = self.subject(images.contiguous())
-        if isinstance(result, Tensor):
-            return {self.layer: result}
+        ask = "its features (N, ...), a list of such tensors, or a dict of them"
         if isinstance(result, list | tuple):
-            return {str(index): value for index, value in enumerate(result)}
-        if isinstance(result, dict):
-            return result
-        raise Incompatible(
-            f"extractor {qualname(self.subject)} returns {type(result).__name__}; return a tensor "
-            "(N, ...), a list of tensors, or a dict of name -> tensor"
-        )
+            result = {str(index): value for index, value in enumerate(result)}
+        if not isinstance(result, dict):
+            return {self.layer: _tensor(self.subject, result, ask)}
+        if not result:
+            raise Incompatible(f"{qualname(self.subject)} returns no features; let it return {ask}")
+        return {name: _tensor(self.subject, value, ask) for name, value in result.items()}
 
     def fingerprint(self) -> str:
         """Return the key, which holds a digest of the weights, and the range."""
@@ -247,7 +245,7 @@ def _once(network: nn.Module, *inputs: Tensor) -> Any:
         raise Incompatible(f"{qualname(inner)} takes no input of {sizes}: {reason}") from error
 
 
-def _tensor(network: nn.Module, result: object, wanted: str) -> Tensor:
+def _tensor(network: object, result: object, wanted: str) -> Tensor:
     """Return what a network returns; raise `Incompatible` if that is no tensor."""
     if isinstance(result, Tensor):
         return result
