@@ -191,10 +191,11 @@ def _seeds(seeds: int | Sequence[int], first: int) -> list[int]:
 def compare(
     runs: trained.Run | str | Path | Iterable[trained.Run | str | Path], *, mixed: bool = False
 ) -> Comparison:
-    """Compare finished runs by the values that `evaluate` left in their folders.
+    """Compare finished runs and models by the values that `evaluate` left in their folders.
 
     Args:
-        runs: The runs, or their folders; those that differ in their seed only are one row.
+        runs: The runs, their folders, or `model:NAME`; those that differ in their seed only are one
+            row.
         mixed: Compare values of different protocols too, and say in what they differ.
 
     Raises:

@@ -36,7 +36,9 @@ def command(
     as_json: bool,
     png: Path | None,
 ) -> None:
-    """Compare finished runs by the metric values that `gentk evaluate` left in their folders.
+    """Compare finished runs and models by the metric values in their folders.
+
+    `gentk evaluate` leaves them there; a model has those that were exported with it.
 
     Runs that differ in their seed only are one row, mean and standard deviation. Nothing is called
     best on one seed or within the noise: Welch's t-test tells the best from every other at 95 %.

@@ -196,6 +196,15 @@ class Measurement:
         """Whether it is of what was judged, not of a sanity row."""
         return self.subject == self.protocol.subject
 
+    def renamed(self, name: str) -> Measurement:
+        """Return it as of a subject that is called otherwise now: a run that became a model."""
+        extractor = self.extractor
+        if self.place != extractor:
+            extractor = str(replace(Selection.parse(extractor), argument=name))
+        subject = name if self.own else self.subject
+        protocol = replace(self.protocol, subject=name)
+        return replace(self, subject=subject, extractor=extractor, protocol=protocol)
+
     def written(self) -> str:
         """Return the value and its standard error, if one is known, as text."""
         error = "" if self.error is None else f" ± {decimal(self.error, 2)}"

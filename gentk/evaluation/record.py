@@ -12,10 +12,10 @@ from pydantic import JsonValue, TypeAdapter
 from .. import journal
 from ..errors import RunError
 from ..files import cause, note
+from ..runs.folder import VALUES
 from .measurement import Measurement
 
 __all__ = [
-    "FILE",
     "Recorded",
     "append",
     "append_to_run",
@@ -25,8 +25,6 @@ __all__ = [
     "row_of",
     "validated",
 ]
-
-FILE = "figures.jsonl"
 
 MEASUREMENT = TypeAdapter(Measurement)
 
@@ -77,7 +75,7 @@ def append(folder: Path, measurements: Sequence[Measurement], steps: int) -> Non
         measurements: What was measured.
         steps: How many steps the run had taken.
     """
-    journal.append(folder / FILE, [{"steps": steps, **row_of(one)} for one in measurements])
+    journal.append(folder / VALUES, [{"steps": steps, **row_of(one)} for one in measurements])
 
 
 def append_to_run(subject: str, measurements: Sequence[Measurement], steps: int | None) -> None:
@@ -99,8 +97,8 @@ def append_to_run(subject: str, measurements: Sequence[Measurement], steps: int 
     except OSError as error:
         reason, remedy = cause(error)
         raise RunError(
-            f"the figures cannot be kept in {Path(subject) / FILE} ({reason}); {remedy}, then type the "
-            "same command"
+            f"the figures cannot be kept in {Path(subject) / VALUES} ({reason}); {remedy}, then type "
+            "the same command"
         ) from error
 
 
@@ -134,10 +132,10 @@ def read_all(folder: Path, notice: Notice = note) -> list[Recorded]:
         RunError: The file holds something else.
     """
     try:
-        rows = journal.read(folder / FILE, notice, _recorded)
+        rows = journal.read(folder / VALUES, notice, _recorded)
     except (ValueError, OSError) as error:
         raise RunError(
-            f"{folder / FILE} does not hold measurements ({error}); move it away and type: "
+            f"{folder / VALUES} does not hold measurements ({error}); move it away and type: "
             f"gentk evaluate {folder}"
         ) from error
     return list(map(_recorded, rows))
@@ -150,10 +148,10 @@ def rewind(folder: Path, steps: int) -> None:
         RunError: The file holds something else, or cannot be written.
     """
     try:
-        journal.rewrite(folder / FILE, lambda row: row["steps"] <= steps, check=_recorded)
+        journal.rewrite(folder / VALUES, lambda row: row["steps"] <= steps, check=_recorded)
     except (ValueError, OSError) as error:
         raise RunError(
-            f"{folder / FILE} cannot be continued ({error}); move it away, and type the command again"
+            f"{folder / VALUES} cannot be continued ({error}); move it away, and type the command again"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Run folders: `run.json`, `metrics.jsonl`, `samples/`, `checkpoints/`."""
+"""Run folders: `run.json`, `metrics.jsonl`, `figures.jsonl`, `samples/`, `checkpoints/`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from ..recipe import PASSING, Recipe
 from ..session import as_recorded, objects_of
 from .schema import check_record
 
-__all__ = ["RunFolder", "near", "refuse_home"]
+__all__ = ["VALUES", "RunFolder", "near", "refuse_home"]
 
 FORMAT = 3
 """Sealed with a checksum; format 2 is the same without."""
+
+VALUES = "figures.jsonl"
+"""Where what was measured of a run is (`gentk.evaluation.record`)."""
 
 STAGE = re.compile(r"\bstage:([\w-]+)")
 
@@ -56,6 +59,11 @@ class RunFolder:
         """Return the sample grids that were drawn while it trained, the oldest first."""
         paths = (path for path in self.samples.glob("*.png") if path.stem.isdecimal())
         return sorted(paths, key=lambda path: int(path.stem))
+
+    def ended(self, record: Mapping[str, Any]) -> int | None:
+        """Return after how many steps the run of a record ended; None if it is not finished."""
+        steps: int | None = (record.get("result") or {}).get("steps")
+        return steps
 
     @property
     def checkpoints(self) -> Checkpoints:

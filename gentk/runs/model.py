@@ -3,7 +3,8 @@
     FOLDER/
       config.json           the run's record: recipe, data, versions, result
       model.safetensors     the weights that samples are drawn with, and the encoder's
-      README.md             a model card
+      figures.jsonl         what was measured of these weights, if anything was
+      README.md             a model card, with the same values
       samples/*.png         a sample grid
       stages/codec/         if the generator makes codes: the model that makes images of them
 
@@ -12,6 +13,7 @@ It is the layout that huggingface_hub uploads. Those that distributions ship are
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,13 +24,13 @@ from ..errors import CheckpointError, UnknownName
 from ..files import Damaged, is_sealed
 from ..models import PREFIX, RECORD, Models
 from ..registry import Registry
-from .folder import RunFolder
+from .folder import VALUES, RunFolder
 
 __all__ = ["CODEC", "LAYOUT", "WEIGHTS", "ModelFolder", "folder_of", "is_run"]
 
 WEIGHTS: Final = "model.safetensors"
 CODEC: Final = "codec"
-LAYOUT: Final = (RECORD, WEIGHTS, "README.md", "samples/*.png", "stages/*")
+LAYOUT: Final = (RECORD, WEIGHTS, VALUES, "README.md", "samples/*.png", "stages/*")
 """What a model is of, as patterns of paths in its folder."""
 
 
@@ -39,6 +41,10 @@ class ModelFolder(RunFolder):
     def record(self) -> Path:
         """Where the record is."""
         return self.path / RECORD
+
+    def ended(self, record: Mapping[str, Any]) -> int | None:
+        """Return how many steps the weights are of: a model is trained no further."""
+        return int(record.get("steps", 0))
 
     @property
     def checkpoints(self) -> Checkpoints:

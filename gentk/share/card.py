@@ -9,7 +9,8 @@ from ..evaluation.measurement import Measurement
 from ..recipe import Recipe
 from ..runs.record import recorded_versions
 from ..runs.trained import Run
-from .facts import data_rows, recipe_lines
+from ..session import objects_of
+from .facts import data_rows, recipe_lines, start_of
 
 __all__ = ["card"]
 
@@ -36,15 +37,25 @@ def card(run: Run, recipe: Recipe, name: str, values: Sequence[Measurement], pic
     result = run.result or {}
     seen = f", {result['images']:,} images seen" if "images" in result else ""
     versions = ", ".join(f"{key} {value}" for key, value in recorded_versions(run.record).items())
+    start = start_of(run.record)
+    own = {kind: objects_of(recipe, kind) for kind in ("generator", "encoder")}
+    classes_of = {kind: keys[0].rpartition("-")[0] for kind, keys in own.items() if keys}
+    # Classes of Python are nowhere in the folder: whoever opens it has them.
+    built = "".join(
+        f"{kind} = ...  # {qualname}, built as it was to be trained\n"
+        for kind, qualname in classes_of.items()
+    )
+    given = "".join(f", {kind}={kind}" for kind in classes_of)
     parts = [
         "\n".join(head),
         f"# {name}",
         f"{kind} generator of images, trained with gentk by the recipe "
         f"`{run.record['recipe_name']}`: {run.steps:,} steps{seen}, "
-        f"{run.record.get('parameters', 0):,} parameters in training.",
+        f"{run.record.get('parameters', 0):,} parameters in training."
+        + (f" It started from {start}." if start else ""),
         f"![{SAMPLES}]({picture})",
-        "```python\nimport gentk\n\n"
-        f"model = gentk.from_pretrained({json.dumps(name)})  # or the folder's path\n"
+        f"```python\nimport gentk\n\n{built}"
+        f"model = gentk.from_pretrained({json.dumps(name)}{given})  # or the folder's path\n"
         f"images = model.sample(64)  # (64, C, H, W) in [0, 1]{one}\n```",
         "## Data",
         "\n".join(

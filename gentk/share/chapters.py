@@ -21,7 +21,7 @@ from ..runs.model import ModelFolder
 from ..runs.trained import Run
 from ..session import OBJECT
 from ..sweeps.compare import compare
-from .facts import data_rows, environment_rows, recipe_lines, recipe_rows
+from .facts import data_rows, environment_rows, recipe_lines, recipe_rows, start_of
 from .lines import lines_of
 from .pictures import chosen, embedded
 
@@ -138,9 +138,9 @@ def values(runs: Runs) -> str:
 def comparison(runs: Runs) -> str:
     """Return what the values of all finished runs say of them beside each other."""
     measured = {
-        name: {row.measurement.key for row in read(run.folder.path, run.result["steps"])}
+        name: {row.measurement.key for row in read(run.folder.path, steps)}
         for name, run in runs.items()
-        if run.result
+        if (steps := run.folder.ended(run.record)) is not None
     }
     counts = Counter(key for keys in measured.values() for key in keys)
     common = max(counts, key=lambda key: counts[key], default="")
@@ -185,6 +185,8 @@ def composition(runs: Runs) -> str:
             if (place / "run.json").is_file()
         ]
         told = [caption(f"Built on the run {stage}.") for stage in stages]
+        if start := start_of(run.record):
+            told.append(caption(f"Started from {start}."))
         return block(recipe_lines(run.recipe)) + "".join(told)
 
     return differences + _each(runs, shown)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..engine.caller import undisturbed
 from ..errors import RunError, UsageError
-from ..evaluation.record import read
+from ..evaluation.record import append, read_all
 from ..files import Damaged, cause, is_sealed, read_document, replacing, replacing_folder, vacant
 from ..grid import tile
 from ..models import FOLDER, PREFIX, RECORD
@@ -134,9 +134,14 @@ def _write(run: Run, to: Path, name: str) -> None:
     folder.samples.mkdir()
     grid = folder.samples / f"{run.steps:08d}.png"
     tile(run.sample(SHOWN)).save(grid)
-    values = [row.measurement for row in read(run.folder.path, run.steps)]
+    values = [
+        row.measurement.renamed(name) for row in read_all(run.folder.path) if row.steps == run.steps
+    ]
+    if values:
+        append(to, values, run.steps)
     shared = Recipe.model_validate(record["recipe"])
-    text = card(run, shared, name, values, str(grid.relative_to(to)))
+    own_values = [value for value in values if value.own]
+    text = card(run, shared, name, own_values, str(grid.relative_to(to)))
     (to / "README.md").write_text(text, encoding="utf-8")
 
 

@@ -9,7 +9,14 @@ from ..recipe import Recipe
 from ..runs.record import recorded_versions
 from ..toml import inline_toml
 
-__all__ = ["PASSING", "data_rows", "environment_rows", "recipe_lines", "recipe_rows"]
+__all__ = [
+    "PASSING",
+    "data_rows",
+    "environment_rows",
+    "recipe_lines",
+    "recipe_rows",
+    "start_of",
+]
 
 PASSING: Final = frozenset({"out", "device", "threads", "observer", "summary"})
 """Keys of a recipe that do not decide what is trained."""
@@ -32,6 +39,18 @@ def data_rows(record: Mapping[str, Any]) -> Rows:
         "fingerprint": data["fingerprint"],
     }
     return {"name": data["name"], **{name: text for name, text in rows.items() if text}}
+
+
+def start_of(record: Mapping[str, Any]) -> str:
+    """Return what a run started from, wherever that lies; nothing if it began at random."""
+    origin = record.get("init")
+    if not origin:
+        return ""
+    runs = [
+        f"recipe {run['recipe_name']} after {run['steps']:,} steps ({run['identity']})"
+        for run in origin.get("runs", ())
+    ]
+    return " and ".join(runs) or f"weights of fingerprint {origin['fingerprint']}"
 
 
 def environment_rows(record: Mapping[str, Any]) -> Rows:

@@ -14,7 +14,8 @@ and from 5 on they stay as they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -156,13 +157,16 @@ def save_onnx(run: Run, path: Path) -> None:
         )
         program.save(str(path), external_data=False)
     except torch.onnx.OnnxExporterError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise Incompatible(f"the generator cannot be written as ONNX: {reason}") from error
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        raise Incompatible(
+            f"the generator cannot be written as ONNX ({_reason(error)}); export the run as a folder"
+        ) from error
+    with _by_onnxruntime():
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
     def computed(inputs: tuple[Tensor, ...]) -> Tensor:
         named = zip(sampler.names, inputs, strict=True)
-        (images,) = session.run(None, {name: value.numpy() for name, value in named})
+        with _by_onnxruntime():
+            (images,) = session.run(None, {name: value.numpy() for name, value in named})
         return torch.from_numpy(images)
 
     _compare(sampler, computed, "onnxruntime")
@@ -184,11 +188,25 @@ def _exported(sampler: Sampler) -> torch.export.ExportedProgram:
             sampler, sampler.inputs(3, 2.0), dynamic_shapes=(latents, tuple(more)), strict=False
         )
     except Exception as error:  # torch raises whatever a network's code makes it raise.
-        reason = " ".join(str(error).split())[:300]
         raise Incompatible(
-            f"torch cannot turn the generator into a graph ({type(error).__name__}: {reason}); export "
-            "the run as a folder"
+            f"torch cannot turn the generator into a graph ({_reason(error)}); export the run as a "
+            "folder"
         ) from error
+
+
+@contextmanager
+def _by_onnxruntime() -> Iterator[None]:
+    """Refuse a graph that onnxruntime cannot load or run."""
+    try:
+        yield
+    except Exception as error:  # A third party's: of an operation or a type that it has not.
+        raise Incompatible(
+            f"onnxruntime does not run the generator ({_reason(error)}); export the run as a folder"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Finished runs compared: their folders opened, and named by what distinguishes their recipes."""
+"""Runs and models compared: their folders opened, and named by what distinguishes their recipes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from ..budget import UNITS
 from ..errors import RunError
 from ..evaluation.record import read
 from ..recipe import Recipe
-from ..runs.folder import RunFolder
+from ..registry import Registry
+from ..runs.model import folder_of
 from .comparison import Comparison, Entry, tabulate
 
 __all__ = ["compare", "entries_of"]
@@ -20,25 +21,30 @@ PASSING = frozenset({"seed", "out", "device", "threads", "observer", "summary"})
 """Keys of a recipe in which runs of one group may differ."""
 
 
-def compare(folders: Sequence[str], *, mixed: bool = False) -> Comparison:
-    """Compare finished runs by the measurements that `gentk evaluate` left in their folders.
+def compare(
+    folders: Sequence[str], *, mixed: bool = False, registry: Registry | None = None
+) -> Comparison:
+    """Compare finished runs and models by the measurements that `gentk evaluate` left in their folders.
 
     Args:
-        folders: The runs'.
+        folders: The runs' and models'; `model:NAME` is one of a distribution.
         mixed: Compare figures of different protocols too, and say in what they differ.
+        registry: Where the names of models are looked up.
 
     Raises:
         RunError: A folder is no finished run, or has no measurements.
+        UnknownName: No distribution ships a model of that name.
         UsageError: The runs have no metric measured alike.
     """
     notes: list[str] = []
-    return tabulate(entries_of(folders, notes.append), mixed=mixed, notes=notes)
+    entries = entries_of(folders, notes.append, Registry.of(registry))
+    return tabulate(entries, mixed=mixed, notes=notes)
 
 
 def entries_of(
-    folders: Sequence[str], notice: Callable[[str], None] = lambda message: None
+    folders: Sequence[str], notice: Callable[[str], None], registry: Registry
 ) -> list[Entry]:
-    """Open runs and their measurements; groups are called by what distinguishes their recipes.
+    """Open runs, models and their measurements; groups are called by what distinguishes their recipes.
 
     A run counts once, however often it is named, and so do runs of one recipe and one seed.
     """
@@ -46,18 +52,19 @@ def entries_of(
     seen: dict[tuple[Any, ...], str] = {}
     places: dict[Path, str] = {}
     for text in folders:
-        places.setdefault(Path(text).resolve(), text)
+        places.setdefault(folder_of(text, registry).path.resolve(), text)
     for text in places.values():
-        folder = RunFolder(Path(text))
+        folder = folder_of(text, registry)
         record = folder.read()
-        if not record.get("result"):
+        steps = folder.ended(record)
+        if steps is None:
             raise RunError(f"the run {text} is not finished; type its command again")
         recipe = record["recipe"]
         first = seen.setdefault((record["identity"], *map(recipe.get, UNITS)), text)
         if first != text:
             notice(f"{text} is the run {first} once more (recipe and seed), so it is dropped")
             continue
-        rows = read(folder.path, record["result"]["steps"], notice)
+        rows = read(folder.path, steps, notice)
         if not rows:
             raise RunError(f"the run {text} has not been judged yet; type: gentk evaluate {text}")
         records.append((text, record, [row.measurement for row in rows]))

@@ -220,6 +220,14 @@ SETTINGS = {
         Scaled(functools.partial(torch.clamp, min=1)),
     ),
     "a class": (Scaled(nn.ReLU), Scaled(nn.ELU)),
+    "a tensor": (Scaled(torch.ones(3)), Scaled(torch.zeros(3))),
+    "arrays": (Scaled([np.ones(3)]), Scaled([np.zeros(3)])),
+    "an object": (Scaled(Setting(1)), Scaled(Setting(2))),
+    "an object that holds a tensor": (
+        Scaled(Setting(torch.ones(1))),
+        Scaled(Setting(torch.ones(2))),
+    ),
+    "a network in a list": (Scaled([nn.LeakyReLU(0.1)]), Scaled([nn.LeakyReLU(0.2)])),
     "a traced graph": (
         torch.fx.symbolic_trace(nn.Sequential(nn.LeakyReLU(0.1))),
         torch.fx.symbolic_trace(nn.Sequential(nn.LeakyReLU(0.2))),

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 import gentk
 from gentk.errors import CheckpointError, Incompatible, RunError, UnknownName, UsageError
+from gentk.evaluation.record import read_all
 from gentk.share import graph
 
 COMMON = {
@@ -114,6 +115,66 @@ def test_a_model_card_says_what_was_measured_and_how(place, tmp_path):
     assert (tmp_path / "m" / picture).is_file()
 
 
+def test_the_values_of_a_run_go_along_with_its_weights(place, tmp_path, monkeypatch):
+    """Those of its last step, of it and of what stood beside it, by the model's name; others do not."""
+    run = gentk.load(place / "plain")
+    run.evaluate(extractors="pixels", count=32, sanity=True)
+    gentk.export(run, tmp_path / "m")
+    theirs = read_all(tmp_path / "m")
+    ours = read_all(place / "plain")
+
+    assert (
+        len(theirs) == len(ours) > len({row.measurement.key for row in ours if row.measurement.own})
+    )
+    assert str(place) not in (tmp_path / "m/figures.jsonl").read_text()
+    assert {row.measurement.subject for row in theirs if row.measurement.own} == {"m"}
+    assert [r.measurement.value for r in theirs] == [r.measurement.value for r in ours]
+    # A model stands beside a run in whatever compares runs.
+    other = gentk.run(
+        extractor="pixels", generator="resnet,width=8,latent=5", out=tmp_path / "other", **COMMON
+    )
+    other.evaluate(extractors="pixels", count=32)
+    monkeypatch.chdir(tmp_path)
+    (column, *_) = (found := gentk.compare(["m", "other"])).columns
+    cells = {run: cell.values for (run, where), cell in found.cells.items() if where == column}
+    assert list(cells.values()) == [
+        (run.evaluate(extractors="pixels", count=32)[column.metric].value,),
+        (other.evaluate(extractors="pixels", count=32)[column.metric].value,),
+    ]
+    assert "Not compared" not in gentk.report(["m", "other"]).read_text()
+
+
+def test_a_card_says_what_a_run_started_from(place, tmp_path):
+    """The recipe, the steps and the digest of the run, and not where it lies."""
+    start = gentk.load(place / "plain")
+    run = gentk.run(init=start, extractor="pixels", out=tmp_path / "on", **COMMON)
+    gentk.export(run, tmp_path / "m")
+    text = (tmp_path / "m/README.md").read_text()
+
+    sentence = f"recipe {start.record['recipe_name']} after 3 steps ({start.record['identity']})"
+    assert f"It started from {sentence}." in text
+    assert str(place) not in text
+    assert f"Started from {sentence}." in gentk.report([run], tmp_path / "r.html").read_text()
+
+
+def test_a_card_asks_for_the_networks_that_python_gave(tmp_path):
+    """By the keys of `from_pretrained`, with the class of each."""
+    network = torch.nn.Sequential(
+        torch.nn.Linear(4, 64), torch.nn.Unflatten(1, (1, 8, 8)), torch.nn.Tanh()
+    )
+    run = gentk.run(generator=network, extractor="pixels", out=tmp_path / "own", **COMMON)
+    gentk.export(run, tmp_path / "m")
+    block = (tmp_path / "m/README.md").read_text().split("```python\n")[1].split("```")[0]
+    block = block.replace("generator = ...", "generator = network").replace(
+        '"m"', repr(str(tmp_path / "m"))
+    )
+    found: dict[str, Any] = {"network": network}
+    exec(block, found)
+
+    assert "torch.nn.modules.container.Sequential" in block
+    assert torch.equal(found["images"], run.sample(64))
+
+
 def test_the_code_on_a_card_runs_and_draws_the_class_where_there_are_classes(place, tmp_path):
     """The block of the card, beside the folder."""
     for name, classes in (("plain", 0), ("classes", 10)):
@@ -197,6 +258,21 @@ def test_a_graph_that_computes_something_else_is_not_written(place, tmp_path, mo
     monkeypatch.setattr(graph, "TOLERANCE", -1.0)
     with pytest.raises(Incompatible, match="apart"):
         gentk.export(place / "plain", tmp_path / "graph", form="torch")
+    assert not any((tmp_path / "graph").iterdir())
+
+
+@pytest.mark.parametrize("where", ["InferenceSession", "InferenceSession.run"])
+def test_what_onnxruntime_refuses_is_a_sentence(place, tmp_path, monkeypatch, where):
+    """Its own errors are of classes that nobody else knows; nothing is left."""
+    needs_onnx()
+    import onnxruntime
+
+    def refuses(*args, **kwargs):
+        raise ValueError("no kernel for Frobnicate(1)")
+
+    monkeypatch.setattr(f"{onnxruntime.__name__}.{where}", refuses)
+    with pytest.raises(Incompatible, match=r"onnxruntime.*Frobnicate"):
+        gentk.export(place / "plain", tmp_path / "graph", form="onnx")
     assert not any((tmp_path / "graph").iterdir())
 
 

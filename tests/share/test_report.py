@@ -22,11 +22,11 @@ import gentk
 from gentk.cli.group import cli
 from gentk.errors import RunError, UsageError
 from gentk.evaluation.measurement import by_subject
-from gentk.evaluation.record import FILE, append, read, read_all
+from gentk.evaluation.record import append, read, read_all
 from gentk.events import Stepped
 from gentk.interfaces import Observer
 from gentk.observers.metrics import MetricsFile
-from gentk.runs.folder import RunFolder
+from gentk.runs.folder import VALUES, RunFolder
 from gentk.share.pictures import embedded
 from gentk.share.report import LIMIT
 
@@ -184,7 +184,7 @@ def test_values_of_earlier_steps_are_told_to_be_so(copied):
 def measured(copied: RunFolder, *changes: tuple[int, float, dict[str, object]]) -> str:
     """Return the chapter of values of a run with these: step, value, what else is another."""
     first = read(copied.path)[0].measurement
-    (copied.path / FILE).unlink()
+    (copied.path / VALUES).unlink()
     for steps, value, parts in changes:
         own = {key: parts[key] for key in parts if hasattr(first, key)}
         rest = {key: parts[key] for key in parts if key not in own}
@@ -209,7 +209,7 @@ def test_a_line_over_time_is_of_values_that_were_measured_alike(copied):
 def test_a_run_is_this_run_however_it_was_typed(copied):
     """A relative path and an absolute one: one row, with the newer value."""
     first = read(copied.path)[0].measurement
-    (copied.path / FILE).unlink()
+    (copied.path / VALUES).unlink()
     for subject, value in (("runs/r", 77.25), (str(copied.path), 55.75)):
         protocol = replace(first.protocol, subject=subject)
         append(copied.path, [replace(first, subject=subject, value=value, protocol=protocol)], 3)

@@ -12,10 +12,10 @@ from gentk import journal
 from gentk.errors import DataError, UsageError
 from gentk.evaluation.evaluate import evaluate
 from gentk.evaluation.plan import Plan
-from gentk.evaluation.record import FILE, append, append_to_run, read
+from gentk.evaluation.record import append, append_to_run, read
 from gentk.evaluation.settled import recorded
 from gentk.registry import Registry
-from gentk.runs.folder import RunFolder
+from gentk.runs.folder import VALUES, RunFolder
 from gentk.runs.training import make
 from gentk.sweeps.comparison import Entry, tabulate
 from gentk.sweeps.factorial import factorial
@@ -142,7 +142,7 @@ def test_measurements_of_a_metric_are_of_one_evaluation(small):
     keep(evaluate(place, plan))
     measurements = [row.measurement for row in read(run.folder.path)]
     stray = replace(measurements[0], name="stray")
-    (run.folder.path / FILE).unlink()
+    (run.folder.path / VALUES).unlink()
     append(run.folder.path, [stray, *measurements[:2], *measurements], 6)
 
     assert recorded(run.folder.path, 6, plan, Registry()) == measurements

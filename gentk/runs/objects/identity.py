@@ -173,7 +173,7 @@ def _identified(kind: str, given: Own) -> str:
     subject = given.subject
     if isinstance(subject, nn.Module):
         strict = kind == "extractor" and not isinstance(subject, Extractor)
-        text = structure(subject, _told if strict else _by_name)
+        text = structure(subject, _told if strict else _tried)
         if kind in WEIGHED:
             text += state_digest(subject.state_dict().items())
         if isinstance(subject, Extractor):
@@ -251,6 +251,21 @@ def _by_name(value: object) -> str | None:
         return None
     name = getattr(value, "__qualname__", value.__name__)
     return f"{getattr(value, '__module__', None)}.{name}"
+
+
+def _tried(value: object) -> str | None:
+    """Describe anything that shows what it is, but a device; a network by its structure.
+
+    Tensors are told by their values: what is neither a parameter nor a buffer is not trained.
+    """
+    if isinstance(value, torch.device):
+        return None
+    if isinstance(value, nn.Module):
+        return structure(value, _tried)
+    try:
+        return _by_name(value) or described(value)
+    except (_Unknown, RecursionError):
+        return None
 
 
 def _told(value: object) -> str | None:

@@ -13,6 +13,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 import gentk
 import gentk_models
+from gentk.evaluation.record import read
 from gentk.models import Models
 from gentk.registry import Registry
 from gentk.runs.resolving import resolve_recipe
@@ -55,6 +56,22 @@ def test_a_card_has_values_and_their_protocol(name):
     assert "samples" in text
     assert "/tmp/" not in text
     assert "/work/" not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_is_compared_by_the_values_of_its_card(name):
+    """They lie beside it as a run's do, so that `gentk compare` takes it."""
+    text = (FOLDER / name / "README.md").read_text()
+    rows = [row.measurement for row in read(FOLDER / name)]
+    judged = {one.written() for one in rows if not one.trained_on}
+
+    assert judged
+    assert all(f"| {written} |" in text for written in judged)
+    assert {one.subject for one in rows} == {f"model:{name}"}
+    found = gentk.compare([f"model:{name}"])
+    assert {value for cell in found.cells.values() for value in cell.values} == {
+        one.value for one in rows
+    }
 
 
 def test_the_command_samples_offline(tmp_path):
