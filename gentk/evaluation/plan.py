@@ -85,12 +85,13 @@ class Plan:
         return words + (["--threads", str(threads)] if threads is not None else [])
 
     @property
-    def needs_encoder(self) -> bool:
-        """Whether a judge is the encoder of the run that is judged, written `run` without a folder."""
-        return any(map(_is_own, self.extractors))
+    def networks(self) -> frozenset[str]:
+        """The networks of the run that is judged that judge it: `encoder` of `run`, as `of=` says."""
+        own = [Selection.parse(text) for text in self.extractors if _is_own(text)]
+        return frozenset(one.options.get("of", "encoder") for one in own)
 
     def of_run(self, folder: Path) -> Plan:
-        """Return the plan for one run: its folder stands in the judges that are its own encoder."""
+        """Return the plan for one run: its folder stands in the judges that are its own networks."""
         own = [Selection.parse(text) for text in self.extractors]
         placed = [
             str(replace(one, argument=str(folder))) if _is_own(str(one)) else str(one)

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from ..errors import RunError
+from ..interfaces import ImageShape
 from ..registry import Registry
+from ..runs.features import extractor_space
 from ..runs.folder import RunFolder
 from ..runs.images import open_data, open_held_out
 from .bench import RATIO, has_ratio
@@ -73,7 +77,24 @@ def recorded(folder: Path, steps: int, plan: Plan, registry: Registry) -> list[M
     else:
         mark = open_held_out(RunFolder(folder).read()["recipe"]["data"], registry).fingerprint()
     same = [m for m in measurements if m.protocol.reference.fingerprint == mark]
-    return _chosen(same, folder, plan, registry)
+    chosen = _chosen(same, folder, plan, registry)
+    return (
+        chosen if chosen is not None and _in_features_of_today(chosen, folder, registry) else None
+    )
+
+
+def _in_features_of_today(
+    measurements: Sequence[Measurement], folder: Path, registry: Registry
+) -> bool:
+    """Say whether extractors have the weights and preparation that measurements were made with."""
+    before = {m.extractor: m.protocol.preparation for m in measurements}
+    image = ImageShape(*RunFolder(folder).read()["data"]["shape"])
+    for text, preparation in before.items():
+        if preparation is not None:
+            space = extractor_space((text,), registry, image, torch.device("cpu"))
+            if space.fingerprint() != preparation.fingerprint:
+                return False
+    return True
 
 
 def rehearse(data: str, plan: Plan, context: Context) -> None:

@@ -16,6 +16,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 from ..evaluation.measurement import Direction, Measurement
@@ -30,7 +31,11 @@ LEVEL = 0.95
 """Two means are called different at this level."""
 
 Verdict = Literal["holds", "does not hold", "is within the noise", "is a tie", "is not decided"]
-"""What values say of a claim that one side is better: `is not decided` with one seed on a side."""
+"""What values say of a claim that one side is better.
+
+`is not decided` with one seed on a side, a value that is not finite, or seeds that were measured
+differently.
+"""
 
 
 @dataclass(frozen=True)
@@ -120,9 +125,15 @@ def verdict_of(better: Cell, worse: Cell, direction: Direction) -> Verdict:
     Args:
         better: The side that the claim calls better.
         worse: The other.
-        direction: Which values are better: `lower` or `higher`.
+        direction: Which values are better; `none` decides nothing.
     """
-    if min(len(better.values), len(worse.values)) < 2:
+    values = (*better.values, *worse.values)
+    alike = better.alike and worse.alike and direction != "none"
+    if (
+        not alike
+        or min(len(better.values), len(worse.values)) < 2
+        or not all(map(isfinite, values))
+    ):
         return "is not decided"
     if better.mean == worse.mean:
         return "is a tie"

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from ..budget import UNITS
 from ..errors import GentkError, UsageError, did_you_mean
-from ..evaluation.measurement import Direction, Measurement
+from ..evaluation.measurement import Direction
 from ..evaluation.plan import Plan
 from ..evaluation.settled import pairs
 from ..overlay import Overlay, listed
@@ -22,43 +22,14 @@ from ..registry import Registry
 from ..runs.composing import check
 from ..runs.resolving import resolve_recipe
 from ..runs.stages import plan as stages_of
-from ..selection import Selection
 from .file import JudgeTable, RowTable, SweepFile, read_file
 from .quoting import Other, named, quoted
-from .trial import Flags, Images, Sweep, Trial, parts_of
+from .shown import Shown, columns_of
+from .trial import Flags, Images, Sweep, Trial, mark_of, parts_of
 
-__all__ = ["Declared", "Shown", "Tuning", "declare", "slug"]
+__all__ = ["Declared", "Tuning", "declare", "slug"]
 
 STAGE = re.compile(r"\bstage:([\w-]+)")
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A column of the page: one value of a metric in an extractor's features.
-
-    Attributes:
-        metric: The metric, as typed.
-        extractor: The extractor; `run` is each run's own encoder.
-        value: The value's name; None for that called as the metric, or else its first.
-        percent: Whether shares are shown as percentages.
-        title: What it is headed by.
-    """
-
-    metric: str
-    extractor: str
-    value: str | None
-    percent: bool
-    title: str
-
-    def of(self, measurements: tuple[Measurement, ...]) -> Measurement | None:
-        """Return the measurement that stands in this column, if there is one."""
-        own = {
-            m.name: m for m in measurements if (m.metric, m.place) == (self.metric, self.extractor)
-        }
-        if self.value is not None or not own:
-            return own.get(str(self.value))
-        # A metric of several values is called as its first one, if any is.
-        return own.get(Selection.parse(self.metric).name, next(iter(own.values())))
 
 
 @dataclass(frozen=True)
@@ -175,7 +146,7 @@ def _declared(
     if checked:
         for plan in plans:
             plan.of_run(Path("FOLDER")).check(registry)
-    columns = _columns(judges)
+    columns = columns_of(judges)
     sweep = Sweep([], rows or path.with_suffix(".jsonl"), place.out)
     tunings = {
         row.name: _tuning(row, _try_plan(judges[0], file), columns[0], place, sweep, made_there)
@@ -192,7 +163,8 @@ def _declared(
                 trials += [_unlike(trial, known) for trial in theirs if trial.seed == seed]
             elif tuning is None or tuning.chosen is not None or tuning.failed:
                 trial = quoted(_trial(row, seed, plans, tuning, place), made_there)
-                trials.append(_unlike(trial, known))
+                # The best of a row's settings may be those of another row: then they share its runs.
+                trials.append(trial if tuning is not None else _unlike(trial, known))
     sweep = replace(sweep, trials=trials)
     return Declared(path.stem, path, file, columns, sweep, tunings, seeds)
 
@@ -243,18 +215,6 @@ def _plans(judges: list[tuple[JudgeTable, tuple[str, ...]]]) -> tuple[Plan, ...]
     return tuple(plans.values())
 
 
-def _columns(judges: list[tuple[JudgeTable, tuple[str, ...]]]) -> list[Shown]:
-    """Return the columns of the page."""
-    columns = []
-    for judge, extractors in judges:
-        for extractor in extractors:
-            for value in judge.values or (None,):
-                title = extractor if judge.metric == "fd" else f"{judge.metric} of {extractor}"
-                title = value or title
-                columns.append(Shown(judge.metric, extractor, value, judge.percent, title))
-    return columns
-
-
 def _try_plan(judge: tuple[JudgeTable, tuple[str, ...]], file: SweepFile) -> Plan:
     """Return how candidate settings are judged: by the first judge, on other images."""
     table, extractors = judge
@@ -274,7 +234,12 @@ def _tuning(
         tried = [_trial(named, seed, (plan,), None, place, more) for seed in file.tries.seeds]
         trials.append([replace(quoted(trial, others), tries=row.name) for trial in tried])
     settled = replace(sweep, trials=[t for tried in trials for t in tried]).settled()
-    done = all(t in settled or t.refused is not None for tried in trials for t in tried)
+    # What failed for a reason that may pass is tried again before anything is chosen.
+    done = all(
+        t.refused is not None or (t in settled and settled[t].is_final)
+        for tried in trials
+        for t in tried
+    )
     means: list[float | None] = []
     direction: Direction = "lower"
     for tried in trials:
@@ -361,8 +326,8 @@ def _stages(flags: Flags, place: _Place, asking: tuple[str, ...] = ()) -> dict[s
 
 
 def _placed(resolved: Resolved, folder: Path, name: str) -> Resolved:
-    """Give a run a folder of its own: with other settings, a row of the same name has another."""
-    out = str(folder / f"{name}-{resolved.recipe.identity()}")
+    """Give a run a folder of its own: with other settings or budget, a row of its name has another."""
+    out = str(folder / f"{name}-{mark_of(resolved.recipe)}")
     return replace(resolved, recipe=resolved.recipe.model_copy(update={"out": out}))
 
 

@@ -14,7 +14,8 @@ rows = ["other.toml"]        sweep files whose rows are quoted where they have t
 [tries]                      data (the validation split of `[run]`'s), a budget, seeds and
                              `settings`: how candidate settings of rows are judged
 [[row]]                      name, and keys of a recipe; or `subject`, images judged as they are, or
-                             the sanity row that `floor` names; `published` values; `seeds`, if not
+                             the sanity row that `floor` names (of the training images of the judge's
+                             data); `published` values; `seeds`, if not
                              the file's; `alone`, to share nothing but the data; `tries`, a list of
                              candidate settings, of which the first judge's best is taken
 [[claim]]                    says, and the names of the rows that are `better` and `worse` by it;
@@ -26,7 +27,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+)
 
 from ..budget import UNITS
 from ..errors import UsageError, did_you_mean
@@ -67,8 +76,16 @@ def _keys(table: Any) -> Any:
     return table
 
 
+def _once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    """Refuse a seed that is there twice."""
+    twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the seed {twice} twice; write it once")
+    return seeds
+
+
 Seed = Annotated[int, Field(ge=SEEDS.start, lt=SEEDS.stop)]
-Seeds = Annotated[tuple[Seed, ...], Field(min_length=1)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_once)]
 Keys = Annotated[dict[str, JsonValue], BeforeValidator(_keys)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
 Published = str | int | float
@@ -298,7 +315,26 @@ def _fault(file: SweepFile) -> str | None:
                 f"[[claim]] {claim.says!r}: there is no column {claim.judge}; write judge = 0 to "
                 f"{len(shown) - 1}"
             )
-    return _tries_fault(file)
+    return _judges_fault(file) or _tries_fault(file)
+
+
+def _judges_fault(file: SweepFile) -> str | None:
+    """Refuse judges whose values could not be told apart."""
+    for number, judge in enumerate(file.judge):
+        for other in file.judge[:number]:
+            same = judge.metric == other.metric and (
+                judge.extractors == other.extractors
+                or set(judge.extractors) & set(other.extractors)
+            )
+            way, before = ((one.data, one.count, one.seed) for one in (judge, other))
+            one_default = (judge.data is None) != (other.data is None)
+            if same and (way == before or (one_default and way[1:] == before[1:])):
+                what = "in the same way" if way == before else "and once without data"
+                return (
+                    f"two [[judge]] show {judge.metric!r} of the same features {what}; write "
+                    'data = "...", count or seed that differ, or drop one of them'
+                )
+    return None
 
 
 def _shown(judge: JudgeTable) -> list[str]:

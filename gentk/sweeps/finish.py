@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import cast
 
-from ..errors import Busy, GentkError
+from ..budget import UNITS
+from ..errors import Busy, GentkError, RunError
 from ..evaluation.evaluate import evaluate
 from ..evaluation.measurement import Measurement
 from ..evaluation.plan import Context, Plan
@@ -22,6 +23,7 @@ from ..files import hold
 from ..interfaces import Observer
 from ..recipe import Resolved
 from ..registry import Registry
+from ..runs.folder import RunFolder
 from ..runs.trained import Run
 from ..runs.training import finished_run, make
 from ..selection import Selection
@@ -39,7 +41,7 @@ class Making:
         registry: Where names are looked up.
         silent: Leave out the observer that prints.
         begin: Called before each trial.
-        ended: Called after each trial with its run, if it is one that was finished.
+        ended: Called after each trial that has values, once its row is there, with its run if it is one.
         advance: Called with what is being done, the number done, the total.
         notice: Called with sentences people should read.
         command: What to type for a trial, which is kept with its row; by default the run's command.
@@ -91,8 +93,12 @@ def finish(sweep: Sweep, making: Making) -> None:
         making.begin(trial)
         try:
             with _owned(sweep, trial):
-                if _pending(sweep, [trial]):
-                    append(sweep.rows, [_row(trial, making)])
+                if not _pending(sweep, [trial]):
+                    continue
+                row, run = _row(trial, making)
+                append(sweep.rows, [row])
+            if row.failed is None:
+                making.ended(trial, run)
         except Busy:
             busy.append(trial)
     if busy:
@@ -145,7 +151,7 @@ def _rehearse(trials: Sequence[Trial], making: Making) -> None:
     for data, trial in runs.items():
         try:
             for plan in trial.plans:
-                if not plan.needs_encoder:
+                if not plan.networks:
                     rehearse(data, plan, making.context(trial))
         except GentkError as error:
             errors.append(error)
@@ -153,8 +159,8 @@ def _rehearse(trials: Sequence[Trial], making: Making) -> None:
         raise errors[0]
 
 
-def _row(trial: Trial, making: Making) -> Row:
-    """Make and judge one trial, and return its row."""
+def _row(trial: Trial, making: Making) -> tuple[Row, Run | None]:
+    """Make and judge one trial, and return its row, and its run if it is one that was finished."""
     row = Row(
         trial.key, trial.name, trial.seed, datetime.now(UTC).strftime("%Y-%m-%d"), commit=commit()
     )
@@ -179,27 +185,38 @@ def _row(trial: Trial, making: Making) -> Row:
         )
     try:
         if trial.images is not None:
-            measurements = _images_judged(trial, trial.images, making)
-            making.ended(trial, None)
-            return replace(row, measurements=measurements)
+            return replace(row, measurements=_images_judged(trial, trial.images, making)), None
         run = _run(trial, making)
-        row = replace(row, result=run.result, measurements=_run_judged(trial, run, making))
-        making.ended(trial, run)
+        measurements = _run_judged(trial, run, making)
+        return replace(row, result=run.result, measurements=measurements), run
     except Busy:
         raise
     except GentkError as error:
-        return replace(
-            row, result=None, measurements=(), failed=str(error), kind=type(error).__name__
-        )
-    return row
+        return replace(row, failed=str(error), kind=type(error).__name__), None
 
 
 def _run(trial: Trial, making: Making) -> Run:
     """Train a trial's run after the runs it stands on."""
     assert trial.resolved is not None
     for resolved in (*trial.stages, trial.resolved):
+        _refuse_other_budget(resolved)
         run = make(resolved, making.registry, _observers(resolved, making), making.advance)
     return run
+
+
+def _refuse_other_budget(resolved: Resolved) -> None:
+    """Refuse a folder whose run had another budget: what became of that is no value of this one."""
+    folder, r = RunFolder(resolved.folder()), resolved.recipe
+    record = folder.claim(r)
+    if record is None:
+        return
+    before = {unit: record["recipe"].get(unit) for unit in UNITS}
+    if before != {unit: getattr(r, unit) for unit in UNITS}:
+        budgets = [f"{unit}={value}" for unit, value in before.items() if value is not None]
+        raise RunError(
+            f"{folder.path} holds a run of another budget ({' and '.join(budgets)}); type another "
+            "folder with --out"
+        )
 
 
 def _observers(resolved: Resolved, making: Making) -> list[Observer] | None:
@@ -211,7 +228,7 @@ def _observers(resolved: Resolved, making: Making) -> list[Observer] | None:
 
 
 def _run_judged(trial: Trial, run: Run, making: Making) -> tuple[Measurement, ...]:
-    """Judge a run by the plans that can: one without an encoder has no judge of encoders."""
+    """Judge a run by the plans that can: one without an encoder, or a critic, has no judge of these."""
     assert run.result is not None
     folder, context = run.folder.path, making.context(trial)
     measurements: list[Measurement] = []
@@ -222,14 +239,15 @@ def _run_judged(trial: Trial, run: Run, making: Making) -> tuple[Measurement, ..
 
 
 def _applying(plans: Sequence[Plan], run: Run) -> list[Plan]:
-    return [plan for plan in plans if run.encoder is not None or not plan.needs_encoder]
+    there = {name for name in ("encoder", "critic") if getattr(run, name) is not None}
+    return [plan for plan in plans if plan.networks <= there]
 
 
 def _images_judged(trial: Trial, images: Images, making: Making) -> tuple[Measurement, ...]:
     """Judge images as they are, or what the sanity row of a name makes of them."""
     measurements: list[Measurement] = []
     for plan in trial.plans:
-        if plan.needs_encoder:
+        if plan.networks:
             continue
         asked = replace(plan, sanity=images.floor is not None, beside=False)
         evaluation = evaluate(images.subject, asked, making.context(trial))

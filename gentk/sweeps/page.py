@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -16,9 +17,10 @@ from pydantic import JsonValue
 from ..evaluation.measurement import Direction, Measurement
 from ..numerals import decimal, typed
 from .cell import UNITS, Cell, cell_of, verdict_of
-from .declared import Declared, Shown
+from .declared import Declared
 from .file import ClaimTable, RowTable
 from .row import Row
+from .shown import Shown
 from .trial import Trial, command_of
 
 __all__ = ["claims", "render"]
@@ -35,6 +37,17 @@ class _Page:
         """Return what came of the trials of a name, in the order of seeds."""
         own = [(t, row) for t, row in self.settled.items() if t.name == name]
         return [replace(row, seed=trial.seed) for trial, row in own]
+
+    def twins(self, name: str) -> list[str]:
+        """Return the other rows whose trials are those of a row."""
+        trials = self.declared.sweep.trials
+        keys = {t.key for t in trials if t.name == name and t.refused is None}
+        return list(dict.fromkeys(t.name for t in trials if t.name != name and t.key in keys))
+
+    def refusal(self, name: str) -> str | None:
+        """Return why a row is not made, if it does not fit."""
+        own = [t for t in self.declared.sweep.trials if t.name == name]
+        return next((t.refused for t in own if t.refused is not None), None)
 
     def measurements(self, name: str, column: Shown) -> list[tuple[int, Measurement]]:
         """Return the measurements of a cell with their seeds, one a trial."""
@@ -66,6 +79,7 @@ def render(declared: Declared, pictures: Sequence[str] = ()) -> str:
     file = declared.file
     parts = [f"# {file.title}", file.text.strip(), _table(page)]
     parts += [
+        *_refused(page),
         *_unfinished(page),
         "\n".join(_claims(page)),
         *_tuned(page),
@@ -118,7 +132,9 @@ def _cells(page: _Page, table: RowTable) -> list[str]:
     rows = page.rows(table.name)
     ended = [row for row in rows if row.failed is None]
     failed = len(rows) - len(ended)
-    without = "quoted" if table.cited is not None else "failed" if failed else "not made yet"
+    without = "failed" if failed else "not made yet"
+    if table.cited is not None or page.refusal(table.name) is not None:
+        without = "quoted" if table.cited is not None else "refused"
     images = [int(row.result["images"]) for row in ended if row.result is not None]
     cells = [table.name]
     for number, column in enumerate(declared.columns):
@@ -172,14 +188,16 @@ def _claim(page: _Page, claim: ClaimTable) -> str | None:
     if better is None or worse is None:
         return None
     direction = page.direction(column)
-    sides = [page.measurements(side, column)[0][1] for side in (claim.better, claim.worse)]
+    sides = [page.measurements(side, column) for side in (claim.better, claim.worse)]
+    pairs = product(*([m for _, m in side] for side in sides))
+    alike = better.alike and worse.alike and all(_alike(one, other) for one, other in pairs)
     counts = sorted({len(better.values), len(worse.values)})
     seeds = " and ".join(map(str, counts)) + (" seed" if counts == [1] else " seeds")
     numbers = f"{decimal(better.mean, 4)} against {decimal(worse.mean, 4)}, {seeds}"
     verdict: str = verdict_of(better, worse, direction)
-    if direction == "none" or not _alike(*sides):
+    if not alike:
         verdict = "is not decided"
-        numbers += ", measured differently" if direction != "none" else ""
+        numbers += ", measured differently"
     if better.trained_on or worse.trained_on:
         numbers += ", in features that a run was trained in"
     return f"- {claim.says}: **{verdict}** ({numbers}){_as_published(page, claim, direction)}."
@@ -239,7 +257,9 @@ def _tuned(page: _Page) -> list[str]:
             value = without if mean is None else decimal(mean, 4)
             mark = " (chosen)" if index == tuning.chosen else ""
             told.append(f"`{words}` {value}{mark}")
-        lines.append(f"- {name}: {'; '.join(told)}")
+        twins = page.twins(name)
+        same = f"; these are the runs of {' and '.join(twins)}" if twins else ""
+        lines.append(f"- {name}: {'; '.join(told)}{same}")
     runs = [row.name for row in file.row if row.is_run]
     rest = [name for name in runs if name not in declared.tunings]
     if rest:
@@ -251,11 +271,23 @@ def _counted(value: JsonValue) -> str:
     return typed(value) if isinstance(value, float) else f"{value:,}"
 
 
+def _refused(page: _Page) -> list[str]:
+    """Say why rows are not made that do not fit."""
+    reasons = {row.name: page.refusal(row.name) for row in page.declared.file.row}
+    lines = [f"- {name} is refused: {reason}." for name, reason in reasons.items() if reason]
+    return ["\n".join(lines)] if lines else []
+
+
 def _unfinished(page: _Page) -> list[str]:
     """Say how much of a sweep is there, if not all of it."""
     declared = page.declared
     tries = declared.tries()
-    names = {row.name: len(declared.seeds[row.name]) for row in declared.file.row if row.is_run}
+    refused = {trial.name for trial in declared.sweep.trials if trial.refused is not None}
+    names = {
+        row.name: len(declared.seeds[row.name])
+        for row in declared.file.row
+        if row.is_run and row.name not in refused
+    }
     runs = [trial for trial in page.settled if trial.name in names]
     made, wanted = len(runs) + len(tries.settled()), sum(names.values()) + len(tries.trials)
     if made >= wanted:

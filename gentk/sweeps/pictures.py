@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..errors import GentkError
+from ..files import note
 from ..registry import Registry
 from ..runs.sheets import export
 from ..runs.trained import Run
@@ -27,9 +28,12 @@ def paths(page: Path) -> list[str]:
 
 
 def draw(declared: Declared, trial: Trial, run: Run, page: Path) -> None:
-    """Draw a run's pictures, if it is of the first seed."""
+    """Draw a run's pictures, if it is of the first seed; what cannot be drawn is told of."""
     for form, path in _wanted(declared, trial, page).items():
-        export(run, form, SHOWN[form], path)
+        try:
+            export(run, form, SHOWN[form], path)
+        except GentkError as error:
+            note(f"{path} is not drawn: {error}")
 
 
 def draw_missing(declared: Declared, registry: Registry, page: Path) -> None:

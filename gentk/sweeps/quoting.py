@@ -55,5 +55,5 @@ def named(name: str, other: Other) -> Iterator[Trial]:
 def _covers(theirs: Plan, mine: Plan) -> bool:
     """Say whether one plan asks for all that another asks for."""
     same = (theirs.data, theirs.count, theirs.seed) == (mine.data, mine.count, mine.seed)
-    all_of = set(theirs.metrics) >= set(mine.metrics)
+    all_of = set(theirs.metrics) >= set(mine.metrics) and theirs.ratio >= mine.ratio
     return same and all_of and set(theirs.extractors) >= set(mine.extractors)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from ..budget import UNITS
 from ..evaluation.plan import Plan
 from ..numerals import typed
 from ..recipe import Recipe, Resolved
@@ -24,7 +25,17 @@ from ..runs.folder import RunFolder
 from ..runs.stages import plan as stages_of
 from .row import Row, latest
 
-__all__ = ["Flags", "Images", "Source", "Sweep", "Trial", "command_of", "digest", "parts_of"]
+__all__ = [
+    "Flags",
+    "Images",
+    "Source",
+    "Sweep",
+    "Trial",
+    "command_of",
+    "digest",
+    "mark_of",
+    "parts_of",
+]
 
 Flags = Mapping[str, JsonValue]
 """Key of a recipe -> its value."""
@@ -36,7 +47,8 @@ class Images:
 
     Attributes:
         subject: Their name, as for `gentk evaluate`.
-        floor: The sanity row that is made of them and judged in their place, if one is.
+        floor: The sanity row that is judged in their place, if one is; as beside any subject, it is made
+            of the training images of what they are compared with.
     """
 
     subject: str
@@ -158,6 +170,14 @@ def _decisive(r: Recipe, names: Mapping[str, str]) -> tuple[JsonValue, ...]:
     # A unit that came later counts where it is set, so that the rows there are keep their keys.
     more = [r.operations] if r.operations is not None else []
     return named.identity(), r.steps, r.minutes, *more
+
+
+def mark_of(r: Recipe) -> str:
+    """Return 8 hex digits of a run's identity and budget, by which its folder is told from others.
+
+    A run goes on where its budget is raised; a trial of another budget is another trial.
+    """
+    return digest([r.identity(), *(getattr(r, unit) for unit in UNITS)])[:8]
 
 
 def _words(plan: Plan) -> list[str]:
