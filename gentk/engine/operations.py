@@ -70,7 +70,26 @@ def _cdist(x: Tensor, y: Tensor, *_: Any, **__: Any) -> float:
     return _matrices(x) * 3 * x.shape[-2] * y.shape[-2] * x.shape[-1]
 
 
-DECOMPOSITIONS: Mapping[Any, Callable[..., float]] = {
+def _attention(
+    query: Tensor, key: Tensor, value: Tensor, of_keys: int = 1, of_values: int = 1
+) -> float:
+    """Products of all queries with all keys, and with all values, each so many times."""
+    pairs = query.shape[:-1].numel() * key.shape[-2]
+    return 2 * pairs * (of_keys * query.shape[-1] + of_values * value.shape[-1])
+
+
+def _attention_forward(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> float:
+    return _attention(query, key, value)
+
+
+def _attention_backward(
+    _gradient: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any
+) -> float:
+    # Scores again, gradients of queries and of keys; those of values and of the weights.
+    return _attention(query, key, value, 3, 2)
+
+
+BESIDES: Mapping[Any, Callable[..., float]] = {
     aten.linalg_cholesky_ex: _cholesky,
     aten._linalg_eigh: _eigh,
     aten._linalg_svd: _svd,
@@ -83,9 +102,11 @@ DECOMPOSITIONS: Mapping[Any, Callable[..., float]] = {
     aten.cholesky_solve: _cholesky_solve,
     aten.addmm_: _added_product,
     aten._cdist_forward: _cdist,
+    aten._scaled_dot_product_flash_attention_for_cpu: _attention_forward,
+    aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
 }
-"""Operator -> its operations, by Golub and Van Loan, Matrix Computations (2013), and the product in
-place, which torch's counter lacks.
+"""Operator that torch's counter lacks -> its operations: decompositions by Golub and Van Loan, Matrix
+Computations (2013), the product in place, and attention on the CPU, as torch counts it on a GPU.
 """
 
 
@@ -146,8 +167,8 @@ class _Operators(TorchDispatchMode):
         packet = func._overloadpacket
         if packet in flop_registry:
             self.count.total += int(flop_registry[packet](*args, **kwargs, out_val=out))
-        elif packet in DECOMPOSITIONS:
-            self.count.total += round(DECOMPOSITIONS[packet](*args, **kwargs))
+        elif packet in BESIDES:
+            self.count.total += round(BESIDES[packet](*args, **kwargs))
         return out
 
 

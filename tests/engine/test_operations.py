@@ -7,6 +7,8 @@ import json
 import pytest
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
 
 import gentk
 from gentk.engine.operations import Operations
@@ -53,6 +55,23 @@ def test_decompositions_count(act, wanted):
     """Golub and Van Loan's leading terms."""
     a = torch.eye(12, dtype=torch.float64) * 2
     assert counted(lambda: act(a)) == pytest.approx(wanted, abs=1)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_counts_its_products(causal):
+    """Fused as unfused: two products forward, four backward, and the scores once more where fused."""
+    query = torch.randn(2, 3, 7, 8, requires_grad=True)
+    key, value = (torch.randn(2, 3, 5, 8, requires_grad=True) for _ in range(2))
+    product = 2 * 2 * 3 * 7 * 5 * 8
+
+    def attend():
+        return scaled_dot_product_attention(query, key, value, is_causal=causal)
+
+    assert counted(attend) == 2 * product
+    assert counted(lambda: attend().sum().backward()) == 7 * product
+    with sdpa_kernel(SDPBackend.MATH):
+        assert counted(attend) == 2 * product
+        assert counted(lambda: attend().sum().backward()) == 6 * product
 
 
 def run(tmp_path, **keys):
