@@ -45,9 +45,9 @@ class View:
         strict: Refuse damaged images instead of skipping them.
         crop: Cut the central `crop` x `crop` square before resizing, as CelebA's 160 -> 64.
         labels: A .npy file of one class index per training image of the source, -1 for none, in its
-            order; or `kmeans:NUMBER:EXTRACTOR`, the clusters of the training images in the features of
-            an extractor (in quotes if it has options). They take the place of its own labels; test
-            images keep theirs.
+            order, where test images keep their own; or `kmeans:NUMBER:EXTRACTOR`, the clusters of the
+            training images in the features of an extractor (in quotes if it has options), where
+            held-out images have the nearest one. They take the place of its own labels.
         memory: Decoded images are held in memory up to this size, such as `500MB` or `2GiB`, or a number
             of GiB; more are decoded, ahead of their use, each time they are used, by each process.
         orientation: `upright` turns photographs as their EXIF orientation says, which is how they
@@ -128,10 +128,10 @@ class View:
         Raises:
             DataError: The file is not there, or does not hold `count` class indices.
         """
-        if self.labels is None or self.split == "test":
-            return labels
         if self.pseudo is not None:
             return None
+        if self.labels is None or self.split == "test":
+            return labels
         try:
             with open_regular(Path(self.labels)) as file:
                 classes = np.load(file, allow_pickle=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..data.imageset import ImageSet
@@ -13,12 +13,11 @@ from ..engine.world import World
 from ..errors import GentkError, Incompatible, UnknownName, UsageError, did_you_mean
 from ..markup import caption, page
 from ..registry import Registry
-from ..runs.images import open_data, open_held_out
-from ..selection import Selection
+from ..runs.images import open_data, open_held_out, open_split
 from .bench import Bench, Beside, has_ratio
 from .judges import DEFAULT_JUDGE, Judge, judges_of, standard_judges
 from .measurement import Measurement, table_of
-from .plan import Context, Notice, Plan
+from .plan import Context, Plan
 from .subjects import Subject, open_subject, sanity, some_of
 
 __all__ = ["DEFAULT_JUDGE", "Evaluation", "evaluate"]
@@ -175,11 +174,13 @@ def _splits(
 ) -> dict[str, ImageSet]:
     """Return the further splits that metrics look at: of a run's own data what it was trained on."""
     opened = {}
+    own = sample.run.recipe.data if data is None and sample.run is not None else None
     for split in sorted({s for j in judges for m in j.metrics.values() for s in m.also}):
-        if split == "train" and data is None and sample.run is not None:
-            opened[split] = open_data(sample.run.recipe.data, context.registry, context.notice)
+        if split == "train" and own is not None:
+            opened[split] = open_data(own, context.registry, context.notice)
         else:
-            opened[split] = _split(reference.name, split, context.registry, context.notice)
+            name = own or reference.name
+            opened[split] = open_split(name, split, context.registry, context.notice)
     return opened
 
 
@@ -201,20 +202,13 @@ def _refuse_unfit(
             )
 
 
-def _split(name: str, split: str, registry: Registry, notice: Notice) -> ImageSet:
-    """Open another split of the reference's data."""
-    own = Selection.parse(name)
-    kept = {k: v for k, v in own.options.items() if k not in ("split", "limit")}
-    return open_data(str(replace(own, options={**kept, "split": split})), registry, notice)
-
-
 def _other_images(reference: ImageSet, count: int, seed: int, registry: Registry) -> Subject | None:
     """Return as many training images as there are samples, or test images where those are the
     reference; None where there are no others.
     """
     split = "test" if reference.view.split == "train" else "train"
     try:
-        images = _split(reference.name, split, registry, lambda message: None)
+        images = open_split(reference.name, split, registry, lambda message: None)
     except GentkError:
         return None
     if images.fingerprint() == reference.fingerprint():

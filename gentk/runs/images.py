@@ -22,7 +22,7 @@ __all__ = [
     "judged_against",
     "open_data",
     "open_held_out",
-    "test_split",
+    "open_split",
 ]
 
 Notice = Callable[[str], None]
@@ -34,23 +34,62 @@ def open_data(
     registry: Registry,
     notice: Notice = lambda message: None,
     advance: Advance | None = None,
+    *,
+    clusters_of: str | None = None,
 ) -> ImageSet:
-    """Open images by name, telling what was left out, guessed or changed of them."""
-    source, options = registry.build("data", text, shared=shared_options("data"))
-    name, view = str(Selection.parse(text)), View(**options)
-    images = open_images(cast(Source, source), name, view, advance)
+    """Open images by name, telling what was left out, guessed or changed of them.
+
+    Args:
+        text: The data.
+        registry: Where names are looked up.
+        notice: Called with sentences people should read.
+        advance: Called with what is being done, the number done, and how many there are.
+        clusters_of: The data whose training images pseudo-labels are clusters of; these, as a rule.
+    """
+    source, name, view = _named(text, registry)
+    images = open_images(source, name, view, advance)
     for message in images.notes():
         notice(message)
-    if view.pseudo is None or view.split == "test":
+    if view.pseudo is None:
         return images
+    training = images
+    if view.split != "train" or clusters_of is not None:
+        fitted = _of_split(clusters_of or text, "train")
+        training = open_images(*_named(fitted, registry), advance)
+    return pseudo_labelled(images, training, view.pseudo, registry, notice, advance)
+
+
+def open_split(
+    text: str,
+    split: str,
+    registry: Registry,
+    notice: Notice = lambda message: None,
+    advance: Advance | None = None,
+) -> ImageSet:
+    """Open a split of some data whole, whatever part of another one was asked for.
+
+    Pseudo-labels are the clusters of the training images that were asked for: an image has the same
+    one in every split.
+
+    Raises:
+        NoSplit: The data have no such split.
+    """
+    whole = Selection.parse(_of_split(text, split))
+    kept = {k: v for k, v in whole.options.items() if k != "limit"}
+    name = str(replace(whole, options=kept))
+    return open_data(name, registry, notice, advance, clusters_of=text)
+
+
+def _named(text: str, registry: Registry) -> tuple[Source, str, View]:
+    """Return what data by name are of, what they are called, and what is taken."""
+    source, options = registry.build("data", text, shared=shared_options("data"))
+    return cast(Source, source), str(Selection.parse(text)), View(**options)
+
+
+def _of_split(text: str, split: str) -> str:
+    """Return another split of data by name."""
     own = Selection.parse(text)
-    train = {**own.options, "split": "train"}
-    fitted = (
-        images
-        if view.split == "train"
-        else open_data(str(replace(own, options=train)), registry, advance=advance)
-    )
-    return pseudo_labelled(images, fitted, view.pseudo, registry, notice, advance)
+    return str(replace(own, options={**own.options, "split": split}))
 
 
 def data_name(path: str, registry: Registry) -> str:
@@ -70,13 +109,11 @@ def open_held_out(
     `validation=N` holds out; and where they have neither, the images that were learnt from.
     """
     try:
-        return open_data(test_split(text), registry, notice, advance)
+        return open_split(text, "test", registry, notice, advance)
     except NoSplit:
         pass
-    own = Selection.parse(test_split(text))
     try:
-        held_out = str(replace(own, options={**own.options, "split": "validation"}))
-        images = open_data(held_out, registry, notice, advance)
+        images = open_split(text, "validation", registry, notice, advance)
         notice(f"{text} has no test split: the {len(images):,} validation images are the reference")
     except NoSplit:
         images = open_data(text, registry, notice, advance)
@@ -117,10 +154,3 @@ def judged_against(text: str, count: int, registry: Registry) -> str | None:
 def _share(count: int) -> int:
     """Return how many of some images are a good number to hold out: a tenth, at most 5,000."""
     return max(1, min(count // 10, 5000))
-
-
-def test_split(text: str) -> str:
-    """Return the test split of data by name."""
-    own = Selection.parse(text)
-    kept = {k: v for k, v in own.options.items() if k not in ("split", "limit")}
-    return str(replace(own, options={**kept, "split": "test"}))

@@ -31,7 +31,7 @@ def pseudo_labelled(
 
     Args:
         images: What is to be labelled.
-        training: What the clusters are of: the same images, or those they are held out of.
+        training: What the clusters are of: the same images, or those that are learnt from.
         asked: How many clusters, in whose features.
         registry: Where the extractor is looked up.
         notice: Called with sentences people should read.

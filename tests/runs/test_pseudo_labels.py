@@ -14,8 +14,10 @@ import gentk
 from gentk import clusters
 from gentk.data.imageset import to_unit
 from gentk.errors import BadOption, DataError, GentkError, UnknownName
+from gentk.evaluation.evaluate import evaluate
+from gentk.evaluation.plan import Context, Plan
 from gentk.registry import Registry
-from gentk.runs.images import open_data
+from gentk.runs.images import open_data, open_held_out, open_split
 
 LEVELS = [40] * 5 + [200] * 9 + [120] * 7
 """Grey images of one value each: clusters are known, and their sizes."""
@@ -45,6 +47,42 @@ def test_held_out_images_get_the_clusters_of_the_others(grey: str, own_cache: No
     train, held = (open_data(f"{text},split={s}", Registry()) for s in ("train", "validation"))
     class_of = dict(zip(np.array(LEVELS)[train.pixels.positions], train.labels, strict=True))
     assert [class_of[LEVELS[p]] for p in held.pixels.positions] == held.labels.tolist()
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_held_out_images_get_the_clusters_of_what_a_run_learns_from(
+    split: str, tmp_path: Path, own_cache: None
+) -> None:
+    """Those of as many images as it learns from, though all held-out images judge it."""
+    data = "digits"
+    if split == "validation":
+        images = open_data("digits", Registry())
+        pixels = images.batch(torch.arange(len(images))).numpy()[:, 0]
+        np.savez(tmp_path / "a.npz", x_train=pixels)
+        data = f"npz:{tmp_path / 'a.npz'}"
+    text = f"{data},labels=kmeans:6:pixels,validation=100,limit=80"
+    train, held = open_data(text, Registry()), open_held_out(text, Registry())
+    assert held.view.split == split and len(held) >= 100
+    rows, others = (to_unit(i.batch(torch.arange(len(i)))).flatten(1) for i in (train, held))
+    means = torch.stack([rows[train.labels == k].mean(0) for k in range(6)])
+    assert torch.equal(torch.cdist(others, means).argmin(1), held.labels)
+    whole = open_split(text, "train", Registry())
+    assert len(whole) > len(train)
+    label_of = dict(zip(whole.pixels.positions.tolist(), whole.labels.tolist(), strict=True))
+    assert [label_of[p] for p in train.pixels.positions.tolist()] == train.labels.tolist()
+
+
+def test_a_probe_of_pseudo_labels_is_of_one_clustering(tmp_path: Path, own_cache: None) -> None:
+    """Colours tell the clusters apart; the test split's own labels play no part."""
+    draw = np.random.default_rng(0)
+    colours = np.repeat(np.eye(3)[[0] * 60 + [1] * 80 + [2] * 100, None, None], 4, axis=1)
+    x = (200 * colours.repeat(4, axis=2) + draw.integers(0, 9, (240, 4, 4, 3))).astype(np.uint8)
+    own = np.arange(240) % 3
+    splits = {"x_train": x, "y_train": own, "x_test": x[::-1][:239], "y_test": own[:239]}
+    np.savez(tmp_path / "a.npz", **splits)
+    data = f"npz:{tmp_path / 'a.npz'},labels=kmeans:3:pixels"
+    plan = Plan(f"{data},limit=150,split=test", ("probe",), ("pixels",))
+    assert evaluate(data, plan, Context(Registry(), "cpu"))["probe"].value == 1
 
 
 def test_labels_are_those_of_the_library(own_cache: None) -> None:
