@@ -72,7 +72,7 @@ class Bench:
         )
         protocol = protocol_of(sample, self.reference, seed, preparation_of(space))
         values = self._compared(judge, space, sample, beside)
-        shown = [sample.name, *(subject.name for subject in beside.shown)]
+        counts = {subject.name: subject.count for subject in (sample, *beside.shown)}
         # Metrics of labels judge the extractor on the reference itself: no sample is drawn for them.
         labelled = {name for name, m in judge.metrics.items() if "labels" in m.needs}
         return [
@@ -82,10 +82,10 @@ class Bench:
                 metric=metric,
                 extractor=judge.extractor,
                 trained_on=_trained_on(judge, subject, sample),
-                protocol=replace(protocol, samples=0) if metric in labelled else protocol,
+                protocol=replace(protocol, samples=0 if metric in labelled else counts[subject]),
             )
             for (subject, metric), listed in self._with_ratios(values, beside.real, judge).items()
-            if subject in shown
+            if subject in counts
             for value in listed
         ]
 

@@ -11,6 +11,8 @@ from gentk.errors import DataError, GentkError, Incompatible, UsageError
 from gentk.evaluation.evaluate import DEFAULT_JUDGE, evaluate
 from gentk.evaluation.plan import Context, Plan
 from gentk.feature_space import FeatureSpace
+from gentk.registry import Registry
+from gentk.runs.images import open_data
 from gentk.runs.sheets import FORMS, default_path, export
 from gentk.testing.ranks import together
 
@@ -209,6 +211,18 @@ def test_a_ratio_whose_error_exceeds_it_is_no_number(small):
     assert floor.error > floor.value
     assert "fdr" not in {one.name for one in judged.measurements}
     assert any(path in message and "fdr" in message for message in told)
+
+
+def test_rows_say_how_many_images_each_of_them_has():
+    """There are fewer real images of the other split than samples, and sanity rows are made of them."""
+    plan = Plan(data="digits", extractors=("pixels",), count=500, sanity=True)
+    plan = Plan("digits,limit=600", extractors=("pixels",), count=500, sanity=True)
+    judged = evaluate("digits", plan)
+    counts = {one.subject: one.protocol.samples for one in judged.measurements}
+    test = len(open_data("digits,split=test", Registry()))
+
+    assert test < 500 and counts.pop("digits") == 500
+    assert len(counts) == 4 and set(counts.values()) == {test}
 
 
 def test_sanity_rows_are_what_they_should_be():
