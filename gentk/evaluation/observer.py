@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
+from typing import cast
 
 from ..errors import BadOption
 from ..events import Checkpointed, Event, RunEnded, RunStarted
-from ..interfaces import Observer
+from ..interfaces import Metric, Observer
 from ..registry import Registry
 from ..runs.folder import RunFolder
-from .measurement import Measurement
+from .measurement import OF_RUN, Measurement
 from .plan import Context, Plan
 from .record import rewind
 from .settled import judge
@@ -30,7 +32,8 @@ class Evaluator(Observer):
     Args:
         every: Steps between evaluations.
         metric: What to compute; several are joined with `+`.
-        extractor: In whose features; by default those no recipe trains on.
+        extractor: In whose features; by default those no recipe trains on. The run's own encoder and
+            critic judge a finished run only.
         data: The reference; the run's own data, test split, by default.
         count: How many samples to compare.
         quiet: Print nothing.
@@ -57,9 +60,24 @@ class Evaluator(Observer):
             tuple(map(_commas, extractor)),
             count,
         )
+        self._refuse_own()
         self.quiet = quiet
         self._folder = Path()
         self._device = "auto"
+
+    def _refuse_own(self) -> None:
+        """Refuse judges that are networks of the run itself: those are opened once it is finished."""
+        known, own = Registry(), bool(self.plan.networks)
+        for text in () if self.plan.extractors else self.plan.metrics:
+            # One that only the run's own registry knows is none of these.
+            if known.knows("metric", text):
+                own |= cast(Metric, known.build("metric", text)[0]).extractor in OF_RUN
+        if own:
+            words = shlex.join(self.plan.words())
+            raise BadOption(
+                "observer 'evaluate': the run's own networks judge it once it is finished; drop the "
+                f"observer, and type afterwards: gentk evaluate RUN {words}"
+            )
 
     def observe(self, event: Event) -> None:
         """Judge a checkpoint whose turn it is, and the last one."""

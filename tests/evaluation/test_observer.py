@@ -88,3 +88,19 @@ def test_options_out_of_range_are_refused():
         Evaluator(every=0)
     with pytest.raises(BadOption, match="count=1000"):
         Evaluator(count=1)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"metric": ("probe",)},
+        {"metric": ("fd", "classifier")},
+        {"extractor": ("run",)},
+        {"metric": ("probe",), "extractor": ("pixels", "run;of=critic")},
+    ],
+)
+def test_networks_of_a_run_do_not_judge_it_while_it_trains(asked):
+    """A run's own networks are opened once it is finished: refused before training."""
+    with pytest.raises(BadOption, match="gentk evaluate RUN"):
+        Evaluator(**asked)
+    Evaluator(metric=("fd", "probe"), extractor=("pixels",))
