@@ -6,6 +6,7 @@ step waits for the device: scalars to log are kept as tensors and read every `lo
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
 import time
@@ -28,7 +29,7 @@ from . import randomness
 from .averaging import WeightAverage
 from .finite import Look, finite
 from .operations import Operations
-from .phase import Phase
+from .phase import Phase, lay_out
 from .world import World
 
 __all__ = ["Budget", "Loop", "Stateful", "Watch"]
@@ -152,6 +153,8 @@ class Loop:
 
     def _run(self) -> Progress:
         saved_at = time.perf_counter()
+        if self.budget.counts and self.progress.steps:
+            self._count_ahead()
         grids = self._grids_done()
         with finishing() as asked:
             while self._goes_on(asked):
@@ -200,9 +203,21 @@ class Loop:
         self.progress = Progress(steps, images, seconds, fraction)
         self._pending.append(_Step(steps, images, shown, looks))
 
+    def _count_ahead(self) -> None:
+        """Count the operations of the next turn, and take it back: they may be used up already.
+
+        For a run that took its steps by another budget.
+        """
+        before = copy.deepcopy(self.state_dict())
+        with self._counted():
+            for phase in self.phases:
+                for _ in range(phase.repeat):
+                    phase.step(self.progress)
+        self.load_state_dict(before)
+
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        """Count the operations of the first turn, if the budget is in operations."""
+        """Count the operations of a turn, if the budget is in operations and none has been counted."""
         if not self.budget.counts:
             yield
             return
@@ -314,7 +329,7 @@ class Loop:
                 part.load_state_dict(state[name])
         for name, optimizer in self._optimizers():
             optimizer.load_state_dict(state[name])
-            _lay_out(optimizer)
+            lay_out(optimizer)
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         counts = state["progress"]
@@ -367,18 +382,6 @@ class Loop:
             with randomness.lent(self.device):
                 images = self.draw()
             self.tell(Sampled(self.progress, images))
-
-
-def _lay_out(optimizer: torch.optim.Optimizer) -> None:
-    """Give an optimiser's state the memory layout of its parameters.
-
-    Fused kernels walk parameters and state side by side in memory; what comes from a file is
-    contiguous, and a channels-last weight would meet another weight's moments.
-    """
-    for parameter, state in optimizer.state.items():
-        for name, value in state.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _kept(steps: list[int]) -> str:

@@ -15,7 +15,7 @@ from ..events import Progress
 from .finite import Look, look_at_networks
 from .schedule import Schedule
 
-__all__ = ["Phase"]
+__all__ = ["Phase", "lay_out"]
 
 
 @dataclass(frozen=True)
@@ -110,3 +110,15 @@ def _told(modules: Iterable[nn.Module]) -> Iterator[Callable[[], None]]:
 def _tell(owner: ParametrizationList, part: Any) -> None:
     """Tell a parametrization, with the weight as it is trained."""
     part.before_update(owner.original)
+
+
+def lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Give an optimiser's state the memory layout of its parameters.
+
+    Fused kernels walk parameters and state side by side in memory; what comes from a file is
+    contiguous, and a channels-last weight would meet another weight's moments.
+    """
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

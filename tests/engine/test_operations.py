@@ -114,6 +114,24 @@ def test_a_run_of_steps_goes_on_by_operations(tmp_path):
     assert result["steps"] == -(-3_000_000 // result["operations_per_step"])
 
 
+@pytest.mark.parametrize("parts", [{}, {"loss": "mmd", "estimator": "queue,size=20"}])
+def test_operations_are_counted_before_a_run_of_steps_takes_another(parts, tmp_path):
+    """Fewer than it has taken: it is finished as it is; more: it goes on as if nothing were counted."""
+    place, other = tmp_path / "a", tmp_path / "b"
+    first = run(place, steps=7, **parts).result
+    less = run(place, operations=1, **parts).result
+    assert less["steps"] == first["steps"] and less["operations_per_step"] > 1
+    assert run(place, operations=1, **parts).result == less
+    more = run(place, operations=11 * less["operations_per_step"], **parts)
+    assert more.result["steps"] == 11
+    run(other, steps=7, **parts)
+    plain = run(other, steps=11, **parts)
+    one, two = (each.folder.checkpoints.load() for each in (more, plain))
+    assert all(
+        torch.equal(one["generator"][name], two["generator"][name]) for name in one["generator"]
+    )
+
+
 @pytest.mark.parametrize("budget", [0, -1, float("inf"), float("nan"), "many"])
 def test_no_budget(budget, tmp_path):
     with pytest.raises(UsageError, match="operations"):
