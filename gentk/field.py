@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from .errors import Incompatible
 from .interfaces import Features, MatchingLoss, StatisticKind, Statistics
 from .precision import double
 from .summary import Samples, Summary, pooled
@@ -141,6 +142,8 @@ class FieldLoss(MatchingLoss):
         parts = self.parts(data, model)
         with torch.no_grad():
             values = self.fields(parts)
+        for (z, _, _), value in zip(parts, values, strict=True):
+            _refuse_other_shape(self, z, value)
         terms = [_drawn(z, v, self.eta) for (z, _, _), v in zip(parts, values, strict=True)]
         seen = _over_layers([value.norms for value in values])
         return {"field": terms[0] if len(terms) == 1 else torch.stack(terms).sum()}, seen
@@ -152,6 +155,17 @@ class FieldLoss(MatchingLoss):
     def fingerprint(self) -> str:
         """Return what is summarised: features, pooled or not."""
         return f"samples-1 pool={self.pool}"
+
+
+def _refuse_other_shape(loss: FieldLoss, z: Tensor, value: Field) -> None:
+    """Refuse what is no V of each feature: broadcast, its gradient would be that of something else."""
+    velocity = value.velocity if isinstance(value, Field) else value
+    if not isinstance(velocity, Tensor) or velocity.shape != z.shape:
+        shape = tuple(velocity.shape) if isinstance(velocity, Tensor) else type(velocity).__name__
+        raise Incompatible(
+            f"the field of {type(loss).__name__} returns {shape} for features of {tuple(z.shape)}; "
+            "return V of the shape of z, alone or in a Field"
+        )
 
 
 def _over_layers(norms: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

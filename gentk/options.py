@@ -53,10 +53,16 @@ def options_of(target: Callable[..., Any], supplied: frozenset[str] = frozenset(
     subject = target.__init__ if inspect.isclass(target) else target
     hints = get_type_hints(subject)
     return [
-        Option(parameter.name, hints.get(parameter.name, str), parameter.default)
+        Option(parameter.name, hints.get(parameter.name, _type_of(parameter)), parameter.default)
         for parameter in inspect.signature(target).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in supplied
     ]
+
+
+def _type_of(parameter: inspect.Parameter) -> Any:
+    """Return the type of an option that is not annotated: that of its default, or text."""
+    kind = type(parameter.default)
+    return kind if kind in EXAMPLES else str
 
 
 def argument(target: Callable[..., Any], text: str) -> Any:

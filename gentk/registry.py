@@ -58,7 +58,8 @@ class Registry:
     """
 
     def __init__(self, discovery: Discovery | None = None) -> None:
-        asked, discovery = discovery is None, discovery or discover(FIRST_PARTY)
+        self._asked = asked = discovery is None
+        discovery = discovery or discover(FIRST_PARTY)
         self.modules = discovery.modules
         self.broken: list[Broken] = list(discovery.broken)
         self._parts: dict[tuple[str, str], Provided] = {}
@@ -114,6 +115,10 @@ class Registry:
         lent = copy.copy(self)
         lent._lent = {**self._lent, **builders}
         return lent
+
+    def refreshed(self) -> Registry:
+        """Return what is there now: with what was registered since, unless a caller found the parts."""
+        return Registry().lend(self._lent) if self._asked else self
 
     def _look_after_the_core(self) -> None:
         """Report a core that offers less than it should: its code and what is installed differ."""

@@ -296,7 +296,7 @@ def evaluate(
         GentkError: Anything unknown, missing or unfit, in one sentence.
     """
     if isinstance(subject, trained.Run):
-        registry = subject.registry if registry is None else Registry.of(registry)
+        registry = subject.registry.refreshed() if registry is None else Registry.of(registry)
         device = str(subject.device) if device == "auto" else device
         place = Models(registry.modules).named(subject.folder.path)
     elif isinstance(subject, str | Path):

@@ -179,3 +179,18 @@ def test_argument_is_a_path_where_a_path_is_wanted(monkeypatch, tmp_path) -> Non
 
     assert argument(Part, "~/x") == tmp_path / "x"
     assert argument(Named, "~/x") == "~/x"
+
+
+def test_an_option_without_a_type_has_that_of_its_default() -> None:
+    """`flip=false` is no text that counts as true, and what has no default stays text."""
+
+    def build(*, flip=True, rate=0.2, count=3, name="a", path) -> None: ...
+
+    found = convert(
+        {"flip": "false", "rate": "0.5", "count": "4", "name": "7", "path": "8"},
+        options_of(build),
+        "loss 'x'",
+    )
+    assert found == {"flip": False, "rate": 0.5, "count": 4, "name": "7", "path": "8"}
+    with pytest.raises(BadOption, match="rate"):
+        convert({"rate": "fast", "path": "x"}, options_of(build), "loss 'x'")

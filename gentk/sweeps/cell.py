@@ -64,7 +64,9 @@ class Cell:
     @property
     def std(self) -> float | None:
         """The standard deviation over seeds; None for one, or if they were measured differently."""
-        return statistics.stdev(self.values) if len(self.values) > 1 and self.alike else None
+        if len(self.values) < 2 or not self.alike:
+            return None
+        return statistics.stdev(self.values) if all(map(isfinite, self.values)) else math.nan
 
     def differs(self, other: Cell) -> bool:
         """Say whether Welch's t-test tells two means apart; never with one seed on a side."""

@@ -31,3 +31,10 @@ def test_a_claim_has_the_same_verdict_in_both_directions(low, high, verdict, dir
     assert verdict_of(cell(*better), cell(*worse), direction) == verdict
     opposite = {"holds": "does not hold"}.get(verdict, verdict)
     assert verdict_of(cell(*worse), cell(*better), direction) == opposite
+
+
+def test_what_is_no_number_is_shown_and_decides_nothing():
+    """Over seeds, where a standard deviation of it would end the page."""
+    broken = cell(1.0, float("nan"))
+    assert "nan" in str(broken)
+    assert verdict_of(broken, cell(1.0, 2.0), "lower") == "is not decided"
