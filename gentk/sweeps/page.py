@@ -133,8 +133,10 @@ def _cells(page: _Page, table: RowTable) -> list[str]:
     ended = [row for row in rows if row.failed is None]
     failed = len(rows) - len(ended)
     without = "failed" if failed else "not made yet"
-    if table.cited is not None or page.refusal(table.name) is not None:
-        without = "quoted" if table.cited is not None else "refused"
+    if table.cited is not None:
+        without = "quoted"
+    elif page.refusal(table.name) is not None:
+        without = "refused"
     images = [int(row.result["images"]) for row in ended if row.result is not None]
     cells = [table.name]
     for number, column in enumerate(declared.columns):
