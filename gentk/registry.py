@@ -20,6 +20,7 @@ from .selection import Selection
 from .session import OBJECT, SESSION, missing_object
 from .session import rows as session_rows
 from .spec import KINDS, Component
+from .synonyms import CALLED
 from .version import DISTRIBUTION
 
 __all__ = ["SUPPLIED", "Registry"]
@@ -30,24 +31,6 @@ SUPPLIED: dict[str, frozenset[str]] = {
     "critic": frozenset({"image", "latent"}),
 }
 """Keyword arguments of a kind's constructors that the composition supplies: not options."""
-
-
-CALLED: Mapping[str, Mapping[str, str]] = {
-    "loss": {
-        **dict.fromkeys(("gan", "bce", "vanilla", "non-saturating"), "logistic"),
-        "wgan": "wasserstein",
-        **dict.fromkeys(("mse", "l1", "l2"), "reconstruction"),
-        **dict.fromkeys(("feature-matching", "gfmn"), "moments"),
-        "sinkhorn": "coupling",
-    },
-    "estimator": {"none": "batch", "adam": "ama"},
-    "metric": {
-        **dict.fromkeys(("precision", "recall", "density", "coverage"), "prdc"),
-        "inception-score": "is",
-    },
-    "observer": {**dict.fromkeys(("wandb", "mlflow", "tb"), "tensorboard"), "tqdm": "progress"},
-}
-"""Kind -> what other tools call a part, and its name here."""
 
 
 class Registry:
@@ -66,6 +49,7 @@ class Registry:
         self._clashes: dict[tuple[str, str], list[str]] = {}
         self._targets: dict[tuple[str, str], Callable[..., Any]] = {}
         self._lent: dict[str, Callable[..., Any]] = {}
+        self._given: dict[str, Mapping[str, object]] = {}
         for provided, target in session_rows() if asked else ():
             self._add(provided)
             self._targets[provided.component.kind, provided.component.name] = target
@@ -105,20 +89,33 @@ class Registry:
         else:
             self._parts[key] = new
 
-    def lend(self, builders: Mapping[str, Callable[..., Any]]) -> Registry:
+    def lend(
+        self,
+        builders: Mapping[str, Callable[..., Any]],
+        given: Mapping[str, Mapping[str, object]],
+    ) -> Registry:
         """Return the same registry that has objects too, `object:KEY` of a kind.
 
         Args:
             builders: Kind -> what returns the object of a key; its keyword-only arguments are options,
                 as a constructor's are.
+            given: Kind -> key -> the object that was given.
         """
         lent = copy.copy(self)
         lent._lent = {**self._lent, **builders}
+        lent._given = {**self._given, **given}
         return lent
+
+    def written(self, kind: str, text: str) -> object:
+        """Return what says what a selection does: a component's class, or the object that was given."""
+        selection = self.check(kind, text)
+        if selection.name == OBJECT:
+            return self._given[kind][str(selection.argument)]
+        return self.target(self.find(kind, selection.name))
 
     def refreshed(self) -> Registry:
         """Return what is there now: with what was registered since, unless a caller found the parts."""
-        return Registry().lend(self._lent) if self._asked else self
+        return Registry().lend(self._lent, self._given) if self._asked else self
 
     def _look_after_the_core(self) -> None:
         """Report a core that offers less than it should: its code and what is installed differ."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .cache import Cache
+from .code import code_of
 from .data.imageset import ImageSet, to_unit
 from .errors import DataError
 from .feature_space import FeatureSpace
@@ -35,6 +36,9 @@ T = TypeVar("T")
 CHUNK = 64
 """Images per chunk of a pass over the data, whatever the batch, so that results do not depend on it."""
 
+
+SUMMARISING = ("summarise", "summarise_data", "summary", "data_summary", "prepare")
+"""Methods of losses and metrics whose code decides what is kept."""
 
 EMPTY = "there are no images to summarise; type -n 5000, or name other data"
 
@@ -171,7 +175,7 @@ def summarise_images(
 
     if cache is None:
         return compute()
-    key = [images.fingerprint(), space.fingerprint(), judge.fingerprint()]
+    key = [images.fingerprint(), _features(space), _kept(judge)]
     return cache.fetch(key, judge.summary, compute).to(device)
 
 
@@ -191,10 +195,11 @@ def summarise_all(
 ) -> list[Summary]:
     """Summarise images for several judges, whose features are made once for all of them.
 
-    Judges that keep the same of the same features (one class of summaries, one fingerprint) are given
-    the same summary. Sums are looked up in the cache and kept there; samples are as large as images, and
-    kept only if so asked. Of several processes each summarises a part of the chunks, about the pivot of
-    the first one; all get the total, and one cache is read and written, that of rank 0.
+    Judges that keep the same of the same features (one class of summaries, one fingerprint, and one
+    code, if it is a third party's) are given the same summary. Sums are looked up in the cache and kept
+    there; samples are as large as images, and kept only if so asked. Of several processes each
+    summarises a part of the chunks, about the pivot of the first one; all get the total, and one cache
+    is read and written, that of rank 0.
 
     Args:
         stream: Returns the images.
@@ -209,7 +214,7 @@ def summarise_all(
         labels: (N, classes), a 1 at each image's class, for data sides of losses that need them.
         peers: The processes; None for this one alone.
     """
-    keys = [(judge.summary.__name__, judge.fingerprint()) for judge in judges]
+    keys = [(judge.summary.__name__, _kept(judge)) for judge in judges]
     waiting = dict(zip(keys, judges, strict=True))
     summaries: dict[tuple[str, str], Summary] = {}
     others = peers if peers is not None and peers.size > 1 else None
@@ -230,11 +235,22 @@ def summarise_all(
         if cache is None or fingerprint is None or passing:
             done[key] = compute(key)
         else:
-            place = [fingerprint, space.fingerprint(), judge.fingerprint()]
+            place = [fingerprint, _features(space), key[1]]
             make = functools.partial(compute, key)
             done[key] = _fetched(cache, place, judge.summary, make, others).to(device)
         waiting.pop(key)
     return [done[key] for key in keys]
+
+
+def _features(space: FeatureSpace) -> str:
+    """Return what tells features from others: their fingerprint, and a third party's code."""
+    return space.fingerprint() + "".join(code_of(extractor) for extractor in space.extractors)
+
+
+def _kept(judge: Summarises) -> str:
+    """Return what tells what is kept from other things: the options, and a third party's code."""
+    subject = judge.loss if isinstance(judge, DataSide) else judge
+    return judge.fingerprint() + code_of(subject, SUMMARISING)
 
 
 def summarise_stream(

@@ -81,6 +81,33 @@ def test_options_that_do_not_change_the_summary_share_it(space, images, tmp_path
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_losses_of_one_fingerprint_and_another_code_share_nothing(space, images, tmp_path):
+    """An edited loss, or another author's, is not given what the former one kept."""
+    cache, kept = Cache(tmp_path), []
+    for power in (1, 2):
+        # Two classes as two cells of a notebook make them: one name, one fingerprint.
+        class Mine(MomentsLoss):
+            of = power
+
+            def summarise(self, features, like=None, labels=None):
+                return super().summarise({k: v**self.of for k, v in features.items()}, like)
+
+            def fingerprint(self):
+                return "mine-1"
+
+        loss = Mine()
+        one = summarise_images(images, space, loss, device=CPU, cache=cache)
+        stream = chunks_of(images, device=CPU)
+        (other,) = summarise_all(
+            stream, space, [loss], count=90, device=CPU, fingerprint="same", cache=cache
+        )
+        assert torch.equal(one.covariance(), other.covariance())
+        kept.append(one.covariance())
+
+    assert not torch.equal(kept[0], kept[1])
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_a_damaged_cache_file_is_computed_again(space, images, tmp_path):
     """A truncated file, or one with a flipped bit, is told of and replaced."""
     cache, loss = Cache(tmp_path), MomentsLoss()

@@ -75,6 +75,7 @@ def command(
     gentk run --seeds 3 --evaluate-every 500
     """
     from ..registry import Registry
+    from ..runs.edited import edited
     from ..runs.folder import RunFolder
     from ..runs.resolving import resolve_recipe
 
@@ -95,6 +96,9 @@ def command(
             result = _train(recipe, given, registry, quiet).result
         elif not quiet:
             click.echo(f"note: {_finished(resolved, result)}", err=True)
+            since = edited(folder.read(), resolved, registry, finished=True)
+            if since is not None:
+                click.echo(f"note: {since}", err=True)
         _settle(folder, resolved.recipe.device, evaluate_every, quiet)
         _echo_result(folder, result or {})
 

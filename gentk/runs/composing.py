@@ -40,7 +40,7 @@ from .images import judged_against, open_data
 from .optimizers import build_optimizer, check_change
 from .resolving import resolve_recipe
 
-__all__ = ["check", "check_codec", "check_encoder", "compose", "settings_of"]
+__all__ = ["check", "check_codec", "check_encoder", "compose", "selections", "settings_of"]
 
 Notice = Callable[[str], None]
 
@@ -158,15 +158,11 @@ def build(
     )
 
 
-def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
-    """Refuse names, options and pairs that do not exist or fit; reads no data, loads no weights.
-
-    Returns:
-        The losses, which need neither.
-    """
+def selections(resolved: Resolved) -> list[tuple[str, str]]:
+    """Return the kind and the selection of each component that a recipe names."""
     r = resolved.recipe
     folder = RunFolder(resolved.folder())
-    parts = [
+    return [
         ("data", r.data),
         *(("extractor", folder.locate(text)) for text in r.extractor),
         ("generator", r.generator),
@@ -178,6 +174,16 @@ def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
         *(("estimator", text) for text in dict.fromkeys(r.estimators)),
         *(("observer", text) for text in r.observer),
     ]
+
+
+def check(resolved: Resolved, registry: Registry) -> tuple[LossPart, ...]:
+    """Refuse names, options and pairs that do not exist or fit; reads no data, loads no weights.
+
+    Returns:
+        The losses, which need neither.
+    """
+    r = resolved.recipe
+    parts = selections(resolved)
     check_device(r.device)
     # All names first: nothing is imported for a request that cannot be met.
     for kind, text in parts:

@@ -62,6 +62,7 @@ class _Record(_Open):
     init: _Start | None = None
     parameters: Count = 0
     versions: dict[str, Text] = {}
+    code: dict[str, Text] = {}
     machine: dict[str, Any] = {}
     result: _Result | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -15,7 +16,7 @@ from ..engine import Loop, Phase, Schedule, WeightAverage, randomness
 from ..engine.caller import undisturbed
 from ..engine.device import keep_memory, set_threads
 from ..engine.world import World, join
-from ..errors import RunError
+from ..errors import Note, RunError
 from ..events import Noticed, RunEnded, RunFailed, RunStarted
 from ..families.base import Advance, Program, fit_penalties
 from ..families.composition import Composition
@@ -26,6 +27,7 @@ from ..recipe import Recipe, Resolved
 from ..registry import Registry
 from .composing import build, check, settings_of
 from .cost import costs
+from .edited import codes, edited
 from .folder import RunFolder
 from .optimizers import build_optimizer
 from .record import (
@@ -98,6 +100,10 @@ def make(
     """
     world = join(resolved.recipe.device)
     done = finished_run(resolved, registry) if world.leads else None
+    if done is not None:
+        since = edited(done.record, resolved, registry, finished=True)
+        if since is not None:
+            (warn or _noted)(wording(since))
     if world.share(done is not None):
         return done or load(resolved.folder(), registry=registry, device=resolved.recipe.device)
     stages = plan(resolved, registry)
@@ -119,6 +125,11 @@ def make(
         return train(
             composition, observers=observers, notices=notices, advance=advance, wording=wording
         )
+
+
+def _noted(message: str) -> None:
+    """Tell what no observer is there to be told."""
+    warnings.warn(message, Note, stacklevel=3)
 
 
 def finished_run(resolved: Resolved, registry: Registry) -> Run | None:
@@ -191,18 +202,23 @@ def _train(
     family = family_for(r, c.losses, c.registry)[0]
     fit_penalties(family, r, c.critic, c.registry)
     program = family.program(c, advance)
-    about = {**describe(c), **({} if origin is None else {"init": origin})}
+    # Of a run that goes on, the code that it began with: it is told of each time.
+    code = (record or {}).get("code") if state is not None else None
+    about = {
+        **describe(c),
+        "code": codes(c.resolved, c.registry) if code is None else code,
+        **({} if origin is None else {"init": origin}),
+    }
     if world.leads:
         folder.write({**about, "result": None})
     loop = _loop(c, program, folder, watching)
     torch.manual_seed(randomness.derive(r.seed, "training"))
     if state is not None:
         loop.load_state_dict(state)
-    late = [stretched(r, record, loop.progress), overtaken(c.resolved)]
-    processes = [f"on {world.size} processes"] if world.size > 1 else []
-    told = [c.images.summary(), *c.images.notes(), *processes, *notices, *filter(None, late)]
-    told = list(map(wording, dict.fromkeys(told)))
-    _start(loop, c, folder, told)
+    since = edited(record or {}, c.resolved, c.registry, finished=False) if state else None
+    late = filter(None, [stretched(r, record, loop.progress), overtaken(c.resolved), since])
+    told = [c.images.summary(), *c.images.notes(), *world.notes(), *notices, *late]
+    _start(loop, c, folder, list(map(wording, dict.fromkeys(told))))
     try:
         if state is None and origin is not None:
             loop.begin()

@@ -100,7 +100,10 @@ class Given:
     def registry(self) -> Registry:
         """The registry with what was adopted."""
         builders = {kind: BUILDERS.get(kind, _component)(kind, h) for kind, h in self._held.items()}
-        return self._names.lend(builders) if builders else self._names
+        given = {
+            kind: {key: own.subject for key, own in h.items()} for kind, h in self._held.items()
+        }
+        return self._names.lend(builders, given) if builders else self._names
 
     def hold(self, kind: str, value: object) -> tuple[str, Own]:
         """Keep an object and return what it goes by.
