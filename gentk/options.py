@@ -7,7 +7,7 @@ an option `lr` that takes a number; `betas: tuple[float, ...]` takes numbers joi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from .errors import BadOption, did_you_mean
 from .numerals import whole_meant
 
-__all__ = ["Option", "argument", "convert", "options_of"]
+__all__ = ["Option", "argument", "convert", "options_of", "together"]
 
 OTHERS = {
     **dict.fromkeys(("learning_rate", "rate"), "lr"),
@@ -71,6 +71,17 @@ def argument(target: Callable[..., Any], text: str) -> Any:
     first = next(iter(inspect.signature(target).parameters))
     hint = get_type_hints(subject).get(first, str)
     return Path(text).expanduser() if hint is Path else text
+
+
+def together(own: list[Option], shared: Iterable[Option], owner: str) -> list[Option]:
+    """Return a component's options and those of its kind; refuse one of its own that hides such."""
+    both = sorted({option.name for option in own} & {option.name for option in shared})
+    if both:
+        raise BadOption(
+            f"{owner} has an option {both[0]!r} of its own, which would hide that of its kind; rename "
+            "it in the class"
+        )
+    return [*own, *shared]
 
 
 def convert(written: Mapping[str, str], options: list[Option], owner: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from .errors import BadOption, GentkError, UnknownName, UsageError, did_you_mean
 from .first_party import FIRST_PARTY
 from .library import Library
-from .options import Option, argument, convert, options_of
+from .options import Option, argument, convert, options_of, together
 from .plugins import AGAIN, Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
 from .selection import Selection
 from .session import OBJECT, SESSION, missing_object
@@ -316,8 +316,9 @@ class Registry:
         """
         selection = self.check(kind, text)
         provided = self.find(kind, selection.name)
-        options = [*shared, *self.options(provided)]
-        values = convert(selection.options, options, f"{kind} {selection.name!r}")
+        owner = f"{kind} {selection.name!r}"
+        options = together(self.options(provided), shared, owner)
+        values = convert(selection.options, options, owner)
         known = self.variants(provided)
         given = selection.argument
         if provided.component.wraps is not None:
@@ -348,9 +349,9 @@ class Registry:
         selection = self.check(kind, text)
         provided = self.find(kind, selection.name)
         target = self.target(provided)
-        own = options_of(target, frozenset(supplied))
-        common = [option for option in shared if option.name not in {o.name for o in own}]
-        values = convert(selection.options, own + common, f"{kind} {selection.name!r}")
+        common, owner = list(shared), f"{kind} {selection.name!r}"
+        options = together(options_of(target, frozenset(supplied)), common, owner)
+        values = convert(selection.options, options, owner)
         names = {option.name for option in common}
         arguments = []
         if provided.component.wraps is not None:

@@ -162,12 +162,23 @@ def test_check_wants_the_argument_that_is_declared() -> None:
 def test_build_sorts_options_into_own_and_shared() -> None:
     """Own options go to the constructor with what is supplied, shared ones are handed back."""
     names = registry(provided("data", "folder2", argument="PATH"))
-    shared = [Option("limit", int, 0), Option("size", int, 0)]
+    shared = [Option("limit", int, 0)]
 
     built, rest = names.build("data", "folder2:a,size=3,limit=7", shared=shared, image="I")
 
     assert built.made == ("a", 3, "I")
     assert rest == {"limit": 7}
+
+
+@pytest.mark.parametrize("text", ["folder2:a", "folder2:a,size=3"])
+def test_an_option_that_all_of_its_kind_have_is_not_hidden(text) -> None:
+    """One of the class's own would take what is meant for all, and nothing would tell."""
+    names = registry(provided("data", "folder2", argument="PATH"))
+    shared = [Option("limit", int, 0), Option("size", int, 0)]
+
+    for ask in (names.build, names.rehearse):
+        with pytest.raises(BadOption, match=r"folder2.*'size'.*rename"):
+            ask("data", text, shared=shared)
 
 
 def test_what_is_supplied_is_no_option() -> None:

@@ -23,7 +23,7 @@ from ..budget import Budget
 from ..checkpoint import Checkpoints
 from ..errors import CheckpointError, NonFinite, ObserverWarning, PeerLost, UsageError
 from ..events import Checkpointed, Event, Noticed, Progress, Sampled, Stepped
-from ..interfaces import Observer
+from ..interfaces import Estimator, Observer
 from ..interrupts import Request, Stopped, finishing, keeping
 from . import randomness
 from .averaging import WeightAverage
@@ -153,7 +153,7 @@ class Loop:
 
     def _run(self) -> Progress:
         saved_at = time.perf_counter()
-        if self.budget.counts and self.progress.steps:
+        if self.budget.counts:
             self._count_ahead()
         grids = self._grids_done()
         with finishing() as asked:
@@ -204,11 +204,16 @@ class Loop:
         self._pending.append(_Step(steps, images, shown, looks))
 
     def _count_ahead(self) -> None:
-        """Count the operations of the next turn, and take it back: they may be used up already.
+        """Count the operations of a turn, and take it back, where the first one taken does not do.
 
-        For a run that took its steps by another budget.
+        After steps by another budget they may be used up, and an estimator's work may grow as it fills.
         """
+        filling = [e for e in self.state.values() if isinstance(e, Estimator) and e.fills]
+        if not (self.progress.steps or filling):
+            return
         before = copy.deepcopy(self.state_dict())
+        for estimator in filling:
+            estimator.fill()
         with self._counted():
             for phase in self.phases:
                 for _ in range(phase.repeat):

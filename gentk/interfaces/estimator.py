@@ -27,6 +27,8 @@ class Estimator(nn.Module, ABC):
         accepts: The kinds of statistic it can track.
         remembers: Whether it keeps anything of earlier steps. Where features are those of a critic in
             training, what was kept is of other features than the next step's: such are refused there.
+        fills: Whether a step's work grows until as much is kept as there is room for: a budget in
+            operations is counted in a step after `fill`, and holds for those that come then.
         seeding: Number of generated samples that are summarised before the first step and given to
             `start`; 0 for none.
         kinds: The kind of each statistic that `start` is about to be given, by name, set before it; one
@@ -35,6 +37,7 @@ class Estimator(nn.Module, ABC):
 
     accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real", "psd"})
     remembers: ClassVar[bool] = True
+    fills: ClassVar[bool] = False
     seeding: int = 0
     kinds: Mapping[str, StatisticKind] = MappingProxyType({})
 
@@ -45,6 +48,9 @@ class Estimator(nn.Module, ABC):
     @abstractmethod
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch's statistics and return the tracked ones."""
+
+    def fill(self) -> None:
+        """Fill what `fills` over steps, with whatever; the state is put back afterwards."""
 
     def following(self, prefix: str) -> set[str]:
         """Return the statistics that `start` has made a buffer for, named `prefix` and the statistic."""

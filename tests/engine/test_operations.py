@@ -132,6 +132,21 @@ def test_operations_are_counted_before_a_run_of_steps_takes_another(parts, tmp_p
     )
 
 
+@pytest.mark.parametrize("batches", [1, 3, 12])
+def test_a_budget_is_counted_with_a_full_queue(batches, tmp_path):
+    """A step's work grows until the queue is full; counting it so changes nothing of what is trained."""
+    parts = {"loss": "mmd", "estimator": f"queue,size={8 * batches}"}
+    counted = run(tmp_path / "a", operations=8e6 * batches, **parts).result
+    full = run(tmp_path / "full", steps=batches, **parts).result
+    later = run(tmp_path / "full", operations=1, **parts).result
+    assert full["steps"] == batches
+    assert counted["operations_per_step"] == later["operations_per_step"]
+    run(tmp_path / "b", steps=counted["steps"], **parts)
+    one, two = ((tmp_path / each / "metrics.jsonl").read_text().splitlines() for each in "ab")
+    losses = [[json.loads(line)["loss"] for line in lines] for lines in (one, two)]
+    assert losses[0] == losses[1] and len(losses[0]) > 3
+
+
 @pytest.mark.parametrize("budget", [0, -1, float("inf"), float("nan"), "many"])
 def test_no_budget(budget, tmp_path):
     with pytest.raises(UsageError, match="operations"):

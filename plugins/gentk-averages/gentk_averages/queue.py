@@ -40,6 +40,7 @@ class Queue(Estimator):
     """
 
     accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"samples"})
+    fills: ClassVar[bool] = True
 
     def __init__(self, *, size: int = 4096, decay: float | None = None) -> None:
         super().__init__()
@@ -66,6 +67,12 @@ class Queue(Estimator):
         self.register_buffer("kept", torch.zeros((), dtype=torch.int64, device=like.device))
         self.register_buffer("position", torch.zeros((), dtype=torch.int64, device=like.device))
         self.full = 0
+
+    def fill(self) -> None:
+        """Take all places."""
+        self.get_buffer("kept").fill_(self.size)
+        self.get_buffer("weights").fill_(1 / self.size)
+        self.full = self.size
 
     def _rows(self, name: str) -> str:
         """Return what the buffer of a statistic is called; of the only one as it always was."""
