@@ -78,7 +78,7 @@ class Registry:
         key = (new.component.kind, new.component.name)
         owner = _owner(*key)
         held = self._parts.get(key)
-        if (owner and new.distribution != owner) or (held and _first_party(held)):
+        if (owner and new.distribution != owner) or (held and held.distribution in FIRST_PARTY):
             holder = owner or (held.distribution if held else DISTRIBUTION)
             self._clash(new, f"the name belongs to {holder}")
         elif key in self._clashes or held:
@@ -112,6 +112,12 @@ class Registry:
         if selection.name == OBJECT:
             return self._given[kind][str(selection.argument)]
         return self.target(self.find(kind, selection.name))
+
+    def beside(self, more: Iterable[Provided]) -> Registry:
+        """Return the same registry that has these components too."""
+        joined = copy.copy(self)
+        joined._parts = self._parts | {(p.component.kind, p.component.name): p for p in more}
+        return joined
 
     def refreshed(self) -> Registry:
         """Return what is there now: with what was registered since, unless a caller found the parts."""
@@ -387,10 +393,6 @@ def _owner(kind: str, name: str) -> str | None:
         if name in kinds.get(kind, ()):
             return distribution
     return None
-
-
-def _first_party(provided: Provided) -> bool:
-    return provided.distribution in FIRST_PARTY
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -17,7 +17,7 @@ CORE = ROOT / "gentk"
 
 # Layer -> modules (or packages) of the core. A module may import its own layer and those in ALLOWED.
 LAYERS: dict[str, set[str]] = {
-    "contract": {"budget", "errors", "printable", "seed", "spec", "version"},
+    "contract": {"budget", "errors", "first_party", "printable", "seed", "spec", "version"},
     "files": {"files", "interrupts", "journal", "launch", "toml"},
     "names": {
         "installed",
@@ -26,7 +26,6 @@ LAYERS: dict[str, set[str]] = {
         "options",
         "docstring",
         "registry",
-        "first_party",
         "library",
         "models",
         "recipe",
@@ -35,11 +34,13 @@ LAYERS: dict[str, set[str]] = {
         "overlay",
         "validation",
         "numerals",
+        "synonyms",
     },
     "interfaces": {"interfaces", "events", "prior"},
     "mechanism": {
         "precision",
         "digest",
+        "code",
         "summary",
         "data",
         "ranges",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +108,7 @@ def place(tmp_path, monkeypatch, own_cache, one_thread) -> Path:
         ("docs/post-training.md", ""),
         ("docs/claims.md", ""),
         ("docs/own-loss.md", ""),
+        ("docs/own-parts.md", ""),
         ("docs/gallery.md", ""),
     ],
 )
@@ -126,6 +129,21 @@ def test_a_page_works_from_top_to_bottom(place, page, run):
     for form, text in blocks(page):
         if form == "python" and page != "README.md":
             exec(compile(text, page, "exec"), names)
+
+
+@pytest.mark.slow
+def test_own_parts_are_tested_as_their_page_says(place):
+    """The suites run on classes that a file registers, and pass on those of the page."""
+    written = [text for form, text in blocks("docs/own-parts.md") if form == "python"]
+    parts = [text for text in written if "gentk.run(" not in text and "Suite" not in text]
+    (suites,) = [text for text in written if "Suite" in text]
+    (place / "parts.py").write_text("\n".join(parts))
+    (place / "test_parts.py").write_text(f"from parts import *\n{suites}")
+    line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_parts.py"]
+    done = subprocess.run(line, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None and int(passed[1]) > 40
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/claims.md", "docs/gallery.md"])

@@ -26,7 +26,7 @@ from ..interfaces import (
     StatisticKind,
     Statistics,
 )
-from ..plugins import Discovery, Provided
+from ..plugins import Provided
 from ..prior import Prior
 from ..registry import Registry
 from ..spec import Component
@@ -78,7 +78,7 @@ def with_partners(registry: Registry) -> Registry:
         )
         for kind, name, attribute in PARTS
     ]
-    return Registry(Discovery([*registry.select(), *own], list(registry.modules)))
+    return registry.beside(own)
 
 
 class Colours(Source):

@@ -31,6 +31,7 @@ from ..options import REQUIRED, Option, convert
 from ..plugins import Provided
 from ..registry import Registry
 from ..selection import Selection
+from ..session import SESSION
 from .imports import Imports
 from .partner import with_partners
 
@@ -205,6 +206,8 @@ class Suite:
     def _imported(self) -> Imports:
         """Return what importing the distribution's hooks and targets does."""
         distribution = self.provided.distribution
+        if distribution == SESSION:
+            skip("it is registered in Python and no distribution's")
         hooks = [module for owner, module in self.names.modules if owner == distribution]
         parts = [part for part in self.names.select() if part.distribution == distribution]
         targets = {part.component.target.partition(":")[0] for part in parts}
