@@ -21,11 +21,12 @@ import os
 import re
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from importlib import metadata
 from types import ModuleType
+from typing import Any
 
 import pluggy
 
@@ -69,11 +70,19 @@ LONGEST = 300
 
 @dataclass(frozen=True)
 class Provided:
-    """A component together with the distribution that offers it."""
+    """A component together with the distribution that offers it.
+
+    Attributes:
+        component: The component.
+        distribution: Who offers it.
+        version: In which version.
+        built_by: Its class, where that need not be imported: of what a running Python offers.
+    """
 
     component: Component
     distribution: str
     version: str
+    built_by: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def remedy(self) -> str:

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from .construction import constructed
 from .errors import BadOption, GentkError, UnknownName, UsageError, did_you_mean
 from .first_party import FIRST_PARTY
 from .library import Library
@@ -47,13 +48,9 @@ class Registry:
         self.broken: list[Broken] = list(discovery.broken)
         self._parts: dict[tuple[str, str], Provided] = {}
         self._clashes: dict[tuple[str, str], list[str]] = {}
-        self._targets: dict[tuple[str, str], Callable[..., Any]] = {}
         self._lent: dict[str, Callable[..., Any]] = {}
         self._given: dict[str, Mapping[str, object]] = {}
-        for provided, target in session_rows() if asked else ():
-            self._add(provided)
-            self._targets[provided.component.kind, provided.component.name] = target
-        for provided in discovery.provided:
+        for provided in (*(session_rows() if asked else ()), *discovery.provided):
             self._add(provided)
         self._look_after_the_core()
         if asked:
@@ -256,8 +253,8 @@ class Registry:
         component = provided.component
         if component.name == OBJECT:
             return self._lent[component.kind]
-        if provided.distribution == SESSION:
-            return self._targets[component.kind, component.name]
+        if provided.built_by is not None:
+            return provided.built_by
         try:
             return _attribute(provided.component.target)
         except (Exception, SystemExit) as error:
@@ -365,7 +362,7 @@ class Registry:
         elif selection.argument is not None:
             arguments = [argument(target, selection.argument)]
         mine = {key: value for key, value in values.items() if key not in names}
-        built = target(*arguments, **mine, **supplied)
+        built = constructed(target, f"{kind} {selection.name!r}", arguments, {**mine, **supplied})
         return built, {key: value for key, value in values.items() if key in names}
 
     def _wrapped(self, kind: str, text: str, supplied: Mapping[str, Any]) -> Any:

@@ -24,16 +24,16 @@ OBJECT: Final = "object"
 SESSION: Final = "this session"
 """What stands in the place of a distribution."""
 
-_registered: dict[tuple[str, str], tuple[Provided, Callable[..., Any]]] = {}
+_registered: dict[tuple[str, str], Provided] = {}
 
 
 def add(component: Component, target: Callable[..., Any]) -> None:
     """Offer a component until Python ends, instead of an earlier one of the same name."""
     key = (component.kind, component.name)
-    _registered[key] = (Provided(component, SESSION, "0"), target)
+    _registered[key] = Provided(component, SESSION, "0", target)
 
 
-def rows() -> list[tuple[Provided, Callable[..., Any]]]:
+def rows() -> list[Provided]:
     """Return what is registered, each with its class."""
     return list(_registered.values())
 

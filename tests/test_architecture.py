@@ -25,6 +25,7 @@ LAYERS: dict[str, set[str]] = {
         "selection",
         "options",
         "docstring",
+        "construction",
         "registry",
         "library",
         "models",

@@ -10,6 +10,7 @@ samples, features, gradients, weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,16 @@ from torch import Tensor, nn
 
 from ..summary import MomentSums, Samples, Summary
 
-__all__ = ["Look", "finite", "look_at_features", "look_at_networks", "look_at_samples"]
+__all__ = [
+    "Fault",
+    "Look",
+    "diverged",
+    "finite",
+    "first_fault",
+    "look_at_features",
+    "look_at_networks",
+    "look_at_samples",
+]
 
 
 Told = Callable[[list[str], int], str]
@@ -33,11 +43,13 @@ class Look:
         names: What each is called.
         sizes: (len(names),) the sum of the absolute values of each, not finite where one of them is not.
         told: Names of those that are not finite, how many there are -> what is said of it.
+        updated: Whether they are what an update has made.
     """
 
     names: Sequence[str]
     sizes: Tensor
     told: Told
+    updated: bool = False
 
     def fault(self) -> str | None:
         """Return what is not finite, None if all is; this waits for the device."""
@@ -47,6 +59,56 @@ class Look:
             if not fine
         ]
         return self.told(bad, len(self.names)) if bad else None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What first left the finite numbers in a step.
+
+    Attributes:
+        what: What a sentence says of it.
+        updated: Whether weights had been updated in the step by then.
+    """
+
+    what: str
+    updated: bool
+
+
+def first_fault(looks: Sequence[Look], row: Mapping[str, float]) -> Fault | None:
+    """Return what first left the finite numbers in a step, if anything did; waits for the device.
+
+    Args:
+        looks: Those of the step, in order.
+        row: What was logged of it.
+    """
+    bad = [f"{name} became {value}" for name, value in row.items() if not math.isfinite(value)]
+    updated = False
+    for look in looks:
+        updated = updated or look.updated
+        fault = look.fault()
+        if fault is not None:
+            also = f" ({bad[0]})" if bad else ""
+            return Fault(f"{fault} became non-finite{also}", updated)
+    return Fault(bad[0], updated) if bad else None
+
+
+def diverged(fault: Fault, step: int, kept: str) -> str:
+    """Return the sentence that ends a run.
+
+    Args:
+        fault: What happened.
+        step: In which step.
+        kept: What there is of the run.
+    """
+    if step == 1 and not fault.updated:
+        return (
+            f"{fault.what} at step 1, before any weight was updated, so that no learning rate mends it; "
+            "look in the loss, the networks and the data for a division, a logarithm or a root of 0"
+        )
+    return (
+        f"{fault.what} at step {step}; {kept}: "
+        "type the command again with a smaller learning rate, such as --optimizer adam,lr=1e-4"
+    )
 
 
 def finite(looks: Iterable[Look]) -> bool:
@@ -62,7 +124,7 @@ def look_at_networks(networks: Mapping[str, nn.Module]) -> list[Look]:
         rows = [(name, p.detach()) for name, p in module.named_parameters() if p.numel()]
         slopes = [(n, p.grad) for n, p in module.named_parameters() if p.grad is not None]
         gradients += _look([(n, g) for n, g in slopes if g.numel()], partial(_gradient, network))
-        weights += _look(rows, partial(_weight, network))
+        weights += _look(rows, partial(_weight, network), updated=True)
     return gradients + weights
 
 
@@ -101,8 +163,8 @@ def _gradient(network: str, bad: list[str], count: int) -> str:
     return f"the gradient of the {network} at {bad[-1]}, and from there back to {bad[0]},"
 
 
-def _look(rows: Sequence[tuple[str, Tensor]], told: Told) -> list[Look]:
+def _look(rows: Sequence[tuple[str, Tensor]], told: Told, *, updated: bool = False) -> list[Look]:
     if not rows:
         return []
     norms = torch._foreach_norm([value for _, value in rows], 1)
-    return [Look([name for name, _ in rows], torch.stack(norms), told)]
+    return [Look([name for name, _ in rows], torch.stack(norms), told, updated)]

@@ -27,9 +27,10 @@ from ..interfaces import Estimator, Observer
 from ..interrupts import Request, Stopped, finishing, keeping
 from . import randomness
 from .averaging import WeightAverage
-from .finite import Look, finite
+from .finite import Look, diverged, finite, first_fault
 from .operations import Operations
 from .phase import Phase, lay_out
+from .telling import apart
 from .world import World
 
 __all__ = ["Budget", "Loop", "Stateful", "Watch"]
@@ -61,16 +62,6 @@ class _Step:
     images: int
     shown: Mapping[str, Tensor]
     looks: Sequence[Look]
-
-    def fault(self, row: Mapping[str, float]) -> str | None:
-        """Return what first left the finite numbers in it, if anything did."""
-        bad = [f"{name} became {value}" for name, value in row.items() if not math.isfinite(value)]
-        for look in self.looks:
-            fault = look.fault()
-            if fault is not None:
-                also = f" ({bad[0]})" if bad else ""
-                return f"{fault} became non-finite{also}"
-        return bad[0] if bad else None
 
 
 class Loop:
@@ -267,9 +258,10 @@ class Loop:
             self.tell(Noticed(self.progress, message))
         if not fine or not all(math.isfinite(value) for row in rows for value in row.values()):
             for step, row in zip(pending, rows, strict=True):
-                fault = step.fault(row)
+                fault = first_fault(step.looks, row)
                 if fault is not None:
-                    raise NonFinite(_diverged(fault, step.number, self.checkpoints.steps()))
+                    kept = _kept(self.checkpoints.steps())
+                    raise NonFinite(diverged(fault, step.number, kept))
 
     def save(self) -> None:
         """Write a checkpoint; what was logged is read first, so that no broken state is ever kept.
@@ -363,7 +355,7 @@ class Loop:
         for observer in self.observers:
             try:
                 with randomness.lent(self.device):
-                    observer.observe(event)
+                    observer.observe(apart(event))
             except Exception as error:
                 failed.append((observer, error))
         self.observers = [one for one in self.observers if all(one is not bad for bad, _ in failed)]
@@ -391,10 +383,3 @@ class Loop:
 
 def _kept(steps: list[int]) -> str:
     return f"the checkpoint of step {steps[-1]} is kept" if steps else "no checkpoint was written"
-
-
-def _diverged(what: str, step: int, steps: list[int]) -> str:
-    return (
-        f"{what} at step {step}; {_kept(steps)}: "
-        "type the command again with a smaller learning rate, such as --optimizer adam,lr=1e-4"
-    )

@@ -10,12 +10,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from . import returned
+from .promise import Promising, promises
 from .values import StatisticKind, Statistics
 
 __all__ = ["Estimator"]
 
 
-class Estimator(nn.Module, ABC):
+class Estimator(nn.Module, Promising, ABC):
     """Batch statistics -> tracked statistics of the model's distribution.
 
     All state lives in buffers, so that `state_dict` alone resumes an estimator; a constructor takes
@@ -35,6 +37,8 @@ class Estimator(nn.Module, ABC):
             that is not named is `real`.
     """
 
+    _kind = "estimator"
+
     accepts: ClassVar[frozenset[StatisticKind]] = frozenset({"real", "psd"})
     remembers: ClassVar[bool] = True
     fills: ClassVar[bool] = False
@@ -45,6 +49,7 @@ class Estimator(nn.Module, ABC):
     def start(self, data: Statistics, seed: Statistics | None = None) -> None:
         """Make the buffers, given the data's statistics and, with `seeding`, the model's."""
 
+    @promises(returned.tracked)
     @abstractmethod
     def forward(self, model: Statistics, data: Statistics) -> Statistics:
         """Take in one batch's statistics and return the tracked ones."""

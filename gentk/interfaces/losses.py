@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import Incompatible
+from . import returned
 from .play import Play
+from .promise import Promising, promises
 from .summary import Summary
 from .values import Features, Range, StatisticKind, Statistics
 
@@ -21,7 +23,7 @@ NEEDS: Final[dict[str, str]] = {"encoder": "an encoder", "critic": "a critic", "
 """What a loss may need of a run, and how a sentence calls it; `labels` are those of the data."""
 
 
-class Loss(ABC):  # noqa: B024 - what a loss computes, its family's class says
+class Loss(Promising, ABC):
     """What to minimise.
 
     Attributes:
@@ -33,6 +35,8 @@ class Loss(ABC):  # noqa: B024 - what a loss computes, its family's class says
             from the data: a name of what the loss observes. Empty where the loss itself tells how a
             run goes.
     """
+
+    _kind = "loss"
 
     needs: frozenset[str] = frozenset()
     targets: bool = False
@@ -73,6 +77,7 @@ class MatchingLoss(Loss):
         """The class of the summaries it makes of the data."""
         return self.summary
 
+    @promises(returned.kinds)
     @abstractmethod
     def kinds(self) -> dict[str, StatisticKind]:
         """Return the statistics the loss compares, by name, and where each lives."""
@@ -86,6 +91,7 @@ class MatchingLoss(Loss):
             features: Of `preparation` images of the data, the same ones in every run.
         """
 
+    @promises(returned.summarised)
     @abstractmethod
     def summarise(
         self, features: Features, like: Summary | None = None, labels: Tensor | None = None
@@ -100,6 +106,7 @@ class MatchingLoss(Loss):
                 losses that need labels.
         """
 
+    @promises(returned.summarised)
     def summarise_data(
         self, features: Features, like: Summary | None = None, labels: Tensor | None = None
     ) -> Summary:
@@ -115,20 +122,24 @@ class MatchingLoss(Loss):
             else self.summarise(features, like, labels)
         )
 
+    @promises(returned.statistics)
     @abstractmethod
     def statistics(self, summary: Summary) -> Statistics:
         """Return the statistics of everything a summary has seen, see `Statistics`; differentiable."""
 
+    @promises(returned.statistics)
     def reference(self, summary: Summary) -> Statistics:
         """Return the data's side of the comparison: its statistics, and whatever constants of the
         data (under other names than `kinds`) the comparison needs.
         """
         return self.statistics(summary)
 
+    @promises(returned.terms)
     @abstractmethod
     def forward(self, data: Statistics, model: Statistics) -> dict[str, Tensor]:
         """Return the terms of the discrepancy, scalars by name; their sum is minimised."""
 
+    @promises(returned.compared)
     def compare(
         self, data: Statistics, model: Statistics
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -157,6 +168,7 @@ class MatchingLoss(Loss):
             "type another --loss, such as mmd"
         )
 
+    @promises(returned.text)
     @abstractmethod
     def fingerprint(self) -> str:
         """Return the options that decide what `summarise` keeps, for the cache of data statistics."""
@@ -171,7 +183,7 @@ class MatchingLoss(Loss):
         return self.forward(data, model)
 
     def _check(self, data: Statistics, model: Statistics) -> None:
-        owner = f"loss {type(self).__name__}"
+        owner = self._title
         for side, statistics in (("data", data), ("model", model)):
             if not isinstance(statistics, Mapping):
                 raise Incompatible(
@@ -212,6 +224,7 @@ class ReconstructionLoss(Loss):
 
     range: Range = "unit"
 
+    @promises(returned.terms)
     @abstractmethod
     def forward(self, images: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
         """Return terms, scalars by name; their sum is minimised.
@@ -249,10 +262,12 @@ class AdversarialLoss(Loss):
     means: bool = True
     classes: int = 0
 
+    @promises(returned.terms)
     @abstractmethod
     def critic_loss(self, play: Play) -> dict[str, Tensor]:
         """Return the terms that the critic minimises, scalars by name."""
 
+    @promises(returned.terms)
     @abstractmethod
     def generator_loss(self, play: Play) -> dict[str, Tensor]:
         """Return the terms that generator and encoder minimise, scalars by name.
@@ -271,6 +286,7 @@ class AdversarialLoss(Loss):
         """Return networks of its own by the phase that trains them, `critic` or `generator`."""
         return {}
 
+    @promises(returned.observed)
     def observe(self, play: Play) -> dict[str, Tensor]:
         """Return what `after_critic_step` is to know of a critic's step: means over samples, by name.
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import Tensor, nn
 
+from . import returned
+from .promise import Promising, promises
 from .values import Features, ImageShape, Range, Scores
 from .weights import WeightsFile
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Critic", "Encoder", "Extractor", "Generator"]
 
 
-class Extractor(nn.Module, ABC):
+class Extractor(nn.Module, Promising, ABC):
     """Images -> named features; frozen, always in eval mode, differentiable in its input.
 
     The extractor owns resizing and normalisation: it is given images in `range` and does the rest.
@@ -35,12 +37,15 @@ class Extractor(nn.Module, ABC):
         input_size: Height and width in pixels that it resizes all images to; None if they keep theirs.
     """
 
+    _kind = "extractor"
+
     range: Range = "unit"
     channels: int | None = 3
     input_size: tuple[int, int] | None = None
     sees: ClassVar[Literal["images", "samples", "critic"]] = "images"
     notes: tuple[str, ...] = ()
 
+    @promises(returned.layers)
     @abstractmethod
     def forward(self, images: Tensor) -> Features:
         """Return the features of `images`, (N, C, H, W) float in `range`.
@@ -48,6 +53,7 @@ class Extractor(nn.Module, ABC):
         Layouts are normalised: maps are (N, C, H, W), tokens (N, L, D), vectors (N, D).
         """
 
+    @promises(returned.text)
     @abstractmethod
     def fingerprint(self) -> str:
         """Return a digest of all that decides the features: weights, layers, preprocessing."""
@@ -76,7 +82,7 @@ class Extractor(nn.Module, ABC):
         return super().train(False)
 
 
-class Generator(nn.Module, ABC):
+class Generator(nn.Module, Promising, ABC):
     """Latents -> images, trained.
 
     The constructor is given `image: ImageShape` by the composition (it is not an option) and raises
@@ -90,11 +96,14 @@ class Generator(nn.Module, ABC):
             run draws samples; 0 for those that training left.
     """
 
+    _kind = "generator"
+
     image: ImageShape
     prior: Prior
     range: Range = "signed"
     standing: int = 0
 
+    @promises(returned.images)
     @abstractmethod
     def forward(self, latents: Tensor) -> Tensor:
         """Return images (N, C, H, W) in `range` for `latents` (N, latent), which `prior` draws.
@@ -102,12 +111,13 @@ class Generator(nn.Module, ABC):
         A conditional generator's prior has `classes`; it takes z and classes apart by `prior.split`.
         """
 
+    @promises(returned.weights)
     def penalty(self) -> dict[str, Tensor]:
         """Return terms on its own weights, scalars by name, which its training adds; none as a rule."""
         return {}
 
 
-class Encoder(nn.Module, ABC):
+class Encoder(nn.Module, Promising, ABC):
     """Images -> latents, trained; with a generator as decoder it is an auto-encoder.
 
     The constructor is given `image: ImageShape` and `latent: int`, the dimension of the generator's
@@ -123,15 +133,19 @@ class Encoder(nn.Module, ABC):
             None if they are unbounded.
     """
 
+    _kind = "encoder"
+
     image: ImageShape
     latent: int
     range: Range = "signed"
     code_range: Range | None = None
 
+    @promises(returned.latents)
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
         """Return latents (N, latent) for `images` (N, C, H, W) in `range`."""
 
+    @promises(returned.layers)
     def features(self, images: Tensor) -> Features:
         """Return the outputs of the hidden layers in order and, last, the latents as `code`.
 
@@ -139,12 +153,13 @@ class Encoder(nn.Module, ABC):
         """
         return {"code": self(images)}
 
+    @promises(returned.weights)
     def penalty(self) -> dict[str, Tensor]:
         """Return terms on its own weights, scalars by name, which its training adds; none as a rule."""
         return {}
 
 
-class Critic(nn.Module, ABC):
+class Critic(nn.Module, Promising, ABC):
     """Images and latents -> scores, trained to tell the data's pairs from the model's.
 
     The data's pairs are (x, E(x)), the model's (G(z), z); a critic of images alone is given no latents.
@@ -162,15 +177,19 @@ class Critic(nn.Module, ABC):
             classes that they were made of.
     """
 
+    _kind = "critic"
+
     image: ImageShape
     range: Range = "signed"
     pairs: bool = False
     classes: int = 0
 
+    @promises(returned.scores)
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return scores of `images` (N, C, H, W) in `range` and `latents` (N, latent)."""
         return self.judge(images, latents)[0]
 
+    @promises(returned.features)
     def features(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> Features:
@@ -179,6 +198,7 @@ class Critic(nn.Module, ABC):
             return {}
         return self.judge(images, latents, labels)[1]
 
+    @promises(returned.judged)
     def judge(
         self, images: Tensor, latents: Tensor | None = None, labels: Tensor | None = None
     ) -> tuple[Scores, Features]:
@@ -212,6 +232,7 @@ class Critic(nn.Module, ABC):
         """Return the weights that a clamp (`[phase.critic] clamp`) covers; all of them as a rule."""
         return self.parameters()
 
+    @promises(returned.weights)
     def penalty(self) -> dict[str, Tensor]:
         """Return terms on its own weights, scalars by name, which its training adds; none as a rule."""
         return {}

@@ -6,13 +6,15 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
+from . import returned
 from .networks import Critic
 from .play import Play
+from .promise import Promising, promises
 
 __all__ = ["Penalty"]
 
 
-class Penalty(ABC):
+class Penalty(Promising, ABC):
     """Terms that are added to a turn's loss: on a critic's gradient, its scores, its weights.
 
     It belongs to a phase, the critic's as a rule, and moves what that phase trains. Its terms are means
@@ -35,16 +37,19 @@ class Penalty(ABC):
             (`play.witness`): a run without such is refused.
     """
 
+    _kind = "penalty"
+
     graphs: frozenset[str] = frozenset()
     twice: bool = False
     means: bool = True
     witnessed: bool = False
 
+    @promises(returned.weights)
     @abstractmethod
     def forward(self, play: Play) -> dict[str, Tensor]:
         """Return the terms, scalars by name; their sum is minimised, weights included."""
 
-    def fit(self, critic: Critic) -> None:  # noqa: B027
+    def fit(self, critic: Critic) -> None:
         """Refuse a critic that it cannot be of.
 
         Raises:

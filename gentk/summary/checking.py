@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import DataError, Incompatible
 from ..interfaces import Features, Statistics, Summary
+from ..interfaces.promise import described
 
 __all__ = [
     "alike",
@@ -39,14 +40,14 @@ def checked(features: Features) -> Features:
     """
     if not isinstance(features, Mapping):
         raise Incompatible(
-            f"features are a dict, layer -> tensor, not {_called(features)}; write "
+            f"features are a dict, layer -> tensor, not {described(features)}; write "
             '{"name": features}'
         )
     for name, value in features.items():
         if not isinstance(value, Tensor) or value.dim() < 2:
             raise Incompatible(
                 f"features of layer {name!r} are a tensor (N, ...) of two axes or more, not "
-                f"{_called(value)}; give one row a sample"
+                f"{described(value)}; give one row a sample"
             )
     return features
 
@@ -90,7 +91,7 @@ def both(kind: type[S], reference: object, sample: object) -> tuple[S, S]:
     for name, side in (("reference", reference), ("sample", sample)):
         if not isinstance(side, kind):
             raise Incompatible(
-                f"the {name} is a summary ({kind.__name__}), not {_called(side)}; give what the "
+                f"the {name} is a summary ({kind.__name__}), not {described(side)}; give what the "
                 "metric's summarise(features) returns"
             )
     assert isinstance(reference, kind) and isinstance(sample, kind)
@@ -122,7 +123,7 @@ def check_tensors(
             continue
         if not isinstance(value, Tensor):
             raise Incompatible(
-                f"{piece}: {name} is a tensor {shape}, not {_called(value)}; write "
+                f"{piece}: {name} is a tensor {shape}, not {described(value)}; write "
                 f"torch.as_tensor({name})"
             )
         if not value.is_floating_point():
@@ -172,7 +173,7 @@ def check_statistics(owner: str, statistics: object) -> None:
         isinstance(value, Tensor) for value in statistics.values()
     ):
         raise Incompatible(
-            f"{owner} takes statistics, a dict of name -> tensor, not {_called(statistics)}; "
+            f"{owner} takes statistics, a dict of name -> tensor, not {described(statistics)}; "
             'write {"mean": tensor}'
         )
 
@@ -213,10 +214,3 @@ def check_batch(
                 f"statistic {name!r} is {tuple(batch.shape)} of the model and "
                 f"{tuple(data[name].shape)} of the data; give both of the same features"
             )
-
-
-def _called(value: object) -> str:
-    """Return what a value is called in a sentence."""
-    if isinstance(value, Tensor):
-        return f"a tensor {tuple(value.shape)}"
-    return f"{type(value).__name__} {str(value)[:40]!r}"

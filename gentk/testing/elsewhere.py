@@ -159,6 +159,12 @@ def _in_words() -> Iterator[None]:
         reason = " ".join(str(error).split())
         if "item() cannot be called on meta" in reason:
             raise SkipTest("it reads a value, which the check of waiting tells") from error
+        if "cpu" in reason and "meta" in reason:
+            # Which device stands in for another one is no business of the author's.
+            raise AssertionError(
+                "it makes a tensor on the CPU, as torch.randn(n) does, and computes with it and with "
+                f"those that it is given, which are on another device; {ADVICE}"
+            ) from error
         raise AssertionError(
             f"with tensors on another device it ends in: {reason[:200]}; {ADVICE}"
         ) from error

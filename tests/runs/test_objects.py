@@ -520,7 +520,7 @@ WRONG = {
     "images of another size": (
         {"generator": Net(side=4)},
         Incompatible,
-        r"\(1, 4, 4\).*\(1, 8, 8\)",
+        r"Net.*1, 4, 4\).*1, 8, 8\).*size=4,channels=1",
     ),
     "no scalar": (
         {"loss": gentk.own(lambda real, fake: fake["pixels"], name="f")},

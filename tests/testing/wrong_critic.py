@@ -55,3 +55,4 @@ WRONG = {
     "test_features_are_of_the_pass_that_gives_scores": TwoMinded,
     "test_gradient_reaches_what_it_judges": Cut,
 }
+REFUSED = (Tall,)

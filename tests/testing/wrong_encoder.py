@@ -51,3 +51,4 @@ WRONG = {
     "test_gradient_reaches_the_image": Cut,
     "test_its_last_feature_is_the_code": Disordered,
 }
+REFUSED = (Undeclared,)

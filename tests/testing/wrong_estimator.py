@@ -144,3 +144,4 @@ WRONG = {
     "test_tensors_are_made_where_they_are_used": Homebound,
     "test_a_run_uses_it": Small,
 }
+REFUSED = (Dropping,)

@@ -210,3 +210,4 @@ WRONG = {
     "test_the_fingerprint_follows_the_weights": Blind,
     "test_the_fingerprint_follows_the_options": Deaf,
 }
+REFUSED = (Undeclared,)

@@ -101,3 +101,4 @@ WRONG = {
     "test_images_keep_to_the_range": Unbounded,
     "test_every_latent_coordinate_matters": Selective,
 }
+REFUSED = (Mistaken, Undeclared)

@@ -22,6 +22,7 @@ from ...interfaces import (
     Range,
     Scores,
 )
+from ...interfaces.promise import described
 from ...options import Option, convert
 from ...prior import Prior
 from .identity import qualname
@@ -38,7 +39,14 @@ FAR = 1e3
 
 
 class _Dense(nn.Module):
-    """A network whose weights and inputs stay contiguous, so that `view` goes on working in it."""
+    """A network whose weights and inputs stay contiguous, so that `view` goes on working in it.
+
+    Sentences call it what was given is called.
+    """
+
+    @property
+    def _title(self) -> str:
+        return f"{self._kind} {qualname(getattr(self, 'module', None) or self.subject)}"
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -66,7 +74,7 @@ class OwnGenerator(_Dense, Generator):
         self.module, self.image, self.range = module, image, range
         self.prior = Prior(dimension=latent)
         self._maps = takes_maps(module)
-        _check(self, torch.zeros(2, latent, device=CPU), tuple(image), "makes images of")
+        _once(self, torch.zeros(2, latent, device=CPU))
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return images (N, C, H, W) in `range`."""
@@ -84,7 +92,7 @@ class OwnEncoder(_Dense, Encoder):
     def __init__(self, module: nn.Module, image: ImageShape, latent: int, range: Range) -> None:
         super().__init__()
         self.module, self.image, self.latent, self.range = module, image, latent, range
-        _check(self, torch.zeros(2, *image, device=CPU), (latent,), "returns latents of")
+        _once(self, torch.zeros(2, *image, device=CPU))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return latents (N, latent)."""
@@ -104,17 +112,8 @@ class OwnCritic(_Dense, Critic):
     ) -> None:
         super().__init__()
         self.module, self.image, self.range, self.pairs = module, image, range, pairs
-        inputs = [
-            torch.zeros(2, *image, device=CPU),
-            *([torch.zeros(2, latent, device=CPU)] if pairs else []),
-        ]
-        shapes = [tuple(score.shape) for score in _once(self, *inputs).values()] or [()]
-        for shape in shapes:
-            if shape != (2,):
-                raise Incompatible(
-                    f"critic {qualname(module)} returns {shape} of 2 images; return (N,) or (N, 1), a "
-                    "score an image"
-                )
+        pair = [torch.zeros(2, latent, device=CPU)] if pairs else []
+        _once(self, torch.zeros(2, *image, device=CPU), *pair)
 
     def forward(self, images: Tensor, latents: Tensor | None = None) -> Scores:
         """Return the scores, `x` of images or `xz` of pairs; those of a dict by their names."""
@@ -124,7 +123,13 @@ class OwnCritic(_Dense, Critic):
         if isinstance(result, dict):
             return {name: _tensor(self.module, score, ask) for name, score in result.items()}
         scores = _tensor(self.module, result, ask)
-        return {"xz" if self.pairs else "x": scores.squeeze(1) if scores.dim() == 2 else scores}
+        scores = scores.squeeze(1) if scores.dim() == 2 else scores
+        if scores.dim() != 1:
+            raise Incompatible(
+                f"{self._title} returns {described(result)} of {len(images)} images; return (N,) or "
+                "(N, 1), a score an image"
+            )
+        return {"xz" if self.pairs else "x": scores}
 
 
 class OwnExtractor(_Dense, Extractor):
@@ -253,15 +258,3 @@ def _tensor(network: object, result: object, wanted: str) -> Tensor:
         f"{qualname(network)} returns {type(result).__name__} and not a tensor; let its forward return "
         f"{wanted}, or give a module that calls it and returns them"
     )
-
-
-def _check(network: nn.Module, inputs: Tensor, wanted: tuple[int, ...], verb: str) -> None:
-    """Refuse a network whose outputs have another shape."""
-    result = _once(network, inputs)
-    shape = tuple(result.shape[1:]) if isinstance(result, Tensor) else type(result).__name__
-    if shape != wanted:
-        inner = qualname(network.module)
-        raise Incompatible(
-            f"{inner} {verb} {shape} and not {wanted}; give another network, or data of its size: "
-            "data=gentk.own(images, size=64, channels=3)"
-        )

@@ -11,7 +11,8 @@ from ...first_party import FIRST_PARTY
 from ...plugins import NAME
 from ...session import OBJECT, add
 from ...spec import Component
-from .given import COMPONENTS
+from .given import ALSO, COMPONENTS
+from .identity import qualname
 
 __all__ = ["register"]
 
@@ -46,10 +47,17 @@ def register(kind: str, name: str) -> Callable[[C], C]:
     base = COMPONENTS[kind]
 
     def registered(cls: C) -> C:
-        if not (isinstance(cls, type) and issubclass(cls, base)):
+        if not isinstance(cls, type) and isinstance(cls, ALSO.get(kind, ((),))[0]):
             raise UsageError(
-                f"a {kind} derives from gentk.interfaces.{base.__name__}; write class "
-                f"{getattr(cls, '__name__', 'Mine')}({base.__name__})"
+                f"{qualname(cls)} is no class to register as {kind} {name!r}; give it to a run as it "
+                f"is: {kind}=gentk.own(..., name={name!r})"
+            )
+        if not (isinstance(cls, type) and issubclass(cls, base)):
+            word = getattr(cls, "__name__", "")
+            word = word if word.isidentifier() and isinstance(cls, type) else "Mine"
+            raise UsageError(
+                f"what is registered as {kind} {name!r} derives from gentk.interfaces.{base.__name__}; "
+                f"write class {word}({base.__name__})"
             )
         target = f"{cls.__module__}:{cls.__name__}"
         summary = (inspect.getdoc(cls) or "of this session").partition("\n")[0]
