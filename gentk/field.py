@@ -22,8 +22,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from .errors import Incompatible
 from .interfaces import Features, MatchingLoss, StatisticKind, Statistics
+from .interfaces.promise import described, promises
 from .precision import double
 from .summary import Samples, Summary, pooled
 
@@ -45,6 +45,26 @@ class Field:
     unit: Tensor | float = 1.0
     factor: float = 1.0
     norms: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def _direction(loss: Any, value: object, given: tuple[Any, ...]) -> tuple[str, str] | None:
+    """V of each feature: broadcast, its gradient would be that of something else."""
+    velocity = value.velocity if isinstance(value, Field) else value
+    if not given or (isinstance(velocity, Tensor) and velocity.shape == given[0].shape):
+        return None
+    shape = tuple(given[0].shape)
+    found = f"{described(velocity)} for features of {shape}"
+    return found, f"return V of the shape of z, {shape}, alone or in a Field"
+
+
+def _directions(loss: Any, values: object, given: tuple[Any, ...]) -> tuple[str, str] | None:
+    """A field of each part."""
+    parts: Sequence[Any] | None = given[0] if given else None
+    fields = isinstance(values, list) and all(isinstance(value, Field) for value in values)
+    if not isinstance(values, list) or not fields or (parts and len(values) != len(parts)):
+        return described(values), "return a list of Fields, one for each of the parts"
+    faults = (_direction(loss, *row) for row in zip(values, parts or (), strict=False))
+    return next(filter(None, faults), None)
 
 
 class FieldLoss(MatchingLoss):
@@ -70,6 +90,7 @@ class FieldLoss(MatchingLoss):
     layers: Literal["each", "joint"] = "each"
     pool: Literal["mean", "none"] = "mean"
 
+    @promises(_direction)
     @abstractmethod
     def field(self, z: Tensor, data: Statistics, model: Statistics) -> Tensor | Field:
         """Return V at each of z, (N, D), computed without a graph.
@@ -85,6 +106,7 @@ class FieldLoss(MatchingLoss):
         samples.
         """
 
+    @promises(_directions)
     def fields(self, parts: Sequence[tuple[Tensor, Statistics, Statistics]]) -> list[Field]:
         """Return V of each of the parts, see `parts`: all layers at once, for who can do so in fewer
         calls.
@@ -142,8 +164,6 @@ class FieldLoss(MatchingLoss):
         parts = self.parts(data, model)
         with torch.no_grad():
             values = self.fields(parts)
-        for (z, _, _), value in zip(parts, values, strict=True):
-            _refuse_other_shape(self, z, value)
         terms = [_drawn(z, v, self.eta) for (z, _, _), v in zip(parts, values, strict=True)]
         seen = _over_layers([value.norms for value in values])
         return {"field": terms[0] if len(terms) == 1 else torch.stack(terms).sum()}, seen
@@ -155,17 +175,6 @@ class FieldLoss(MatchingLoss):
     def fingerprint(self) -> str:
         """Return what is summarised: features, pooled or not."""
         return f"samples-1 pool={self.pool}"
-
-
-def _refuse_other_shape(loss: FieldLoss, z: Tensor, value: Field) -> None:
-    """Refuse what is no V of each feature: broadcast, its gradient would be that of something else."""
-    velocity = value.velocity if isinstance(value, Field) else value
-    if not isinstance(velocity, Tensor) or velocity.shape != z.shape:
-        shape = tuple(velocity.shape) if isinstance(velocity, Tensor) else type(velocity).__name__
-        raise Incompatible(
-            f"the field of {type(loss).__name__} returns {shape} for features of {tuple(z.shape)}; "
-            "return V of the shape of z, alone or in a Field"
-        )
 
 
 def _over_layers(norms: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:

@@ -269,6 +269,65 @@ def test_a_layer_of_an_extractor_that_overflows_is_named(tmp_path, step):
     assert f"step {step};" in str(refused.value)
 
 
+@pytest.mark.parametrize("steps", [0, 3])
+def test_no_learning_rate_is_blamed_before_there_was_an_update(tmp_path, steps):
+    """At step 1 it is the loss, the networks or the data; later it may be the learning rate."""
+    loop = make(tmp_path, 12)
+    objective = loop.phases[0].objective
+    forward = objective.space.forward
+
+    def broken(*arguments):
+        factor = torch.nan if loop.progress.steps == steps else 1
+        return {name: value * factor for name, value in forward(*arguments).items()}
+
+    objective.space.forward = broken
+    with pytest.raises(NonFinite, match=rf"layer .* step {steps + 1}\b") as refused:
+        loop.run()
+    assert ("--optimizer" in str(refused.value)) == bool(steps)
+    assert ("the data" in str(refused.value)) == (not steps)
+
+
+def test_a_first_update_that_breaks_weights_is_one_of_the_learning_rate(tmp_path):
+    """All was finite until then."""
+    loop = make(tmp_path, 12)
+    optimizer = loop.phases[0].optimizers["all"][0]
+    take = optimizer.step
+
+    def poisoned():
+        take()
+        loop.phases[0].modules["generator"].last.weight.data[0] = torch.inf
+
+    optimizer.step = poisoned
+    with pytest.raises(NonFinite, match=r"weight last.weight .* step 1;.*--optimizer"):
+        loop.run()
+
+
+class Meddler(Observer):
+    """Changes all that it is told."""
+
+    def observe(self, event):
+        if isinstance(event, Stepped):
+            for row in event.rows:
+                row["loss"] = -1.0
+                row.pop("images")
+            event.rows.clear()
+        if isinstance(event, Sampled):
+            event.images.zero_()
+
+
+def test_what_an_observer_does_to_an_event_stays_with_it(tmp_path):
+    """Others, and the run's own record, have what happened, and plain rows that JSON writes."""
+    alone, beside = Recorder(), Recorder()
+    make(tmp_path / "alone", 6, [alone]).run()
+    loop = make(tmp_path / "beside", 6, [Meddler(), beside])
+    loop.run()
+    for one, other in zip(alone.of(Stepped), beside.of(Stepped), strict=True):
+        assert one.rows == other.rows and json.dumps(other.rows)
+    for one, other in zip(alone.of(Sampled), beside.of(Sampled), strict=True):
+        assert other.images.any() and torch.equal(one.images, other.images)
+    assert loop.last == alone.of(Stepped)[-1].rows[-1]
+
+
 def test_ctrl_c_finishes_the_step_and_writes_a_checkpoint(tmp_path):
     """SIGINT raises KeyboardInterrupt after a checkpoint from which the run ends identically."""
     whole = make(tmp_path / "whole", 15)

@@ -31,7 +31,7 @@ def test_a_field_that_is_no_direction_of_each_feature_is_refused(name):
     loss = Wrong()
     z = torch.randn(5, 3, requires_grad=True)
     data = loss.reference(loss.summarise({"x": torch.randn(5, 3)}))
-    with pytest.raises(Incompatible, match=r"field of Wrong.*\(5, 3\)"):
+    with pytest.raises(Incompatible, match=r"loss Wrong returns .*field\(\);.*\(5, 3\)"):
         loss.compare(data, {"samples": z})
 
 

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from ...errors import Incompatible
 from ...interfaces import Features, MatchingLoss, StatisticKind, Statistics, Summary
+from ...interfaces.promise import described
 from ...summary import Samples
+from .identity import qualname
 
 __all__ = ["OwnLoss"]
 
@@ -31,6 +33,10 @@ class OwnLoss(MatchingLoss):
     def __init__(self, function: Function) -> None:
         self.function = function
         self._shapes: dict[str, torch.Size] = {}
+
+    @property
+    def _title(self) -> str:
+        return f"loss {qualname(self.function)}"
 
     def kinds(self) -> dict[str, StatisticKind]:
         """Return that it compares samples."""
@@ -62,9 +68,9 @@ class OwnLoss(MatchingLoss):
         terms = result if isinstance(result, Mapping) else {"own": result}
         for name, value in terms.items():
             if not isinstance(value, Tensor) or value.dim() != 0:
-                kind = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
                 raise Incompatible(
-                    f"the loss returns {kind} as {name!r}; return a scalar tensor, as .mean() makes"
+                    f"{self._title} returns {described(value)} as {name!r}; return a scalar tensor, "
+                    "as .mean() makes"
                 )
         return dict(terms)
 
