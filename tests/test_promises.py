@@ -27,6 +27,7 @@ from gentk.interfaces import (
     MetricValue,
     Penalty,
     ReconstructionLoss,
+    Source,
 )
 from gentk.prior import Prior
 from gentk.registry import Registry
@@ -154,6 +155,17 @@ class MyDistance(ReconstructionLoss):
         return {"mse": (images - reconstruction).square().mean(0)}
 
 
+class MyData(Source):
+    def records(self, split):
+        return [IMAGES]
+
+    def validation(self):
+        return 5
+
+    def report(self):
+        return "12 images"
+
+
 def changed(cls, **results):
     """An object of a class that returns something else."""
     part = cls()
@@ -248,6 +260,9 @@ BROKEN = {
     "estimator lost": (lambda: changed(MyEstimator, result=lambda x: {})(MEAN, MEAN), "no 'mean'"),
     "penalty float": (lambda: MyPenalty()(None), "float.*'size'"),
     "metric summary": (lambda: MyMetric().summarise(FEATURES), r"None from summarise\(\)"),
+    "data records": (lambda: MyData().records("train"), r"list.*decode\(i\)"),
+    "data validation": (lambda: MyData().validation(), r"int.*decode\(i\)"),
+    "data report": (lambda: MyData().report(), "Report"),
     "metric tensor": (
         lambda: changed(MyMetric, result=lambda: torch.ones(3)).values(SUM, SUM),
         "list",

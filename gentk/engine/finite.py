@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +90,9 @@ def first_fault(looks: Sequence[Look], row: Mapping[str, float]) -> Fault | None
         if fault is not None:
             also = f" ({bad[0]})" if bad else ""
             return Fault(f"{fault} became non-finite{also}", updated)
-    return Fault(bad[0], updated) if bad else None
+    # Scalars are logged before the update that follows them: of one phase alone, before any.
+    several = any(a.updated and not b.updated for a, b in pairwise(looks))
+    return Fault(bad[0], several) if bad else None
 
 
 def diverged(fault: Fault, step: int, kept: str) -> str:

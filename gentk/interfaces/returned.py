@@ -12,18 +12,22 @@ from typing import Any, get_args
 from torch import Tensor
 
 from .promise import described
+from .records import Report
 from .summary import Summary
 from .values import ImageShape, StatisticKind
 
 __all__ = [
     "compared",
     "features",
+    "held_out",
     "images",
     "judged",
     "kinds",
     "latents",
     "layers",
     "observed",
+    "records",
+    "report",
     "scores",
     "statistics",
     "summarised",
@@ -167,6 +171,25 @@ def compared(part: Any, result: object, given: Given) -> Fault:
     if not isinstance(result, tuple) or len(result) != 2:
         return described(result), f"return two: {_TERMS}, and what else is to be seen of a step"
     return terms(part, result[0], given) or observed(part, result[1], given)
+
+
+def records(part: Any, result: object, given: Given) -> Fault:
+    """Images that are not decoded yet."""
+    if all(hasattr(result, name) for name in ("__len__", "decode", "name")):
+        return None
+    return described(result), "return gentk.data.Records: what has a length, decode(i) and name(i)"
+
+
+def held_out(part: Any, result: object, given: Given) -> Fault:
+    """Images that are not decoded yet, or None for none."""
+    return None if result is None else records(part, result, given)
+
+
+def report(part: Any, result: object, given: Given) -> Fault:
+    """What is to be said of the data."""
+    if isinstance(result, Report):
+        return None
+    return described(result), "return a gentk.interfaces.Report"
 
 
 def text(part: Any, result: object, given: Given) -> Fault:

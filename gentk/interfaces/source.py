@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
+from . import returned
+from .promise import Promising, promises
 from .records import Records, Report
 from .values import ImageShape
 
 __all__ = ["Source"]
 
 
-class Source(ABC):
+class Source(Promising, ABC):
     """Where images come from: a folder, a file, a named data set.
 
     The constructor takes the argument of the name (a path, say) and the source's own options. What
@@ -22,8 +24,11 @@ class Source(ABC):
         shape: The shape of its images where all have one that is known without opening them.
     """
 
+    _kind = "data"
+
     shape: ClassVar[ImageShape | None] = None
 
+    @promises(returned.records)
     @abstractmethod
     def records(self, split: Literal["train", "test"]) -> Records:
         """Return the images of one split, undecoded.
@@ -33,6 +38,7 @@ class Source(ABC):
             DataError: There are no images, or they cannot be read.
         """
 
+    @promises(returned.held_out)
     def validation(self) -> Records | None:
         """Return the images that the data hold out for validation, undecoded; None for none.
 
@@ -40,6 +46,7 @@ class Source(ABC):
         """
         return None
 
+    @promises(returned.report)
     def report(self) -> Report:
         """Return what is to be said of the data; asked for after the records of a split."""
         return Report()

@@ -287,6 +287,17 @@ def test_no_learning_rate_is_blamed_before_there_was_an_update(tmp_path, steps):
     assert ("the data" in str(refused.value)) == (not steps)
 
 
+def test_a_logged_scalar_is_of_before_the_update(tmp_path):
+    """One that is not finite from the start, though all weights are, is the loss's own."""
+    loop = make(tmp_path, 12)
+    objective = loop.phases[0].objective
+    object.__setattr__(
+        loop.phases[0], "objective", lambda: objective() | {"odd": torch.tensor(torch.nan)}
+    )
+    with pytest.raises(NonFinite, match=r"odd became nan at step 1, .*the data"):
+        loop.run()
+
+
 def test_a_first_update_that_breaks_weights_is_one_of_the_learning_rate(tmp_path):
     """All was finite until then."""
     loop = make(tmp_path, 12)
