@@ -253,6 +253,10 @@ BROKEN = {
     "loss of a generator": (lambda: MyGame().generator_loss(None), r"tensor \(\)"),
     "loss watch of a game": (lambda: MyGame().observe(None), "'force'.*'size'"),
     "loss distance": (lambda: MyDistance()(IMAGES, IMAGES), r"\(1, 8, 8\) as 'mse'"),
+    "loss watch of a distance": (
+        lambda: changed(MyDistance, watch="size")(IMAGES, IMAGES),
+        "'size'",
+    ),
     "estimator nothing": (
         lambda: changed(MyEstimator, result=lambda x: None)(MEAN, MEAN),
         "None",

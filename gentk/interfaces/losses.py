@@ -224,7 +224,7 @@ class ReconstructionLoss(Loss):
 
     range: Range = "unit"
 
-    @promises(returned.terms)
+    @promises(returned.unobserved)
     @abstractmethod
     def forward(self, images: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
         """Return terms, scalars by name; their sum is minimised.

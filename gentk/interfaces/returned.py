@@ -34,6 +34,7 @@ __all__ = [
     "terms",
     "text",
     "tracked",
+    "unobserved",
     "weights",
 ]
 
@@ -140,6 +141,13 @@ def terms(part: Any, result: object, given: Given) -> Fault:
     if isinstance(result, Mapping) and not result:
         return "no term", f"return {_TERMS}"
     return weights(part, result, given)
+
+
+def unobserved(part: Any, result: object, given: Given) -> Fault:
+    """Scalars by name, of a loss that lets nothing else be seen."""
+    if part.watch:
+        return f"no {part.watch!r} to watch", "leave watch out, which names what a loss observes"
+    return terms(part, result, given)
 
 
 def weights(part: Any, result: object, given: Given) -> Fault:
