@@ -451,6 +451,8 @@ def test_a_function_that_is_registered_is_shown_the_way(kind):
         gentk.register(kind, "mine")(lambda real, fake: 0)
     with pytest.raises(UsageError, match=r"generator=gentk\.own\("):
         gentk.register("generator", "mine")(nn.Linear(2, 2))
+    with pytest.raises(UsageError, match=r"interfaces\.Loss"):
+        gentk.register("loss", "mine")(nn.Linear(2, 2))
     with pytest.raises(UsageError, match=r"interfaces\.Metric"):
         gentk.register("metric", "mine")(lambda real, fake: 0)
 

@@ -50,7 +50,7 @@ from .networks import (
     range_of,
 )
 
-__all__ = ["COMPONENTS", "Given"]
+__all__ = ["ALSO", "COMPONENTS", "Given", "serves"]
 
 COMPONENTS: Final[dict[str, type]] = {
     "data": Source,
@@ -216,17 +216,25 @@ def _is_object(value: object) -> bool:
     return isinstance(value, nn.Module | Own)
 
 
+def serves(kind: str, subject: object) -> bool:
+    """Say whether an object can be given as a kind: a component, or what is made into one."""
+    component, (others, _) = COMPONENTS.get(kind), ALSO.get(kind, ((), ""))
+    if kind == "loss" and isinstance(subject, nn.Module):
+        return isinstance(subject, Loss)
+    return isinstance(subject, tuple(filter(None, (component, *others))))
+
+
 def _refuse_unfit(kind: str, subject: object) -> None:
     """Refuse an object that cannot serve as a kind."""
     component = COMPONENTS.get(kind)
-    others, words = ALSO.get(kind, ((), ""))
+    words = ALSO.get(kind, ((), ""))[1]
     if isinstance(subject, type) and kind != "optimizer":
         raise UsageError(
             f"{kind}={subject.__name__} is a class; give one of its objects, {subject.__name__}(...)"
         )
-    if isinstance(subject, tuple(filter(None, (component, *others)))):
-        if kind != "loss" or isinstance(subject, Loss) or not isinstance(subject, nn.Module):
-            return
+    if serves(kind, subject):
+        return
+    if kind == "loss" and isinstance(subject, nn.Module):
         words = "a function of two dicts of features (a module of torch is none: pass a function)"
     ways = [words] if words else []
     if component is not None:

@@ -11,7 +11,7 @@ from ...first_party import FIRST_PARTY
 from ...plugins import NAME
 from ...session import OBJECT, add
 from ...spec import Component
-from .given import ALSO, COMPONENTS
+from .given import ALSO, COMPONENTS, serves
 from .identity import qualname
 
 __all__ = ["register"]
@@ -47,7 +47,7 @@ def register(kind: str, name: str) -> Callable[[C], C]:
     base = COMPONENTS[kind]
 
     def registered(cls: C) -> C:
-        if not isinstance(cls, type) and isinstance(cls, ALSO.get(kind, ((),))[0]):
+        if not isinstance(cls, type) and kind in ALSO and serves(kind, cls):
             raise UsageError(
                 f"{qualname(cls)} is no class to register as {kind} {name!r}; give it to a run as it "
                 f"is: {kind}=gentk.own(..., name={name!r})"
