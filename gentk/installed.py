@@ -31,6 +31,7 @@ __all__ = [
     "Origin",
     "Unreadable",
     "Wanted",
+    "distribution_of",
     "distributions",
     "installed",
     "strict",
@@ -45,8 +46,11 @@ BLOCK_VARIABLE = "GENTK_BLOCK_PLUGINS"
 STRICT_VARIABLE = "GENTK_STRICT_PLUGINS"
 """Environment variable: set to 1, a broken plugin is an error."""
 
+GROUP = f"[{PROJECT}]"
+"""How gentk's entry points are headed."""
+
 FIELD = re.compile(r"^(Name|Version):[ \t]*(\S+)", re.MULTILINE)
-REQUIREMENT = re.compile(r"^Requires-Dist:[ \t]*([\w.-]+)", re.MULTILINE)
+REQUIREMENT = re.compile(r"^Requires-Dist:[ \t]*([\w.-]+)([^\n]*)", re.MULTILINE)
 
 
 @dataclass(frozen=True, order=True)
@@ -73,13 +77,26 @@ class Distribution:
         name: Its name.
         version: Its version.
         requires: Names of the distributions that it asks for, as package indexes compare them.
+        needs: Those of them that it asks for without an extra and on every machine.
         source: What `pip install` takes to install it again: `-e FOLDER`, a file, or the name.
+        registered: Whether it declares entry points of gentk, or some that nobody can read.
     """
 
     name: str
     version: str
     requires: frozenset[str]
+    needs: frozenset[str]
     source: str
+    registered: bool
+
+    @property
+    def place(self) -> str | None:
+        """The local folder or file that it was installed from; None if it came from an index."""
+        return None if self.source == self.name else self.source.removeprefix("-e ")
+
+    def absent(self) -> list[str]:
+        """Return the distributions that it needs and that are not installed."""
+        return sorted(name for name in self.needs if distribution_of(name) is None)
 
 
 class Wanted:
@@ -131,12 +148,9 @@ def installed() -> list[tuple[Origin, metadata.EntryPoint | Unreadable]]:
     rows: dict[tuple[str, str, str], tuple[Origin, metadata.EntryPoint | Unreadable]] = {}
     seen: set[str] = set()
     for distribution in metadata.distributions():
-        try:
-            text = distribution.read_text("entry_points.txt") or ""
-        except UnicodeDecodeError:
+        text = _entry_points(distribution)
+        if text is None or GROUP not in text:
             continue  # Not known to be a plugin of gentk.
-        if f"[{PROJECT}]" not in text:
-            continue
         name, version = _identity(distribution)
         if _canonical(name) in seen:
             continue
@@ -151,11 +165,36 @@ def distributions() -> list[Distribution]:
     """Return all installed distributions, plugins or not; of one that is there twice, the first."""
     rows: dict[str, Distribution] = {}
     for distribution in metadata.distributions():
-        name, version = _identity(distribution)
-        requires = frozenset(map(_canonical, REQUIREMENT.findall(_head(distribution))))
-        row = Distribution(name, version, requires, _source(distribution, name))
-        rows.setdefault(_canonical(name), row)
+        row = _described(distribution)
+        rows.setdefault(_canonical(row.name), row)
     return [rows[key] for key in sorted(rows)]
+
+
+def distribution_of(name: str) -> Distribution | None:
+    """Return an installed distribution, or None if there is none of that name."""
+    try:
+        return _described(metadata.distribution(name))
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+
+
+def _described(distribution: metadata.Distribution) -> Distribution:
+    name, version = _identity(distribution)
+    asked = [(_canonical(one), rest) for one, rest in REQUIREMENT.findall(_head(distribution))]
+    requires = frozenset(one for one, _ in asked)
+    needs = frozenset(one for one, rest in asked if ";" not in rest)
+    text = _entry_points(distribution)
+    registered = text is None or GROUP in text
+    source = _source(distribution, name)
+    return Distribution(name, version, requires, needs, source, registered)
+
+
+def _entry_points(distribution: metadata.Distribution) -> str | None:
+    """Return the text of a distribution's entry points; None if it cannot be decoded."""
+    try:
+        return distribution.read_text("entry_points.txt") or ""
+    except UnicodeDecodeError:
+        return None
 
 
 def _source(distribution: metadata.Distribution, name: str) -> str:

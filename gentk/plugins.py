@@ -41,11 +41,11 @@ from .installed import (
     installed,
     strict,
 )
+from .remedy import AGAIN, remedy_of, upgrade
 from .spec import API, KINDS, PROJECT, Component, Hooks
 from .version import DISTRIBUTION, __version__
 
 __all__ = [
-    "AGAIN",
     "NAME",
     "Broken",
     "Discovery",
@@ -62,7 +62,6 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TEXTS = ("kind", "name", "target", "summary")
 OPTIONAL_TEXTS = ("argument", "variants", "hint", "ready")
 TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-AGAIN = f"pip install --force-reinstall {DISTRIBUTION}"
 NEWER = ": upgrade gentk"
 LONGEST = 300
 """Characters of a reason that are shown."""
@@ -84,12 +83,18 @@ class Provided:
     version: str
     built_by: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
 
-    @property
-    def remedy(self) -> str:
-        """What to type when its target does not import: its author's hint, or another version."""
+    def remedy(self, error: BaseException | None = None) -> str:
+        """Return what to type where its target does not import, or is not what it has to be.
+
+        Args:
+            error: What importing it raised, if it did.
+        """
+        part, module = self.component, self.component.target.partition(":")[0]
         if self.distribution == DISTRIBUTION:
             return AGAIN
-        return self.component.hint or f"pip install --upgrade {self.distribution}"
+        lacks = None if error is None else remedy_of(error, self.distribution, module)
+        own = lacks is not None and DISTRIBUTION in lacks  # Its author's hint is of other things.
+        return (None if own else part.hint) or lacks or upgrade(self.distribution)
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,7 @@ class Discovery:
     def fail(self, origin: Origin, stage: str, error: str, mend: str | None = None) -> None:
         """Record a failure with what the user can do about it."""
         if mend is None:
-            mend = _upgrade(origin, origin.distribution)
+            mend = _upgrade(origin)
         self.broken.append(Broken(origin.distribution, origin.entry, stage, error, mend))
 
 
@@ -230,10 +235,16 @@ def reason_of(error: BaseException) -> str:
     return _short(text, LONGEST)
 
 
-def _upgrade(origin: Origin, what: str) -> str:
+def _upgrade(origin: Origin, *others: str) -> str:
+    """Return how to get another version of a plugin, and of `others`, or to do without it."""
+    return _or_without(origin, upgrade(origin.distribution, *others))
+
+
+def _or_without(origin: Origin, mend: str) -> str:
+    """Say, after what mends a plugin, how to leave it out; nobody can do without the core."""
     if origin.distribution == DISTRIBUTION:
-        return AGAIN
-    return f"pip install --upgrade {what}, or {BLOCK_VARIABLE}={origin.entry} to leave it out"
+        return mend
+    return f"{mend}, or {BLOCK_VARIABLE}={origin.entry} to leave it out"
 
 
 def _short(text: str, longest: int) -> str:
@@ -272,24 +283,11 @@ def _load(discovery: Discovery, origin: Origin, entry: metadata.EntryPoint) -> M
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too: a plugin must not end `gentk list`.
-        discovery.fail(origin, "load", reason_of(error), _mend_load(origin, entry.value, error))
+        module_name = entry.value.partition(":")[0].strip()
+        mend = remedy_of(error, origin.distribution, module_name)
+        discovery.fail(origin, "load", reason_of(error), mend)
         return None
     return module
-
-
-def _mend_load(origin: Origin, value: str, error: BaseException) -> str | None:
-    """Say what mends an import: what is missing may be the plugin itself."""
-    if not isinstance(error, ModuleNotFoundError) or not error.name:
-        return None
-    module, distribution = value.partition(":")[0].strip(), origin.distribution
-    if distribution == DISTRIBUTION:
-        return AGAIN
-    if f"{module}.".startswith(f"{error.name}."):
-        return (
-            f"pip install --force-reinstall {distribution}, or pip uninstall {distribution}: "
-            "it is half uninstalled"
-        )
-    return f"pip install the missing module {error.name!r}, or pip uninstall {distribution}"
 
 
 def _collect(
@@ -303,14 +301,15 @@ def _collect(
         raise
     except BaseException as error:
         newer = isinstance(error, TypeError) and "Component.__init__()" in str(error)
-        mend = _upgrade(origin, f"{DISTRIBUTION} {origin.distribution}") if newer else None
+        mend = _upgrade(origin, DISTRIBUTION) if newer else None
         discovery.fail(origin, "collect", reason_of(error), mend)
         return False
     discovery.modules.append((origin.distribution, module.__name__))
     seen: set[tuple[str, str]] = set()
     for part, fault in zip(parts, faults, strict=True):
         if fault:
-            mend = _upgrade(origin, DISTRIBUTION) if fault.endswith(NEWER) else None
+            newest = _or_without(origin, f"pip install --upgrade {DISTRIBUTION}")
+            mend = newest if fault.endswith(NEWER) else None
             discovery.fail(origin, "check", fault, mend)
         elif (part.kind, part.name) in seen:
             discovery.fail(origin, "check", f"{part.kind} {part.name!r} is declared twice")

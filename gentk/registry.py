@@ -16,7 +16,8 @@ from .errors import BadOption, GentkError, UnknownName, UsageError, did_you_mean
 from .first_party import FIRST_PARTY
 from .library import Library
 from .options import Option, argument, convert, options_of, together
-from .plugins import AGAIN, Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
+from .plugins import Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
+from .remedy import AGAIN
 from .selection import Selection
 from .session import OBJECT, SESSION, missing_object
 from .session import rows as session_rows
@@ -378,10 +379,11 @@ def _attribute(target: str) -> Callable[..., Any]:
 
 
 def _unimportable(provided: Provided, error: BaseException) -> GentkError:
-    component = provided.component
+    component, remedy = provided.component, provided.remedy(error)
+    typed = "type: " if remedy.startswith("pip ") else ""
     return GentkError(
         f"{component.kind} {component.name!r} of {provided.distribution} does not import "
-        f"({reason_of(error)}); type: {provided.remedy}"
+        f"({reason_of(error)}); {typed}{remedy}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import shutil
 import site
 import subprocess
@@ -58,6 +59,7 @@ class Case:
         entry_points: The text of its entry points, if it is not one line.
         files: Further files by path; None is a folder.
         seen: `list`, or `doctor` if only that looks so deep.
+        requires: What its metadata ask for.
     """
 
     source: str | None
@@ -68,9 +70,11 @@ class Case:
     entry_points: str = "[gentk]\n{name} = {value}\n"
     files: tuple[tuple[str, str | None], ...] = ()
     seen: str = "list"
+    requires: tuple[str, ...] = ()
 
 
 UPGRADE = "pip install --upgrade {name}"
+BOTH = "pip install --upgrade gentk-core {name}: gentk-core"
 AGAIN = "pip install --force-reinstall {name}, or pip uninstall {name}"
 BLOCK = "GENTK_BLOCK_PLUGINS={name}"
 CASES = {
@@ -79,7 +83,18 @@ CASES = {
         "import absent_module", "load", "No module named 'absent_module'", "'absent_module'"
     ),
     "lacks-submodule": Case("import json.absent", "load", "json.absent", "'json.absent'"),
-    "older-gentk": Case("from gentk.spec import Absent", "load", "ImportError", UPGRADE),
+    "older-gentk": Case("from gentk.spec import Absent", "load", "ImportError", BOTH),
+    "older-module": Case("import gentk.absent", "load", "gentk.absent", BOTH),
+    "others-name": Case(
+        "from json import Absent", "load", "ImportError", UPGRADE + ", or another version of json"
+    ),
+    "lacks-requirement": Case(
+        "import absent_module",
+        "load",
+        "'absent_module'",
+        "pip install absent-thing: {name} requires it",
+        requires=("gentk-core", "absent-thing>=2", "absent-too; extra == 'test'"),
+    ),
     "raises": Case("raise RuntimeError('at import')", "load", "RuntimeError: at import", BLOCK),
     "syntax": Case("def broken(:", "load", "SyntaxError", UPGRADE),
     "exits": Case("raise SystemExit(3)", "load", "SystemExit: 3", BLOCK),
@@ -165,7 +180,24 @@ CASES = {
         seen="doctor",
     ),
     "target-gone": Case(
-        part(target="{module}.parts:Loss"), "import", "parts", UPGRADE, seen="doctor"
+        part(target="{module}.parts:Loss"), "import", "parts", AGAIN, seen="doctor"
+    ),
+    "target-of-older-gentk": Case(
+        part(target="{module}.parts:Loss", more=", hint='pip install theirs[gpu]'"),
+        "import",
+        "ImportError",
+        BOTH,
+        files=(("{module}/parts.py", "from gentk.interfaces import Absent"),),
+        seen="doctor",
+    ),
+    "target-lacks-requirement": Case(
+        part(target="{module}.parts:Loss"),
+        "import",
+        "'absent_module'",
+        "pip install absent-thing: {name} requires it",
+        files=(("{module}/parts.py", "import absent_module"),),
+        requires=("absent-thing",),
+        seen="doctor",
     ),
     "target-exits": Case(
         part(target="{module}.parts:Loss"),
@@ -205,7 +237,9 @@ def write(folder: Path, name: str, case: Case) -> None:
         source = case.source.replace("{module}", words["module"]).replace("{name}", name)
         files[f"{words['module']}/__init__.py"] = source
     info = f"{words['module']}-1.2.dist-info"
-    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n\nName: x\n"
+    asked = "".join(f"Requires-Dist: {one}\n" for one in case.requires)
+    head = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n{asked}"
+    files[f"{info}/METADATA"] = f"{head}\nName: x\n"
     files[f"{info}/entry_points.txt"] = case.entry_points.format(**words)
     for path, text in files.items():
         place = folder / path.format(**words)
@@ -620,4 +654,5 @@ def test_real_installs_that_are_broken_break_nothing(environment):
         row, case = row_of(rows, name), CASES[name]
         assert row["stage"] == case.stage
         assert case.reason in row["error"]
-        assert case.mend.format(name=name) in row["mend"]
+        # They are installed again from the folder that they came from.
+        assert case.mend.format(name=name) in re.sub(r"(?<= )/\S*/", "", row["mend"])

@@ -190,16 +190,19 @@ def test_what_is_supplied_is_no_option() -> None:
     assert [option.name for option in names.options(names.find("generator", "g"))] == ["size"]
 
 
-@pytest.mark.parametrize("target", ["absent_module:Thing", "parts:Absent"])
+@pytest.mark.parametrize(
+    ("target", "mend"),
+    [("absent_module:Thing", "--force-reinstall theirs"), ("parts:Absent", "--upgrade theirs")],
+)
 @pytest.mark.parametrize("hint", [None, "pip install 'theirs[gpu]'"])
-def test_targets_that_do_not_import_say_what_to_install(target, hint) -> None:
+def test_targets_that_do_not_import_say_what_to_install(target, mend, hint) -> None:
     """A target that fails to import is an error of one sentence with the author's hint."""
     names = registry(provided("loss", "x", target=target, hint=hint))
 
     with pytest.raises(GentkError) as caught:
         names.build("loss", "x")
     assert "loss 'x' of theirs does not import" in str(caught.value)
-    assert str(caught.value).endswith(hint or "type: pip install --upgrade theirs")
+    assert f"type: {hint or f'pip install {mend}'}" in str(caught.value)
     assert caught.value.exit_code == 1
 
 

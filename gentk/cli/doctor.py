@@ -48,7 +48,7 @@ def command(context: click.Context, as_json: bool) -> None:
     """Report versions, plugins, devices and the cache, and check that every component imports.
 
     Paste what it prints into a bug report. The exit code is 1 if something is broken; a plugin that is
-    slow to import is named with its time.
+    slow to import is named with its time, and so is what requires gentk and declares no entry point.
     """
     from ..first_party import FIRST_PARTY
     from ..library import Library
@@ -64,14 +64,19 @@ def command(context: click.Context, as_json: bool) -> None:
     if devices is not None:
         broken += _imports(registry)
     broken += _misnamed()
+    mute = _unregistered()
     report = _report(registry, devices)
     if as_json:
-        rows = {"broken": [vars(row) for row in broken], "slow": [vars(row) for row in slow]}
+        rows = {
+            word: [vars(row) for row in told]
+            for word, told in (("broken", broken), ("slow", slow), ("unregistered", mute))
+        }
         click.echo(json.dumps({**report, **rows}, indent=2))
     else:
         echo_mapping(report)
         echo_broken(broken)
         echo_broken(slow, "slow")
+        echo_broken(mute, "unregistered")
     if broken:
         context.exit(1)
 
@@ -83,19 +88,19 @@ def _imports(registry: Registry) -> list[Broken]:
 
     broken = []
     for provided in registry.select():
-        part, mend = provided.component, provided.remedy
-        entry = f"{part.kind} {part.name}"
+        part = provided.component
         try:
             with muted():
                 registry.target(provided)
+            continue
         except GentkError as error:
-            reason = reason_of(error.__cause__ or error)
-            broken.append(Broken(provided.distribution, entry, "import", reason, mend))
+            fault = error.__cause__ or error
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # What is neither an Exception nor SystemExit.
-            reason = reason_of(error)
-            broken.append(Broken(provided.distribution, entry, "import", reason, mend))
+            fault = error
+        entry, mend = f"{part.kind} {part.name}", provided.remedy(fault)
+        broken.append(Broken(provided.distribution, entry, "import", reason_of(fault), mend))
     return broken
 
 
@@ -140,6 +145,33 @@ def _misnamed() -> list[Broken]:
             continue
         rows.append(Broken(row.name, row.name, "find", error, mend))
     return rows
+
+
+def _unregistered() -> list[Broken]:
+    """Return a row for what needs the core and declares no entry point: it may use gentk, or mean one.
+
+    Nothing tells a plugin that forgot its entry point from a project that only imports gentk, so that
+    neither is called broken.
+    """
+    from ..first_party import FIRST_PARTY
+    from ..installed import distributions
+    from ..plugins import Broken
+    from ..spec import PROJECT
+    from ..version import DISTRIBUTION
+
+    return [
+        Broken(
+            row.name,
+            "?",
+            "find",
+            f"it requires {DISTRIBUTION} and declares no entry point in the group {PROJECT!r}, so none "
+            "of its components can be named",
+            f"if it is a plugin, add [project.entry-points.{PROJECT}] to its pyproject.toml, as gentk "
+            f"plugin new writes it, and type: pip install {row.source}",
+        )
+        for row in distributions()
+        if DISTRIBUTION in row.needs and not row.registered and row.name not in FIRST_PARTY
+    ]
 
 
 def _slow(discovery: Discovery) -> list[Broken]:

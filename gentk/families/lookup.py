@@ -107,7 +107,7 @@ def _claims(
         else:
             fault = GentkError(
                 f"family {name!r} of {provided.distribution} does not say which class of losses it "
-                f"trains; type: {provided.remedy}"
+                f"trains; type: {provided.remedy()}"
             )
             faults.append((provided, fault))
         for base in getattr(target, "learned", ()) if learned else ():

@@ -98,3 +98,28 @@ def test_names_that_only_look_alike_are_left_alone(gentk, place, monkeypatch) ->
     monkeypatch.syspath_prepend(place)
 
     assert json.loads(gentk("doctor", "--json").stdout)["broken"] == []
+
+
+def test_what_needs_the_core_and_registers_nothing_is_named(gentk, place, monkeypatch) -> None:
+    """An entry point that was forgotten is told, in its own list; the exit code stays 0."""
+    mine = place / "mine"
+    mine.mkdir()
+    install(place, "mine", "7.0", "gentk-core>=0.1", url=mine.as_uri())
+    install(place, "its-tests-only", "1.0", "gentk-core; extra == 'test'")
+    install(place, "of-another-group", "1.0", "Gentk.Core")
+    for name, group in (("of-another-group", "gentk.plugins"), ("registered", "gentk")):
+        if name == "registered":
+            install(place, name, "1.0", "gentk-core")
+        entries = place / f"{name.replace('-', '_')}-1.0.dist-info" / "entry_points.txt"
+        entries.write_text(f"[{group}]\nx = json\n")
+    monkeypatch.syspath_prepend(place)
+
+    report = json.loads(gentk("doctor", "--json").stdout)
+    plain = gentk("doctor")
+
+    rows = {row["distribution"]: row for row in report["unregistered"]}
+    assert set(rows) == {"mine", "of-another-group"}
+    assert f"pip install -e {mine}" in rows["mine"]["mend"]
+    assert "project.entry-points.gentk" in rows["mine"]["mend"]
+    assert {row["distribution"] for row in report["broken"]} == {"registered"}
+    assert "unregistered: mine" in plain.stderr
