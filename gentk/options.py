@@ -14,22 +14,22 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .errors import BadOption, did_you_mean
 from .numerals import whole_meant
+from .synonyms import OPTIONS
 
-__all__ = ["Option", "argument", "convert", "options_of", "together"]
-
-OTHERS = {
-    **dict.fromkeys(("learning_rate", "rate"), "lr"),
-    **dict.fromkeys(("latent_dim", "z_dim", "nz", "dim"), "latent"),
-    **dict.fromkeys(("num_classes", "n_classes"), "classes"),
-    **dict.fromkeys(("ngf", "ndf", "channels", "base_channels"), "width"),
-    **dict.fromkeys(("hidden", "hidden_sizes", "layers"), "widths"),
-    **dict.fromkeys(("resolution", "image_size", "img_size"), "size"),
-    **dict.fromkeys(("bandwidth", "sigma"), "bandwidths"),
-    "wd": "weight_decay",
-}
-"""What other tools call an option, and its name here, where a component has it."""
+__all__ = [
+    "Option",
+    "argument",
+    "check_settable",
+    "convert",
+    "options_of",
+    "stray_of",
+    "together",
+]
 
 REQUIRED = inspect.Parameter.empty
+
+INHERITED = ("object.__init__", "Module.__init__")
+"""Constructors that a class without its own has: whatever they take is no fault of its author."""
 
 EXAMPLES: dict[Any, str] = {int: "1", float: "0.5", bool: "true", Path: "PATH"}
 
@@ -57,6 +57,55 @@ def options_of(target: Callable[..., Any], supplied: frozenset[str] = frozenset(
         for parameter in inspect.signature(target).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY and parameter.name not in supplied
     ]
+
+
+def stray_of(target: Callable[..., Any], *, argument: bool) -> list[inspect.Parameter]:
+    """Return the arguments of a class or function that cannot be set, as they are not keyword-only.
+
+    Args:
+        target: The class or function.
+        argument: Whether its first one is what stands after the colon.
+    """
+    own = target.__init__ if inspect.isclass(target) else target
+    if getattr(own, "__qualname__", "") in INHERITED:
+        return []
+    parameters = list(inspect.signature(target).parameters.values())[1 if argument else 0 :]
+    return [parameter for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY]
+
+
+def check_settable(
+    target: Callable[..., Any],
+    written: Iterable[str],
+    supplied: Iterable[str],
+    owner: str,
+    *,
+    argument: bool,
+) -> None:
+    """Refuse a class that takes by position what is given by name, or that needs it.
+
+    Args:
+        target: The class or function.
+        written: Names of the options as typed.
+        supplied: Names of what the composition gives it.
+        owner: What to call the component in messages.
+        argument: Whether its first argument is what stands after the colon.
+
+    Raises:
+        BadOption: The sentence says what to change in the class.
+    """
+    options, given = set(written), set(supplied)
+    for parameter in stray_of(target, argument=argument):
+        alone = parameter.kind is parameter.POSITIONAL_ONLY
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        name = parameter.name
+        needed = parameter.default is REQUIRED and (alone or name not in given)
+        if name in options or needed or (alone and name in given):
+            where = f"{target.__module__}.{target.__qualname__}"
+            raise BadOption(
+                f"{owner} takes {name!r} by position, and what it is given are keyword-only arguments; "
+                f"write '*, {name}' in the constructor of {where}, or tell its author"
+            )
 
 
 def _type_of(parameter: inspect.Parameter) -> Any:
@@ -108,7 +157,7 @@ def convert(written: Mapping[str, str], options: list[Option], owner: str) -> di
 def _unknown(name: str, known: Mapping[str, Option], owner: str) -> str:
     if not known:
         return f"{owner} takes no options, so {name!r} cannot be set; leave it out"
-    meant = OTHERS.get(name)
+    meant = OPTIONS.get(name)
     hint = f"did you mean {meant!r}? " if meant in known else did_you_mean(name, known)
     return f"{owner} has no option {name!r}; {hint}it takes {', '.join(sorted(known))}"
 

@@ -15,14 +15,14 @@ from .construction import constructed
 from .errors import BadOption, GentkError, UnknownName, UsageError, did_you_mean
 from .first_party import FIRST_PARTY
 from .library import Library
-from .options import Option, argument, convert, options_of, together
+from .options import Option, argument, check_settable, convert, options_of, together
 from .plugins import Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
 from .remedy import AGAIN
 from .selection import Selection
 from .session import OBJECT, SESSION, missing_object
 from .session import rows as session_rows
 from .spec import KINDS, Component
-from .synonyms import CALLED
+from .synonyms import PARTS
 from .version import DISTRIBUTION
 
 __all__ = ["SUPPLIED", "Registry"]
@@ -204,7 +204,7 @@ class Registry:
             return f"{kind} {name!r} comes with {owner}; type: pip install {owner}"
         names = [provided.component.name for provided in self.select(kind)]
         hint = self.hint(kind, name, selection) or did_you_mean(name, names)
-        called = CALLED.get(kind, {}).get(name.lower().replace("_", "-"))
+        called = PARTS.get(kind, {}).get(name.lower().replace("_", "-"))
         if called in names:
             hint = f"did you mean {called!r}? "
         elsewhere = self.kinds_of(name)
@@ -322,6 +322,7 @@ class Registry:
         provided = self.find(kind, selection.name)
         owner = f"{kind} {selection.name!r}"
         options = together(self.options(provided), shared, owner)
+        self._settable(provided, selection, SUPPLIED.get(kind, ()))
         values = convert(selection.options, options, owner)
         known = self.variants(provided)
         given = selection.argument
@@ -352,7 +353,7 @@ class Registry:
         """
         selection = self.check(kind, text)
         provided = self.find(kind, selection.name)
-        target = self.target(provided)
+        target = self._settable(provided, selection, supplied)
         common, owner = list(shared), f"{kind} {selection.name!r}"
         options = together(options_of(target, frozenset(supplied)), common, owner)
         values = convert(selection.options, options, owner)
@@ -365,6 +366,15 @@ class Registry:
         mine = {key: value for key, value in values.items() if key not in names}
         built = constructed(target, f"{kind} {selection.name!r}", arguments, {**mine, **supplied})
         return built, {key: value for key, value in values.items() if key in names}
+
+    def _settable(
+        self, provided: Provided, selection: Selection, supplied: Iterable[str]
+    ) -> Callable[..., Any]:
+        """Return a component's class; refuse one that cannot be given what it is to be given."""
+        target, part = self.target(provided), provided.component
+        owner, argument = f"{part.kind} {part.name!r}", part.argument is not None
+        check_settable(target, selection.options, supplied, owner, argument=argument)
+        return target
 
     def _wrapped(self, kind: str, text: str, supplied: Mapping[str, Any]) -> Any:
         """Build the component that another one wraps, with what its kind is supplied with."""

@@ -52,19 +52,23 @@ def remedy_of(error: BaseException, distribution: str, module: str) -> str | Non
         return AGAIN
     if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{missing}."):
         return _whole(missing, distribution)
+    top = missing.partition(".")[0]
+    if top == module.partition(".")[0]:
+        return None  # What the plugin lacks of its own is for its author to mend.
+    return _of_others(error, missing, distribution)
+
+
+def _of_others(error: BaseException, missing: str, distribution: str) -> str | None:
+    """Return what to type where what is missing is no part of the plugin."""
     named = NAME.match(str(error))
     what = f"{named[1]!r} in {missing}" if named else f"module {missing!r}"
     top = missing.partition(".")[0]
     if top == PROJECT:
-        return (
-            f"{upgrade(distribution, DISTRIBUTION)}: {DISTRIBUTION} {__version__} has no {what}, so that "
-            "one of the two is too old"
-        )
-    if top == module.partition(".")[0]:
-        return None  # What the plugin lacks of its own is mended by its author.
-    if isinstance(error, ModuleNotFoundError):
+        newest = upgrade(distribution, DISTRIBUTION)
+        return f"{newest}: {DISTRIBUTION} {__version__} has no {what}, so one of the two is too old"
+    if isinstance(error, ModuleNotFoundError) and not _is_there(top):
         return f"{_lacking(missing, distribution)}, or pip uninstall {distribution}"
-    if named:
+    if isinstance(error, ModuleNotFoundError) or named:
         return f"{upgrade(distribution)}, or another version of {top}, with {what}"
     return None
 
@@ -82,16 +86,14 @@ def _whole(missing: str, distribution: str) -> str:
 
 def _lacking(missing: str, distribution: str) -> str:
     """Say how to get a module that no distribution here has."""
-    top, known = missing.partition(".")[0], distribution_of(distribution)
-    if _is_there(top):
-        return f"{upgrade(distribution)}, or another version of {top}, with a module {missing!r}"
+    known = distribution_of(distribution)
     absent = [] if known is None else known.absent()
     if absent:
         names = " ".join(absent)
         return f"pip install {names}: {distribution} requires it, and module {missing!r} is missing"
     return (
-        f"pip install what has the missing module {top!r}, which {distribution} does not require as it "
-        "should (tell its author)"
+        f"pip install what has the missing module {missing!r}, which {distribution} does not require as "
+        "it should (tell its author)"
     )
 
 

@@ -22,6 +22,7 @@ LAYERS: dict[str, set[str]] = {
     "names": {
         "installed",
         "remedy",
+        "synonyms",
         "plugins",
         "selection",
         "options",

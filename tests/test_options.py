@@ -8,9 +8,18 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from gentk.errors import BadOption
-from gentk.options import REQUIRED, Option, argument, convert, options_of
+from gentk.options import (
+    REQUIRED,
+    Option,
+    argument,
+    check_settable,
+    convert,
+    options_of,
+    stray_of,
+)
 
 
 class Part:
@@ -194,3 +203,63 @@ def test_an_option_without_a_type_has_that_of_its_default() -> None:
     assert found == {"flip": False, "rate": 0.5, "count": 4, "name": "7", "path": "8"}
     with pytest.raises(BadOption, match="rate"):
         convert({"rate": "fast", "path": "x"}, options_of(build), "loss 'x'")
+
+
+class Positional:
+    """Takes things by position."""
+
+    def __init__(self, place, image, /, width, depth: int = 2, *rest, lr: float = 0.1, **more):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("written", "supplied", "argument", "name"),
+    [
+        ([], [], True, "image"),  # needed, and nobody can give it
+        ([], ["image"], True, "image"),  # given by name, taken by position only
+        ([], [], False, "place"),
+    ],
+)
+def test_arguments_by_position_are_named_with_what_to_change(written, supplied, argument, name):
+    """The sentence names the argument, the class, and what to write there."""
+    with pytest.raises(BadOption) as caught:
+        check_settable(Positional, written, supplied, "loss 'x'", argument=argument)
+    for word in ("loss 'x'", repr(name), f"'*, {name}'", "Positional"):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "supplied", "refused"),
+    [
+        ([], ["width"], None),
+        ([], [], "width"),
+        (["lr"], ["width"], None),
+        (["depth"], ["width"], "depth"),
+        (["rest", "more"], ["width"], None),
+    ],
+)
+def test_what_may_stay_by_position_is_left_alone(written, supplied, refused):
+    """With a default, or given by a name that it takes: only what is typed must be an option."""
+
+    class Part:
+        def __init__(self, width, depth: int = 2, *rest, lr: float = 0.1, **more):
+            pass
+
+    if refused is None:
+        check_settable(Part, written, supplied, "loss 'x'", argument=False)
+        return
+    with pytest.raises(BadOption, match=repr(refused)):
+        check_settable(Part, written, supplied, "loss 'x'", argument=False)
+
+
+def test_a_constructor_of_its_bases_is_no_fault():
+    """A class without a constructor has that of object or of torch's Module."""
+    assert stray_of(type("Plain", (), {}), argument=False) == []
+    assert stray_of(type("Net", (nn.Module,), {}), argument=False) == []
+    assert [p.name for p in stray_of(Positional, argument=True)] == [
+        "image",
+        "width",
+        "depth",
+        "rest",
+        "more",
+    ]

@@ -136,6 +136,7 @@ def _echo_component(provided: Provided, registry: Registry) -> None:
     """Print what is declared, then what the class's docstrings and signature say."""
     from ..docstring import Docstring
     from ..families.shared import PLURALS, SHARED, shared_options
+    from ..options import stray_of
 
     part = provided.component
     name = f"{part.name}:{part.argument}" if part.argument else part.name
@@ -152,6 +153,12 @@ def _echo_component(provided: Provided, registry: Registry) -> None:
         click.echo(f"\n{part.argument}: {first}")
     own = registry.options(provided)
     _echo_options("options", own, about.arguments)
+    stray = stray_of(target, argument=part.argument is not None)
+    if stray:
+        names = ", ".join(map(str, stray))
+        click.echo(
+            f"no options, as they are not keyword-only arguments of its constructor: {names}"
+        )
     taken = {option.name for option in own}
     shared = [option for option in shared_options(part.kind) if option.name not in taken]
     if shared:

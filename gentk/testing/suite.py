@@ -22,12 +22,11 @@ from typing import Any, ClassVar, Literal, NoReturn, get_args, get_origin, get_t
 from unittest import SkipTest
 
 import torch
-from torch import nn
 
 from ..docstring import Docstring
 from ..engine import randomness
 from ..errors import BadOption, GentkError
-from ..options import REQUIRED, Option, convert
+from ..options import REQUIRED, Option, convert, stray_of
 from ..plugins import Provided
 from ..registry import Registry
 from ..selection import Selection
@@ -137,12 +136,7 @@ class Suite:
     def test_its_options_are_keywords(self) -> None:
         """The constructor takes its options as keyword-only arguments, and no others."""
         target = self.names.target(self.provided)
-        if getattr(target, "__init__", None) in (object.__init__, nn.Module.__init__):
-            return  # It has no constructor of its own.
-        parameters = list(inspect.signature(target).parameters.values())
-        if self.provided.component.argument is not None:
-            parameters = parameters[1:]
-        stray = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        stray = stray_of(target, argument=self.provided.component.argument is not None)
         assert not stray, (
             f"{', '.join(map(str, stray))} cannot be set or checked; make every option a "
             "keyword-only argument"
