@@ -21,6 +21,7 @@ LAYERS: dict[str, set[str]] = {
     "files": {"files", "interrupts", "journal", "launch", "toml"},
     "names": {
         "installed",
+        "blame",
         "remedy",
         "synonyms",
         "plugins",

@@ -220,16 +220,30 @@ class Failures:
             )
         elif isinstance(error, ValueError) and "null byte" in str(error):
             text, code = "a path cannot hold a null character; type another path", 2
-        elif isinstance(error, RecursionError):
-            text, code = "the input is nested too deeply; write it flatter", 1
         else:
-            reason = f"{type(error).__name__}: {error}"
-            text, code = f"{reason} (this is a bug); type the same command with --debug", 1
+            text, code = _unforeseen(error), 1
         text = printable(" ".join(text.split()))
         if launched().rank:
             text = f"process {launched().rank}: {text}"
         click.echo(f"Error: {text}", file=sys.__stderr__ if launched().rank else sys.stderr)
         return code
+
+
+def _unforeseen(error: BaseException) -> str:
+    """Return the sentence about an error that nobody raised on purpose: whose it is, and what to do."""
+    from ..blame import blame_of
+    from ..installed import distribution_of
+
+    reason, blame = f"{type(error).__name__}: {error}", blame_of(error)
+    if blame is not None:
+        known = distribution_of(blame.distribution) if blame.distribution else None
+        mine = blame.distribution is None or (known is not None and known.place is not None)
+        theirs = "tell its author, with what the same command prints with --debug"
+        own = "correct it there, or type the same command with --debug for the traceback"
+        return f"{blame} raised {reason}; {own if mine else theirs}"
+    if isinstance(error, RecursionError):
+        return "the input is nested too deeply; write it flatter"
+    return f"{reason} (this is a bug); type the same command with --debug"
 
 
 def _usage(error: click.ClickException) -> str:

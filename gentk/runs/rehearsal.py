@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 
+from ..blame import blame_of
 from ..codec import Codec
 from ..data.view import View
 from ..engine import randomness
@@ -277,9 +278,11 @@ class _Rehearsal:
                 f"a batch norm has no variance of 1 sample, and a batch of {r.batch} in chunks of "
                 f"{r.chunk or r.batch} leaves one alone; type --chunk {self._even()}"
             )
+        blame = blame_of(error)
+        where, author = (f", in {blame}", ", or tell its author") if blame else ("", "")
         return Incompatible(
-            f"the parts of {self.resolved.name} do not fit: {reason[:300]}; choose another "
-            "--generator, --encoder, --critic or --extractor"
+            f"the parts of {self.resolved.name} do not fit{where}: {reason[:300]}; choose another "
+            f"--generator, --encoder, --critic or --extractor{author}"
         )
 
 
