@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,7 +17,7 @@ from .plugins import Broken
 from .toml import BadToml, parse_toml, read_toml
 from .version import DISTRIBUTION
 
-__all__ = ["LISTED", "Library", "Listed", "places"]
+__all__ = ["LISTED", "Library", "Listed", "beside", "is_sweep", "places"]
 
 LISTED = {
     "recipe": "what a run is made of",
@@ -74,6 +75,8 @@ class Library:
             return name, parse(self._recipes[name].text, name)
         path = Path(name)
         if path.suffix == ".toml" or path.parent != Path():
+            if is_sweep(name):
+                raise BadRecipe(f"{name!r} is a sweep file; type: gentk sweep {name}")
             try:
                 return path.stem, read_toml(path)
             except BadToml as error:
@@ -87,6 +90,9 @@ class Library:
                 raise BadRecipe(
                     f"recipe {name!r} cannot be read ({error.strerror or error}); {_instead(path)}"
                 ) from error
+        file = beside(name)
+        if file is not None:
+            raise UnknownName(f"no recipe {name!r}, but a file of that name; type: {file}")
         hint = did_you_mean(name, self._recipes)
         key, equals, value = name.partition("=")
         if equals and key in {*KEYS, *SHORT}:
@@ -96,6 +102,27 @@ class Library:
         elif path.is_dir():
             hint = f"{_instead(path)}; "
         raise UnknownName(f"no recipe {name!r}; {hint}type: gentk list recipe")
+
+
+def is_sweep(path: str) -> bool:
+    """Say whether a path names a sweep file: a TOML file with rows, which no recipe has."""
+    if not path.endswith(".toml"):
+        return False
+    try:
+        return "row" in read_toml(Path(path))
+    except (OSError, ValueError):
+        return False
+
+
+def beside(name: str) -> str | None:
+    """Return what to type for a name as which a TOML file lies here: `gentk run mine.toml`, or None."""
+    path = name if name.endswith(".toml") else f"{name}.toml"
+    try:
+        there = Path(path).is_file()
+    except (OSError, ValueError):  # no path at all
+        return None
+    verb = "sweep" if is_sweep(path) else "run"
+    return f"gentk {verb} {shlex.quote(path)}" if there else None
 
 
 def _instead(path: Path) -> str:

@@ -11,13 +11,13 @@ from .errors import UsageError
 from .evaluation.plan import Plan
 from .families.base import Advance
 from .keywords import OverKeys, RecipeKeys
+from .library import is_sweep
 from .registry import Registry
 from .runs import trained
 from .runs.objects import Given
 from .sweeps.compare import compare as _compare
 from .sweeps.comparison import Comparison
 from .sweeps.factorial import Level, budget_note, factorial
-from .sweeps.file import is_sweep
 from .sweeps.finish import Making, finish
 from .sweeps.outcome import SweepOutcome, outcome_of
 from .sweeps.page import claims

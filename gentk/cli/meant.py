@@ -103,8 +103,12 @@ def command_meant(name: str) -> str | None:
         return repr(COMMAND[name.lower()])
     if Path(name, "run.json").is_file():
         return f"'gentk sample {name}'"
-    from ..library import Library
+    from ..library import Library, beside
     from ..registry import Registry
+
+    file = beside(name)
+    if file is not None:
+        return f"'{file}'"
 
     registry = Registry()
     if any(row.name == name for row in Library(registry.modules).rows()):

@@ -95,7 +95,7 @@ def find_named(
 
 def _unknown(text: str, names: list[str], registry: Registry, command: str) -> Exception:
     from ..errors import UnknownName, did_you_mean
-    from ..library import LISTED
+    from ..library import LISTED, beside
     from ..models import PREFIX, Models
     from ..selection import Selection
     from ..spec import KINDS
@@ -111,6 +111,9 @@ def _unknown(text: str, names: list[str], registry: Registry, command: str) -> E
         return UnknownName(f"{name!r} is a kind, not a name; type: gentk list {kind}")
     if name in Models(registry.modules).paths:
         return UnknownName(f"{name!r} is a model; type: gentk show {PREFIX}{name}")
+    file = beside(text)
+    if file is not None:
+        return UnknownName(f"nothing is called {text!r}, but a file is; type: {file} --dry-run")
     hints = (registry.hint(kind, name) for kind in KINDS)
     hint = next((hint for hint in hints if hint), "") or did_you_mean(name, names)
     return UnknownName(f"nothing is called {name!r}; {hint}type: gentk list")

@@ -121,9 +121,9 @@ def command(
     gentk sweep table.toml --page table.md
     """
     from ..evaluation.plan import Plan
+    from ..library import is_sweep
     from ..registry import Registry
     from ..sweeps.factorial import budget_note, factorial
-    from ..sweeps.file import is_sweep
     from ..sweeps.outcome import outcome_of
     from ..sweeps.request import Request
     from .compare import check_form
@@ -196,6 +196,8 @@ def _answer(request: Request, form: Form, *, render: bool) -> None:
 
 def _levels(over: Sequence[str], recipe: str | None) -> dict[str, list[str]]:
     """Read KEY=VALUE; values of one key are gathered."""
+    from ..library import beside
+
     levels: dict[str, list[str]] = {}
     for text in over:
         key, equals, value = text.partition("=")
@@ -208,6 +210,10 @@ def _levels(over: Sequence[str], recipe: str | None) -> dict[str, list[str]]:
         levels.setdefault(key.strip().replace("-", "_"), []).append(value)
     if not levels and recipe is not None and "=" in recipe:
         raise click.UsageError(f"what is varied stands behind --over; type --over {recipe}")
+    if not levels and recipe is not None and (file := beside(recipe)):
+        raise click.UsageError(
+            f"{recipe} is no sweep, but there is a file of that name; type {file}"
+        )
     if not levels:
         raise click.UsageError(
             "a sweep is over something; write --over loss=moments --over loss=mmd"

@@ -52,12 +52,14 @@ __all__ = [
     "RowTable",
     "SweepFile",
     "TriesTable",
-    "is_sweep",
     "read_file",
 ]
 
 OWN = frozenset({"seed", "out", "summary"})
 """Keys of a recipe that a sweep sets itself, or that say nothing of a run."""
+
+MANY = 10
+"""Seeds that are not written out one by one in a sentence."""
 
 KEYS = ("recipe", *(key for key in Recipe.model_fields if key not in OWN))
 """Keys that rows, `[run]`, stages and settings may hold."""
@@ -76,6 +78,15 @@ def _keys(table: Any) -> Any:
     return table
 
 
+def _one_seed(value: Any) -> Any:
+    """Refuse a number alone: as `--seeds` reads it, so many seeds, or that one."""
+    if type(value) is not int:
+        return value
+    numbers = ", ".join(map(str, range(value) if value < MANY else (0, 1, "...", value - 1)))
+    several = f"[{numbers}] for {value} seeds, or " if value > 1 else ""
+    raise ValueError(f"the number {value} as seeds; write {several}[{value}] for the seed {value}")
+
+
 def _once(seeds: tuple[int, ...]) -> tuple[int, ...]:
     """Refuse a seed that is there twice."""
     twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
@@ -85,7 +96,9 @@ def _once(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 
 Seed = Annotated[int, Field(ge=SEEDS.start, lt=SEEDS.stop)]
-Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_once)]
+Seeds = Annotated[
+    tuple[Seed, ...], Field(min_length=1), BeforeValidator(_one_seed), AfterValidator(_once)
+]
 Keys = Annotated[dict[str, JsonValue], BeforeValidator(_keys)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
 Published = str | int | float
@@ -201,16 +214,6 @@ class SweepFile(_Table):
         """Return the budget of a try, if it is not the row's."""
         own = {unit: getattr(self.tries, unit) for unit in UNITS}
         return {key: value for key, value in own.items() if value is not None}
-
-
-def is_sweep(path: str) -> bool:
-    """Say whether a path names a sweep file: a TOML file with rows, which no recipe has."""
-    if not path.endswith(".toml"):
-        return False
-    try:
-        return "row" in read_toml(Path(path))
-    except (OSError, ValueError):
-        return False
 
 
 def read_file(path: Path) -> SweepFile:

@@ -50,6 +50,21 @@ RUNS = {
 }
 """Kind -> a command that uses a component NAME."""
 
+SHIPS = (
+    "a plugin of any kind (gentk plugin new NAME --kind loss) ships those in its package's folder"
+)
+NO_KINDS = {
+    "recipe": (
+        'a recipe is a TOML file and no component; write keys such as loss = "moments" into mine.toml '
+        f"and type: gentk run mine.toml; {SHIPS} recipes"
+    ),
+    "model": (
+        "a model is a trained run and no component; type: gentk export RUN --to FOLDER; "
+        f"{SHIPS} models"
+    ),
+}
+"""What is listed beside the kinds and is made in another way -> the sentence that says how."""
+
 COMMON = {
     "pyproject.toml": "pyproject.toml",
     "README.md": "README.md",
@@ -82,6 +97,8 @@ class Distribution:
         """Return the distribution of a name; raise `UsageError` for one that it cannot have."""
         distribution = cls(name, kind)
         better = f"type: gentk plugin new {distribution._proposal()} --kind {kind}"
+        if kind in NO_KINDS:
+            raise UsageError(NO_KINDS[kind])
         if kind not in KINDS:
             raise UsageError(f"no kind {kind!r}; kinds are {', '.join(KINDS)}")
         if not NAME.fullmatch(name):

@@ -373,3 +373,24 @@ def test_paths_that_data_read_are_those_of_their_sources() -> None:
 
     assert {*ARCHIVES, "/"} == set(Registry().find("data", "folder").component.files)
     assert Registry().reading("data", str(Path("nowhere.npz"))) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (("run", "mine"), "gentk run mine.toml"),
+        (("show", "mine"), "gentk run mine.toml"),
+        (("mine",), "'gentk run mine.toml'"),
+        (("mine.toml",), "'gentk run mine.toml'"),
+        (("run", "table"), "gentk sweep table.toml"),
+        (("run", "table.toml"), "gentk sweep table.toml"),
+        (("sweep", "table"), "gentk sweep table.toml"),
+        (("table.toml",), "'gentk sweep table.toml'"),
+    ],
+)
+def test_a_file_that_lies_here_is_what_is_meant(refused, place, words, typed) -> None:
+    """A recipe's or a sweep's name without its ending, or with the wrong command."""
+    (place / "mine.toml").write_text("steps = 3\n")
+    (place / "table.toml").write_text('title = "x"\n[judge]\n[[row]]\nname = "a"\n')
+
+    assert typed in refused(*words, code=2)

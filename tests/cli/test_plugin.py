@@ -108,7 +108,10 @@ def test_a_prefixed_distribution_has_a_short_component(gentk, place):
         (["matching", "--kind", "loss"], "would make a class MatchingLoss, which gentk has"),
         (["extractor", "--kind", "extractor"], "would make a class Extractor, which gentk has"),
         (["mine", "--kind", "los"], "no kind 'los'; did you mean 'loss'?"),
-        (["mine", "--kind", "recipe"], "no kind 'recipe'"),
+        (["mine", "--kind", "losses"], "no kind 'losses'; did you mean 'loss'?"),
+        (["mine", "--kind", "recipe"], "type: gentk run mine.toml"),
+        (["mine", "--kind", "recipe"], "folder recipes"),
+        (["mine", "--kind", "model"], "type: gentk export RUN --to FOLDER"),
         (["mine"], "missing option '--kind'; add --kind TEXT; type: gentk plugin new --help"),
     ],
 )

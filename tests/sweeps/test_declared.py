@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gentk.errors import UsageError
 from gentk.registry import Registry
 from gentk.sweeps.declared import declare
 
@@ -75,3 +76,24 @@ def test_tries_lie_over_their_row(declared):
     assert first.resolved.recipe.optimizer == "adam,lr=1e-4,betas=0.0+0.9"
     assert second.resolved.recipe.optimizer == "adam,lr=1e-2,betas=0.0+0.9"
     assert second.resolved.recipe.generator == "mlp,latent=8,widths=32"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("[run]", "seeds = 2\n[run]", ["seeds", "[0, 1]", "[2]"]),
+        ("[run]", "seeds = 40\n[run]", ["[0, 1, ..., 39]", "[40]"]),
+        ("[run]", "seeds = 0\n[run]", ["[0]"]),
+        ('name = "one more"', 'name = "one more"\nseeds = 3', ["'one more'", "[0, 1, 2]", "[3]"]),
+        ("[[row]]", "[tries]\nseeds = 2\n[[row]]", ["tries", "[0, 1]", "[2]"]),
+    ],
+)
+def test_a_number_alone_is_refused_with_both_readings(tmp_path, before, after, words):
+    """So many seeds, as `--seeds` takes it, or that one: what to write for either."""
+    path = tmp_path / "t.toml"
+    path.write_text(FILE.replace(before, after, 1), encoding="utf-8")
+
+    with pytest.raises(UsageError) as caught:
+        declare(path, Registry(), checked=False)
+    for word in words:
+        assert word in str(caught.value)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from gentk.library import is_sweep
 from gentk.registry import Registry
 from gentk.sweeps.declared import Declared, declare
-from gentk.sweeps.file import is_sweep
 from gentk.sweeps.page import _number, _published, render
 from gentk.sweeps.pictures import paths
 from gentk.sweeps.row import latest
