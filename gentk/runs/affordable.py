@@ -60,7 +60,7 @@ def check_affordable(build: Callable[[], nn.Module], text: str) -> None:
     except Exception:
         return  # What it is that fails there shows when it is built.
     need = COPIES * sum(sizes)
-    if need > memory:
+    if memory is not None and need > memory:
         raise Incompatible(
             f"{text!r} has {sum(sizes) / 2**30:,.0f} GiB of weights, which take "
             f"{need / 2**30:,.0f} GiB to train, and this machine has "
@@ -96,7 +96,7 @@ def check_step(build: Callable[[], Generator], r: Recipe) -> None:
     except Exception:
         return  # What has no shape without values is not weighed, and what it is that fails shows later.
     samples, memory = min(r.chunk or r.batch, r.batch), _memory()
-    if each * samples > memory:
+    if memory is not None and each * samples > memory:
         fits = 2 ** max((memory // (8 * each)).bit_length() - 1, 0)
         raise Incompatible(
             f"a step of {samples:,} samples keeps at least {each * samples / 2**30:,.0f} GiB for its "
@@ -126,10 +126,13 @@ def _weightless() -> Iterator[None]:
         yield
 
 
-def _memory() -> int:
-    """Return the bytes of memory of this machine, or those that its container may have."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def _memory() -> int | None:
+    """Return the bytes of memory of this machine, or those of its container, if it says so."""
+    sizes = []
+    # Windows has no sysconf, and not every system knows these names: nothing is weighed there.
+    with suppress(AttributeError, OSError, ValueError):
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for path in LIMITS:
         with suppress(OSError, ValueError):
-            memory = min(memory, int(path.read_text()))
-    return memory
+            sizes.append(int(path.read_text()))
+    return min((size for size in sizes if size > 0), default=None)

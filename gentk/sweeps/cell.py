@@ -22,7 +22,7 @@ from typing import Literal
 from ..evaluation.measurement import Direction, Measurement
 from ..numerals import decimal
 
-__all__ = ["UNITS", "Cell", "Verdict", "cell_of", "verdict_of"]
+__all__ = ["UNITS", "Cell", "Reason", "Verdict", "cell_of", "reasons_of", "verdict_of"]
 
 UNITS = "± is the standard deviation over seeds, or s.e. the standard error of one."
 """What stands after the mean in a cell."""
@@ -33,9 +33,12 @@ LEVEL = 0.95
 Verdict = Literal["holds", "does not hold", "is within the noise", "is a tie", "is not decided"]
 """What values say of a claim that one side is better.
 
-`is not decided` with one seed on a side, a value that is not finite, or seeds that were measured
-differently.
+`is not decided` for every `Reason` but one: values in features that a run was trained in say something
+of these runs, though they do not judge them.
 """
+
+Reason = Literal["measured differently", "trained in", "one seed", "not finite"]
+"""Why nobody is called better by some cells."""
 
 
 @dataclass(frozen=True)
@@ -121,21 +124,34 @@ def cell_of(measurements: Sequence[tuple[int, Measurement]]) -> Cell:
     )
 
 
-def verdict_of(better: Cell, worse: Cell, direction: Direction) -> Verdict:
+def reasons_of(cells: Sequence[Cell], *, alike: bool = True) -> list[Reason]:
+    """Return why nobody may be called better by some cells, the strongest reason first.
+
+    Args:
+        cells: The cells that are compared.
+        alike: Whether they were measured alike, as far as that is known besides.
+    """
+    values = [value for cell in cells for value in cell.values]
+    told: dict[Reason, bool] = {
+        "measured differently": not (alike and all(cell.alike for cell in cells)),
+        "trained in": any(cell.trained_on for cell in cells),
+        "one seed": any(len(cell.values) < 2 for cell in cells),
+        "not finite": not all(map(isfinite, values)),
+    }
+    return [reason for reason, holds in told.items() if holds]
+
+
+def verdict_of(better: Cell, worse: Cell, direction: Direction, *, alike: bool = True) -> Verdict:
     """Return what values say of the claim that one side is better than the other.
 
     Args:
         better: The side that the claim calls better.
         worse: The other.
         direction: Which values are better; `none` decides nothing.
+        alike: Whether they were measured alike, as far as that is known besides.
     """
-    values = (*better.values, *worse.values)
-    alike = better.alike and worse.alike and direction != "none"
-    if (
-        not alike
-        or min(len(better.values), len(worse.values)) < 2
-        or not all(map(isfinite, values))
-    ):
+    reasons = reasons_of((better, worse), alike=alike)
+    if direction == "none" or any(reason != "trained in" for reason in reasons):
         return "is not decided"
     if better.mean == worse.mean:
         return "is a tie"

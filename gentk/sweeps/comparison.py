@@ -6,14 +6,13 @@ no likelier among many trials.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import UsageError
 from ..evaluation.measurement import Direction, Measurement, Protocol, differing, labels_of
 from ..markup import caption, listing, page, rows_of
-from .cell import UNITS, Cell, cell_of
+from .cell import UNITS, Cell, Reason, cell_of, reasons_of, verdict_of
 
 __all__ = ["ARROWS", "Column", "Comparison", "Entry", "tabulate"]
 
@@ -24,6 +23,15 @@ ARROWS: Mapping[Direction, str] = {
     "none": "",
 }
 """Which values are better, in a heading where there is little room."""
+
+
+WITHHELD: Mapping[Reason, str] = {
+    "measured differently": "no winner is called: measured differently",
+    "trained in": "no judge: a run was trained in these features",
+    "one seed": "no winner is called on one seed",
+    "not finite": "no winner is called: a value is not finite",
+}
+"""What stands in a winner's place."""
 
 
 @dataclass(frozen=True)
@@ -121,16 +129,15 @@ class Comparison:
         have = [(group, cell) for group, cell in cells if cell is not None]
         if len(have) < 2 or column.direction == "none":
             return None
-        reason = _withheld(column, [cell for _, cell in have])
-        if reason is not None:
-            return reason
+        reasons = reasons_of([cell for _, cell in have], alike=column.alike)
+        if reasons:
+            return WITHHELD[reasons[0]]
         have.sort(key=lambda pair: pair[1].mean, reverse=column.direction == "higher")
         (name, best), others = have[0], have[1:]
         for other, cell in others:
-            if best.mean == cell.mean:
-                return f"no winner: {name} and {other} are a tie"
-            if not best.differs(cell):
-                return f"no winner: {name} and {other} are within the noise"
+            verdict = verdict_of(best, cell, column.direction)
+            if verdict != "holds":
+                return f"no winner: {name} and {other} are {verdict.removeprefix('is ')}"
         failed = any(self.failed.values())
         return f"best: {name}" + (", of the runs that did not fail" if failed else "")
 
@@ -215,19 +222,6 @@ class Comparison:
             parts += [rows_of(*self.lines(columns), title=f"in {place}")]
             parts += [listing(self.verdicts(columns))]
         return page(*parts, *map(caption, [*self.ways(), *self.notes]))
-
-
-def _withheld(column: Column, cells: Sequence[Cell]) -> str | None:
-    """Say why no winner is looked for, if so."""
-    if not column.alike:
-        return "no winner is called: measured differently"
-    if any(cell.trained_on for cell in cells):
-        return "no judge: a run was trained in these features"
-    if any(cell.std is None for cell in cells):
-        return "no winner is called on one seed"
-    if not all(math.isfinite(value) for cell in cells for value in cell.values):
-        return "no winner is called: a value is not finite"
-    return None
 
 
 def tabulate(

@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from ..evaluation.measurement import Direction, Measurement
 from ..numerals import decimal, typed
-from .cell import UNITS, Cell, cell_of, verdict_of
+from .cell import UNITS, Cell, Reason, cell_of, reasons_of, verdict_of
 from .declared import Declared
 from .file import ClaimTable, RowTable
 from .row import Row
@@ -24,6 +24,13 @@ from .shown import Shown
 from .trial import Trial, command_of
 
 __all__ = ["claims", "render"]
+
+
+REMARKS: Mapping[Reason, str] = {
+    "measured differently": ", measured differently",
+    "trained in": ", in features that a run was trained in",
+}
+"""What stands behind the numbers of a claim that do not show it themselves."""
 
 
 @dataclass(frozen=True)
@@ -192,16 +199,13 @@ def _claim(page: _Page, claim: ClaimTable) -> str | None:
     direction = page.direction(column)
     sides = [page.measurements(side, column) for side in (claim.better, claim.worse)]
     pairs = product(*([m for _, m in side] for side in sides))
-    alike = better.alike and worse.alike and all(_alike(one, other) for one, other in pairs)
+    alike = all(_alike(one, other) for one, other in pairs)
     counts = sorted({len(better.values), len(worse.values)})
     seeds = " and ".join(map(str, counts)) + (" seed" if counts == [1] else " seeds")
     numbers = f"{decimal(better.mean, 4)} against {decimal(worse.mean, 4)}, {seeds}"
-    verdict: str = verdict_of(better, worse, direction)
-    if not alike:
-        verdict = "is not decided"
-        numbers += ", measured differently"
-    if better.trained_on or worse.trained_on:
-        numbers += ", in features that a run was trained in"
+    verdict = verdict_of(better, worse, direction, alike=alike)
+    reasons = reasons_of((better, worse), alike=alike)
+    numbers += "".join(REMARKS.get(reason, "") for reason in reasons)
     return f"- {claim.says}: **{verdict}** ({numbers}){_as_published(page, claim, direction)}."
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gentk.sweeps.cell import Cell, verdict_of
+from gentk.sweeps.cell import Cell, reasons_of, verdict_of
+from gentk.sweeps.comparison import WITHHELD, Column, Comparison
 
 
 def cell(*values: float) -> Cell:
@@ -38,3 +39,37 @@ def test_what_is_no_number_is_shown_and_decides_nothing():
     broken = cell(1.0, float("nan"))
     assert "nan" in str(broken)
     assert verdict_of(broken, cell(1.0, 2.0), "lower") == "is not decided"
+
+
+@pytest.mark.parametrize(
+    ("cells", "alike", "reasons"),
+    [
+        ([cell(1.0, 2.0), cell(2.0, 3.0)], True, []),
+        ([cell(1.0), cell(2.0, 3.0)], True, ["one seed"]),
+        ([cell(1.0, 2.0), cell(2.0, 3.0)], False, ["measured differently"]),
+        (
+            [Cell((1.0, 2.0), None, False, (), False), cell(2.0, 3.0)],
+            True,
+            ["measured differently"],
+        ),
+        ([Cell((1.0, 2.0), None, True), cell(2.0, 3.0)], True, ["trained in"]),
+        ([cell(1.0, float("inf")), cell(2.0, 3.0)], True, ["not finite"]),
+        (
+            [Cell((float("nan"),), None, True)],
+            False,
+            ["measured differently", "trained in", "one seed", "not finite"],
+        ),
+    ],
+)
+def test_reasons_are_the_same_for_claims_and_tables(cells, alike, reasons):
+    """One list, the strongest first: a table takes the first, a claim all but `trained in`."""
+    assert reasons_of(cells, alike=alike) == reasons
+    if len(cells) == 2:
+        undecided = verdict_of(*cells, "lower", alike=alike) == "is not decided"
+        assert undecided == bool(set(reasons) - {"trained in"})
+    column = Column("fd", "fd", "pixels", "lower", alike=alike)
+    groups = {str(number): [0] for number in range(len(cells))}
+    shown = {(name, column): one for name, one in zip(groups, cells, strict=True)}
+    table = Comparison(groups, [column], shown, {column: None}, [])
+    if len(cells) == 2 and reasons:
+        assert table.verdict(column) == WITHHELD[reasons[0]]
