@@ -23,6 +23,7 @@ from ..version import DISTRIBUTION, __version__
 __all__ = [
     "describe",
     "facts_of",
+    "follows_budget",
     "overtaken",
     "recorded_versions",
     "result_of",
@@ -118,10 +119,14 @@ def same_inputs(record: dict[str, Any], c: Composition) -> None:
             )
 
 
+def follows_budget(r: Recipe) -> bool:
+    """Say whether a rate falls over the budget: of such a run no longer one is the continuation."""
+    return r.decay != "none" or any(p.decay not in (None, "none") for p in r.phase.values())
+
+
 def stretched(r: Recipe, record: dict[str, Any] | None, progress: Progress) -> str | None:
     """Tell that a decaying rate follows the new budget, as no uninterrupted run's would."""
-    decays = r.decay != "none" or any(p.decay not in (None, "none") for p in r.phase.values())
-    if record is None or not progress.steps or not decays:
+    if record is None or not progress.steps or not follows_budget(r):
         return None
     then = record["recipe"]
     if all(then.get(unit) == getattr(r, unit) for unit in UNITS):

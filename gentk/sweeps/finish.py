@@ -6,7 +6,7 @@ read again before each one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from ..interfaces import Observer
 from ..recipe import Resolved
 from ..registry import Registry
 from ..runs.folder import RunFolder
+from ..runs.record import follows_budget
 from ..runs.trained import Run
 from ..runs.training import finished_run, make
 from ..selection import Selection
@@ -205,18 +206,36 @@ def _run(trial: Trial, making: Making) -> Run:
 
 
 def _refuse_other_budget(resolved: Resolved) -> None:
-    """Refuse a folder whose run had another budget: what became of that is no value of this one."""
+    """Refuse a folder whose run had another budget: what became of that is no value of this one.
+
+    A run whose budget is raised goes on to what it would have become at once, unless its rate follows
+    the budget.
+    """
     folder, r = RunFolder(resolved.folder()), resolved.recipe
     record = folder.claim(r)
     if record is None:
         return
     before = {unit: record["recipe"].get(unit) for unit in UNITS}
-    if before != {unit: getattr(r, unit) for unit in UNITS}:
-        budgets = [f"{unit}={value}" for unit, value in before.items() if value is not None]
-        raise RunError(
-            f"{folder.path} holds a run of another budget ({' and '.join(budgets)}); type another "
-            "folder with --out"
-        )
+    now = {unit: getattr(r, unit) for unit in UNITS}
+    if before == now:
+        return
+    raised = _raised(before, now)
+    if raised and not follows_budget(r):
+        return
+    budgets = [f"{unit}={value}" for unit, value in before.items() if value is not None]
+    falls = ", and a rate that falls over its budget cannot go on to a larger one" if raised else ""
+    raise RunError(
+        f"{folder.path} holds a run of another budget ({' and '.join(budgets)}){falls}; type another "
+        "folder with --out"
+    )
+
+
+def _raised(before: Mapping[str, float | None], now: Mapping[str, float | None]) -> bool:
+    """Say whether a budget is in the units of another and in none of them smaller."""
+    return all(
+        (old is None and new is None) or (old is not None and new is not None and new >= old)
+        for old, new in ((before[unit], now[unit]) for unit in UNITS)
+    )
 
 
 def _observers(resolved: Resolved, making: Making) -> list[Observer] | None:

@@ -35,6 +35,9 @@ extractors = ["pixels"]
 """
 
 
+ROW_A = '[[row]]\nname = "a"\n'
+
+
 def measured(value, data="digits,split=test", samples=5000, weights="w", mark="A"):
     """A value of `fd` in pixels."""
     reference = Reference(data, "test", 355, mark)
@@ -77,15 +80,43 @@ def test_a_run_of_another_length_is_no_value_of_a_trial(written, tmp_path):
         (row,) = now().sweep.settled().values()
         assert row.failed is None
         assert row.result["steps"] == steps
-    # A folder that two budgets share, as `--out` makes it, is refused and not taken for either.
+
+
+@pytest.mark.parametrize(
+    ("decay", "budgets", "words"),
+    [
+        ("none", ({"steps": 4}, {"steps": 7}), None),
+        ("none", ({"steps": 4}, {"steps": 3}), ["steps=4"]),
+        ("none", ({"steps": 4}, {"steps": None, "operations": 1e12}), ["steps=4"]),
+        ("linear", ({"steps": 4}, {"steps": 7}), ["steps=4", "rate"]),
+    ],
+)
+def test_a_folder_that_two_budgets_share_goes_on_where_that_is_exact(
+    written, tmp_path, decay, budgets, words
+):
+    """As `--out` makes it: a raised budget is that of one long run, unless its rate follows it."""
+    text = HEAD.replace("[0, 1]", "[0]") + JUDGE.replace("[[judge]]", "[[judge]]\ncount = 32")
+    now = written(text.replace("steps = 4", f'steps = 4\ndecay = "{decay}"') + ROW_A)
     (trial,) = now().sweep.trials
     recipe = trial.resolved.recipe
-    longer = replace(trial.resolved, recipe=recipe.model_copy(update={"steps": 9}))
-    other = replace(trial, resolved=longer, parts=(*trial.parts, "longer"))
-    finish(replace(now().sweep, trials=[other]), Making(silent=True))
-    row = latest(tmp_path / "t.jsonl")[other.key]
-    assert row.kind == RunError.__name__
-    assert "steps=6" in row.failed
+
+    def made(budget, key, folder=recipe.out):
+        own = replace(
+            trial.resolved, recipe=recipe.model_copy(update={**budget, "out": str(folder)})
+        )
+        other = replace(trial, resolved=own, parts=(*trial.parts, key))
+        finish(replace(now().sweep, trials=[other]), Making(silent=True))
+        return latest(tmp_path / "t.jsonl")[other.key]
+
+    first, second = (made(budget, str(number)) for number, budget in enumerate(budgets))
+    assert first.failed is None
+    if words is not None:
+        assert second.kind == RunError.__name__
+        assert all(word in second.failed for word in words)
+        return
+    at_once = made(budgets[1], "at once", tmp_path / "at once")
+    assert second.result["steps"] == budgets[1]["steps"]
+    assert [m.value for m in second.measurements] == [m.value for m in at_once.measurements]
 
 
 def test_two_rows_whose_names_are_alike_do_not_share_a_folder(written):
