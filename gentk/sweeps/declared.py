@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from ..budget import UNITS
-from ..errors import GentkError, UsageError, did_you_mean
+from ..errors import BadOption, GentkError, Incompatible, UsageError, did_you_mean
 from ..evaluation.measurement import Direction
 from ..evaluation.plan import Plan
 from ..evaluation.settled import pairs
@@ -24,6 +24,7 @@ from ..runs.resolving import resolve_recipe
 from ..runs.stages import plan as stages_of
 from .file import JudgeTable, RowTable, SweepFile, read_file
 from .quoting import Other, named, quoted
+from .row import Row
 from .shown import Shown, columns_of
 from .trial import Flags, Images, Sweep, Trial, mark_of, parts_of
 
@@ -107,7 +108,8 @@ def declare(
         rows: Where what came of its trials is written down; by default beside it, NAME.jsonl.
         out: The folder of its runs; runs/NAME by default.
         own: Keys of a recipe that say where runs are made, such as `threads`.
-        checked: Whether to check that all parts of a run fit together. A page is rendered without.
+        checked: Whether to refuse whatever cannot be made here and now. For a page only what has no row
+            is looked at, and only what can never be made, as its parts do not fit, is refused.
 
     Raises:
         UsageError: Something in the file is wrong.
@@ -166,6 +168,7 @@ def _declared(
                 # The best of a row's settings may be those of another row: then they share its runs.
                 trials.append(trial if tuning is not None else _unlike(trial, known))
     sweep = replace(sweep, trials=trials)
+    sweep = replace(sweep, trials=_fitting(trials, {} if checked else sweep.settled(), place))
     return Declared(path.stem, path, file, columns, sweep, tunings, seeds)
 
 
@@ -234,6 +237,7 @@ def _tuning(
         tried = [_trial(named, seed, (plan,), None, place, more) for seed in file.tries.seeds]
         trials.append([replace(quoted(trial, others), tries=row.name) for trial in tried])
     settled = replace(sweep, trials=[t for tried in trials for t in tried]).settled()
+    trials = [_fitting(tried, settled, place) for tried in trials]
     # What failed for a reason that may pass is tried again before anything is chosen.
     done = all(
         t.refused is not None or (t in settled and settled[t].is_final)
@@ -287,13 +291,41 @@ def _trial(
         resolved = resolve_recipe(name, located, registry=place.registry)
         resolved = _placed(resolved, place.out, slug(row.name)[:60])
         if place.checked:
-            own = [stage for _, stage in stages_of(resolved, place.registry)]
-            for part in (*stages.values(), *own, resolved):
-                check(part, place.registry)
+            _check(resolved, stages.values(), place.registry)
         parts = parts_of(resolved, place.registry, stages)
     except GentkError as error:
         return Trial(row.name, seed, plans, recipe=name, flags=flags, refused=str(error))
     return Trial(row.name, seed, plans, parts, name, flags, resolved, tuple(stages.values()))
+
+
+def _check(resolved: Resolved, stages: Iterable[Resolved], registry: Registry) -> None:
+    """Refuse a run whose parts, or those of the runs made before it, do not fit together."""
+    own = [stage for _, stage in stages_of(resolved, registry)]
+    for part in (*stages, *own, resolved):
+        check(part, registry)
+
+
+def _fitting(trials: list[Trial], settled: Mapping[Trial, Row], place: _Place) -> list[Trial]:
+    """Return trials of which those are refused that can never be made.
+
+    Of a trial with a row that is not asked: it has been made. Nor does a page refuse what is only
+    missing here, such as a plugin or a device.
+    """
+    if place.checked:
+        return trials
+
+    def fitted(trial: Trial) -> Trial:
+        if trial.resolved is None or trial.refused is not None or trial in settled:
+            return trial
+        try:
+            _check(trial.resolved, trial.stages, place.registry)
+        except (BadOption, Incompatible) as error:
+            return replace(trial, refused=str(error))
+        except GentkError:
+            pass
+        return trial
+
+    return [fitted(trial) for trial in trials]
 
 
 def _over(flags: Flags, more: Flags) -> dict[str, JsonValue]:

@@ -40,7 +40,7 @@ class Request:
         only: Pattern of the names of rows that are made.
         seeds: The seeds that are made; all of them without one.
         own: Keys of a recipe that say where runs are made.
-        checked: Whether to check that all parts of a run fit together; a page is rendered without.
+        checked: Whether to refuse whatever cannot be made here and now; a page is rendered without.
     """
 
     path: Path

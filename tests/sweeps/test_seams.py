@@ -218,6 +218,55 @@ def test_a_row_that_does_not_fit_says_why_and_is_not_waited_for(written, tmp_pat
         written(HEAD.replace("[0, 1]", "[0, 0]") + JUDGE + '[[row]]\nname = "a"\n')()
 
 
+UNFIT = 'loss = "mmd"\nestimator = "ama"\n'
+"""What only the check of parts refuses: ama cannot track samples."""
+
+
+def test_a_row_whose_parts_do_not_fit_is_refused_on_the_page_too(written, tmp_path):
+    """It can never be made and is not waited for: the same trials as the sweep refuses."""
+    now = written(HEAD + JUDGE + f'{ROW_A}[[row]]\nname = "b"\n{UNFIT}')
+    made = [trial for trial in now().sweep.trials if trial.name == "a"]
+    append(tmp_path / "t.jsonl", [row_of(trial, measured(1.0)) for trial in made])
+    page = render(now())
+    assert "| b | refused |" in page
+    assert "b is refused: " in page
+    assert "ama" in page
+    assert "in progress" not in page
+
+    whole = declare(tmp_path / "t.toml", Registry(), out=tmp_path / "runs", checked=True)
+    assert {t.name: t.refused for t in whole.sweep.trials} == {
+        t.name: t.refused for t in now().sweep.trials
+    }
+
+
+def test_a_trial_with_a_row_is_not_refused_afterwards(written, tmp_path):
+    """What has been made keeps its value, whatever is said of it today."""
+    now = written(HEAD.replace("[0, 1]", "[0]") + JUDGE + f"{ROW_A}{UNFIT}")
+    (trial,) = now().sweep.trials
+    assert trial.refused is not None
+    append(tmp_path / "t.jsonl", [row_of(trial, measured(3.0))])
+    assert [trial.refused for trial in now().sweep.trials] == [None]
+    assert "| a | 3" in render(now())
+
+
+def test_what_is_only_missing_here_is_not_refused_on_a_page(written):
+    """A plugin that is not installed makes no row impossible."""
+    now = written(HEAD + JUDGE + f'{ROW_A}loss = "of-somebody"\n')
+    assert [trial.refused for trial in now().sweep.trials] == [None, None]
+
+
+def test_a_setting_that_does_not_fit_is_no_setting_to_be_waited_for(written, tmp_path):
+    """On the page as in the sweep the others are chosen among."""
+    tries = f"tries = [{{ batch = 8 }}, {{ {', '.join(UNFIT.split(chr(10))[:2])} }}]\n"
+    now = written(HEAD + JUDGE + '[tries]\ndata = "digits,split=validation"\n' + ROW_A + tries)
+    first, second = now().tunings["a"].trials
+    assert [trial.refused is None for trial in (*first, *second)] == [True, False]
+    append(tmp_path / "t.jsonl", [row_of(t, measured(1.0)) for t in first])
+    assert now().tunings["a"].chosen == 0
+    append(tmp_path / "t.jsonl", [row_of(t, measured(2.0)) for t in now().sweep.trials])
+    assert "| a | 2" in render(now())
+
+
 def test_no_claim_is_decided_by_what_was_measured_differently_or_is_no_number(written, tmp_path):
     """On any seed, not on the first one only."""
     claim = '[[claim]]\nsays = "a is better"\nbetter = "a"\nworse = "b"\n'
