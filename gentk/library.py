@@ -14,6 +14,7 @@ from .errors import BadRecipe, UnknownName, did_you_mean
 from .keys import KEYS
 from .overlay import SHORT
 from .plugins import Broken
+from .remedy import upgrade
 from .toml import BadToml, parse_toml, read_toml
 from .version import DISTRIBUTION
 
@@ -56,8 +57,8 @@ class Library:
                     text = path.read_bytes().decode("utf-8", "replace")
                     summary = str(parse(text, name).get("summary", ""))
                 except (BadRecipe, OSError) as error:
-                    mend = f"pip install --upgrade {distribution}"
-                    self.broken.append(Broken(distribution, name, "recipe", str(error), mend))
+                    row = Broken(distribution, name, "recipe", str(error), upgrade(distribution))
+                    self.broken.append(row)
                     continue
                 self._recipes.setdefault(name, Listed(name, summary, distribution, text))
 

@@ -656,3 +656,18 @@ def test_real_installs_that_are_broken_break_nothing(environment):
         assert case.reason in row["error"]
         # They are installed again from the folder that they came from.
         assert case.mend.format(name=name) in re.sub(r"(?<= )/\S*/", "", row["mend"])
+
+
+@pytest.mark.parametrize("editable", [True, False])
+def test_what_came_from_a_folder_is_corrected_there(inside, tmp_path, editable):
+    """No index has another version of it; what was copied from there is installed again."""
+    install, call = inside
+    install("raises")
+    origin = {"url": tmp_path.as_uri(), "dir_info": {"editable": editable}}
+    record = tmp_path / "packages" / "raises-1.2.dist-info" / "direct_url.json"
+    record.write_text(json.dumps(origin))
+
+    row = row_of(json.loads(call("list", "--json").stdout)["broken"], "raises")
+
+    again = "" if editable else f" and pip install {tmp_path}"
+    assert row["mend"].startswith(f"correct it in {tmp_path}{again}, or GENTK_BLOCK_PLUGINS=")
