@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .version import DISTRIBUTION
 
-__all__ = ["FIRST_PARTY"]
+__all__ = ["FIRST_PARTY", "owner_of"]
 
 FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     DISTRIBUTION: {
@@ -79,3 +79,11 @@ FIRST_PARTY: dict[str, dict[str, tuple[str, ...]]] = {
     "gentk-tensorboard": {"observer": ("tensorboard",)},
 }
 """gentk's own distributions and the names they hold, installed or not."""
+
+
+def owner_of(kind: str, name: str) -> str | None:
+    """Return the distribution to which a component's name belongs, if it is one of gentk's own."""
+    for distribution, kinds in FIRST_PARTY.items():
+        if name in kinds.get(kind, ()):
+            return distribution
+    return None

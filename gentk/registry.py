@@ -13,7 +13,7 @@ from typing import Any
 
 from .construction import constructed
 from .errors import BadOption, GentkError, UnknownName, UsageError, did_you_mean
-from .first_party import FIRST_PARTY
+from .first_party import FIRST_PARTY, owner_of
 from .library import Library
 from .options import Option, argument, check_settable, convert, options_of, together
 from .plugins import Broken, Discovery, Provided, discover, reason_of, refuse_if_strict
@@ -74,7 +74,7 @@ class Registry:
 
     def _add(self, new: Provided) -> None:
         key = (new.component.kind, new.component.name)
-        owner = _owner(*key)
+        owner = owner_of(*key)
         held = self._parts.get(key)
         if (owner and new.distribution != owner) or (held and held.distribution in FIRST_PARTY):
             holder = owner or (held.distribution if held else DISTRIBUTION)
@@ -196,7 +196,7 @@ class Registry:
         if (kind, name) in self._clashes:
             rivals = " and ".join(self._clashes[kind, name])
             return f"{kind} {name!r} is offered by {rivals}; pip uninstall one of them"
-        owner = _owner(kind, name)
+        owner = owner_of(kind, name)
         for broken in self.broken:
             if broken.distribution == owner:
                 return f"{kind} {name!r}: {owner} is broken ({broken.error}); {broken.mend}"
@@ -329,8 +329,7 @@ class Registry:
         if provided.component.wraps is not None:
             self.rehearse(provided.component.wraps, str(given))
         if given is not None and known and given not in known:
-            hint = did_you_mean(given, known)
-            name = selection.name
+            hint, name = did_you_mean(given, known), selection.name
             raise UnknownName(
                 f"{kind} {name!r} has no {name}:{given}; {hint}type: gentk list {kind} "
                 f"'{name}:{given[:3]}*'"
@@ -364,7 +363,7 @@ class Registry:
         elif selection.argument is not None:
             arguments = [argument(target, selection.argument)]
         mine = {key: value for key, value in values.items() if key not in names}
-        built = constructed(target, f"{kind} {selection.name!r}", arguments, {**mine, **supplied})
+        built = constructed(target, owner, arguments, {**mine, **supplied})
         return built, {key: value for key, value in values.items() if key in names}
 
     def _settable(
@@ -372,14 +371,14 @@ class Registry:
     ) -> Callable[..., Any]:
         """Return a component's class; refuse one that cannot be given what it is to be given."""
         target, part = self.target(provided), provided.component
-        owner, argument = f"{part.kind} {part.name!r}", part.argument is not None
-        check_settable(target, selection.options, supplied, owner, argument=argument)
+        owner, given = f"{part.kind} {part.name!r}", part.argument is not None
+        check_settable(target, selection.options, supplied, owner, argument=given)
         return target
 
     def _wrapped(self, kind: str, text: str, supplied: Mapping[str, Any]) -> Any:
         """Build the component that another one wraps, with what its kind is supplied with."""
-        wanted = SUPPLIED.get(kind, frozenset())
-        return self.build(kind, text, **{k: v for k, v in supplied.items() if k in wanted})[0]
+        own = {k: v for k, v in supplied.items() if k in SUPPLIED.get(kind, ())}
+        return self.build(kind, text, **own)[0]
 
 
 def _attribute(target: str) -> Callable[..., Any]:
@@ -395,13 +394,6 @@ def _unimportable(provided: Provided, error: BaseException) -> GentkError:
         f"{component.kind} {component.name!r} of {provided.distribution} does not import "
         f"({reason_of(error)}); {typed}{remedy}"
     )
-
-
-def _owner(kind: str, name: str) -> str | None:
-    for distribution, kinds in FIRST_PARTY.items():
-        if name in kinds.get(kind, ()):
-            return distribution
-    return None
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -38,7 +38,6 @@ LAYERS: dict[str, set[str]] = {
         "overlay",
         "validation",
         "numerals",
-        "synonyms",
     },
     "interfaces": {"interfaces", "events", "prior"},
     "mechanism": {
