@@ -21,6 +21,10 @@ from .spec import PROJECT
 __all__ = ["Blame", "blame_of"]
 
 
+THROUGH = "__tracebackhide__"
+"""The variable by which a frame says that it only passes a call on, as pytest knows it."""
+
+
 @dataclass(frozen=True)
 class Blame:
     """Where an error was raised that is not gentk's.
@@ -61,6 +65,8 @@ def _blame(frames: list[tuple[FrameType, int]], registry: Registry) -> Blame | N
     libraries: set[str] | None = None
     for number, (frame, line) in enumerate(frames):
         module = str(frame.f_globals.get("__name__", ""))
+        if frame.f_locals.get(THROUGH) is True:
+            continue
         top = module.partition(".")[0]
         owner = _owner(module, owners)
         if top == PROJECT or owner in FIRST_PARTY:

@@ -75,7 +75,6 @@ def command(
     gentk run --seeds 3 --evaluate-every 500
     """
     from ..registry import Registry
-    from ..runs.edited import edited
     from ..runs.folder import RunFolder
     from ..runs.resolving import resolve_recipe
 
@@ -96,9 +95,7 @@ def command(
             result = _train(recipe, given, registry, quiet).result
         elif not quiet:
             click.echo(f"note: {_finished(resolved, result)}", err=True)
-            since = edited(folder.read(), resolved, registry, finished=True)
-            if since is not None:
-                click.echo(f"note: {since}", err=True)
+            _tell_of_edits(folder, resolved, registry)
         _settle(folder, resolved.recipe.device, evaluate_every, quiet)
         _echo_result(folder, result or {})
 
@@ -112,6 +109,17 @@ def _finished(resolved: Resolved, result: Mapping[str, Any]) -> str:
             "stays as it is; for a run of that length type another --out"
         )
     return f"this run is finished after {steps:,} steps; to go on with it type a larger --steps"
+
+
+def _tell_of_edits(folder: RunFolder, resolved: Resolved, registry: Registry) -> None:
+    """Say which parts of a finished run were edited since; without torch where none could be."""
+    record = folder.read()
+    if record.get("code"):
+        from ..runs.edited import edited
+
+        since = edited(record, resolved, registry, finished=True)
+        if since is not None:
+            click.echo(f"note: {since}", err=True)
 
 
 def _settle(folder: RunFolder, device: str, every: int | None, quiet: bool) -> None:

@@ -99,6 +99,7 @@ def _kept(name: str, method: F, check: Check) -> F:
 
     @wraps(method)
     def kept(self: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True  # Of an error in the method this frame is no part.
         result = method(self, *args, **kwargs)
         # What a class gets from its base by super() is its own affair: it may be half done.
         if getattr(type(self), name, None) is kept:

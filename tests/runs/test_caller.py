@@ -79,7 +79,7 @@ VERBS = {
     "from_pretrained": lambda run: gentk.from_pretrained(run.folder.path),
     "report": lambda run: gentk.report(run, place(run, "report.html")),
     "own": lambda run: gentk.own(LAYER),
-    "register": lambda run: gentk.register("loss", "mine")(gentk_moments.loss.MomentsLoss),
+    "register": lambda run: gentk.register("loss", "callers-own")(gentk_moments.loss.MomentsLoss),
     "tile": lambda run: gentk.tile(torch.zeros(2, 1, 4, 4)),
 }
 
