@@ -47,8 +47,9 @@ def code_of(subject: object, names: Collection[str] | None = None) -> str:
         reached.value("", given, None)
         return reached.digest()
     kind = given if isinstance(given, type) else type(given)
-    written = [one for one in kind.__mro__ if _is_theirs(one.__module__)]
-    reached = _Reached({_root(one.__module__) for one in written})
+    roots = {_root(kind.__module__)} if _is_theirs(kind.__module__) else set()
+    written = [one for one in kind.__mro__ if _root(one.__module__) in roots]
+    reached = _Reached(roots)
     for name in sorted({key for one in written for key in vars(one)} if names is None else names):
         reached.attribute(kind, name)
     return reached.digest()
@@ -68,9 +69,14 @@ class _Reached:
     def __init__(self, roots: Collection[str]) -> None:
         self.roots = roots
         self.rows: dict[str, str] = {}
+        self.waiting: list[tuple[FunctionType | type, type | None]] = []
 
     def digest(self) -> str:
         """Return the digest of what has been reached; empty if that is nothing."""
+        # One after another: a chain of calls may be longer than Python's stack.
+        while self.waiting:
+            part, kind = self.waiting.pop()
+            self.whole(part) if isinstance(part, type) else self.function(part, kind)
         if not self.rows:
             return ""
         text = "\n".join([sys.implementation.cache_tag or "", *map(str, sorted(self.rows.items()))])
@@ -86,10 +92,9 @@ class _Reached:
 
     def value(self, label: str, value: object, kind: type | None) -> None:
         """Reach what stands under a name: a function, a class or a constant."""
-        for function in _functions(value):
-            self.function(function, kind)
+        self.waiting += [(function, kind) for function in _functions(value)]
         if isinstance(value, type):
-            self.whole(value)
+            self.waiting.append((value, None))
         text = _constant(value)
         if text is not None:
             self.rows[label] = text

@@ -151,3 +151,17 @@ def test_it_is_the_same_in_another_process(tmp_path):
         for seed in ("1", "2")
     }
     assert len(told) == 1 and told != {"\n"}
+
+
+def test_a_long_chain_of_calls_is_followed_to_its_end():
+    """It may be longer than Python's stack."""
+
+    def chained(last):
+        lines = [f"def f{i}(x):\n    return f{i + 1}(x)" for i in range(3000)]
+        lines += [
+            f"def f3000(x):\n    return x + {last}",
+            "class Mine:\n    def summarise(self, x):",
+        ]
+        return made("\n".join([*lines, "        return f0(x)"]))
+
+    assert code_of(chained(1)) != code_of(chained(2))

@@ -74,11 +74,11 @@ class World:
         """Whether this is the process that writes and prints."""
         return self.rank == 0
 
-    @torch.no_grad()
     def notes(self) -> list[str]:
         """Return what a run says of it at its start: how many processes there are, if it is not one."""
         return [f"on {self.size} processes"] if self.size > 1 else []
 
+    @torch.no_grad()
     def sum(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors by their sums over ranks, in place; they lie alike in the memory of all."""
         if self.link is None:

@@ -222,3 +222,15 @@ def test_ranks_take_the_steps_of_games_and_of_autoencoders(steps, size, chunk):
     alone = steps(World(CPU), chunk)
     for rank in together(size, lambda world: steps(world, chunk)):
         alike(rank, alone, 1e-5, 1e-6)
+
+
+def test_a_sum_over_processes_is_no_part_of_a_graph():
+    """Weights that are to be trained may be summed in place."""
+
+    def act(world):
+        weight = torch.full((3,), float(world.rank + 1), requires_grad=True)
+        world.sum([weight])
+        return weight
+
+    for weight in together(2, act):
+        assert weight.is_leaf and weight.tolist() == [3.0] * 3
