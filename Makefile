@@ -12,6 +12,9 @@ DOCS := $(VENV)/.docs
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 PYTEST := PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n $(WORKERS) --dist worksteal
 
+# Installing leaves compiling to the first import: where nothing may be written, each process compiles torch anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run soak test check lint gpu durations dist bench docs docs-reference models results-curve results-gpu results-quickstart results-rff results-world clean
 
 run: $(STAMP)  ## train the quickstart: handwritten digits

@@ -94,7 +94,7 @@ def _place(trial: Trial) -> str:
     if trial.source is not None:
         return f"{trial.name}, seed {trial.seed}: the row of {trial.source.name}"
     if trial.resolved is None:
-        return trial.images.subject if trial.images else trial.name
+        return trial.given.name if trial.given else trial.name
     return str(trial.resolved.folder())
 
 

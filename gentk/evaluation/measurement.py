@@ -205,6 +205,11 @@ class Measurement:
         protocol = replace(self.protocol, subject=name)
         return replace(self, subject=subject, extractor=extractor, protocol=protocol)
 
+    def standing(self, place: str, extractor: str) -> Measurement:
+        """Return it as of an extractor that is judged itself, in the place of a run's own network."""
+        protocol = replace(self.protocol, subject=extractor)
+        return replace(self, subject=extractor, extractor=place, protocol=protocol)
+
     def written(self) -> str:
         """Return the value and its standard error, if one is known, as text."""
         error = "" if self.error is None else f" ± {decimal(self.error, 2)}"

@@ -85,9 +85,14 @@ class Plan:
         return words + (["--threads", str(threads)] if threads is not None else [])
 
     @property
+    def own(self) -> tuple[str, ...]:
+        """The extractors that are networks of the run that is judged, as typed."""
+        return tuple(text for text in self.extractors if _is_own(text))
+
+    @property
     def networks(self) -> frozenset[str]:
         """The networks of the run that is judged that judge it: `encoder` of `run`, as `of=` says."""
-        own = [Selection.parse(text) for text in self.extractors if _is_own(text)]
+        own = [Selection.parse(text) for text in self.own]
         return frozenset(one.options.get("of", "encoder") for one in own)
 
     def of_run(self, folder: Path) -> Plan:
@@ -98,6 +103,26 @@ class Plan:
             for one in own
         ]
         return replace(self, extractors=tuple(placed))
+
+    def of_features(self, extractor: str, registry: Registry) -> Plan | None:
+        """Return the plan for an extractor that stands in the place of a run's own network.
+
+        Only metrics that judge an extractor, on labelled images, look at no samples; without one, or
+        without a judge of the run's own, there is no plan.
+
+        Raises:
+            UsageError: It names no data.
+        """
+        built = self.built(registry)
+        metrics = tuple(name for name, metric in built.items() if "labels" in metric.needs)
+        if not metrics or not self.own:
+            return None
+        if self.data is None:
+            raise UsageError(
+                f"features have no data of their own to be judged on by {metrics[0]!r}; write "
+                'data = "..." in its [[judge]], such as cifar10,split=test'
+            )
+        return replace(self, metrics=metrics, extractors=(extractor,), beside=False)
 
     def built(self, registry: Registry) -> dict[str, Metric]:
         """Return the metrics by name, as typed."""

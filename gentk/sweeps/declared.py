@@ -26,7 +26,7 @@ from .file import JudgeTable, RowTable, SweepFile, read_file
 from .quoting import Other, named, quoted
 from .row import Row
 from .shown import Shown, columns_of
-from .trial import Flags, Images, Sweep, Trial, mark_of, parts_of
+from .trial import Flags, Images, Sweep, Trial, mark_of, parts_of, stand_in
 
 __all__ = ["Declared", "Tuning", "declare", "slug"]
 
@@ -173,7 +173,7 @@ def _declared(
 
 
 def _seeds(row: RowTable, file: SweepFile, others: Mapping[str, Declared]) -> tuple[int, ...]:
-    """Return the seeds of a row; images have one, what is cited has none."""
+    """Return the seeds of a row; what is judged as it is has one, what is cited has none."""
     if row.quotes is not None:
         theirs = others[row.quotes].seeds
         if row.name not in theirs:
@@ -184,7 +184,7 @@ def _seeds(row: RowTable, file: SweepFile, others: Mapping[str, Declared]) -> tu
         return theirs[row.name]
     if row.cited is not None:
         return ()
-    return file.seeds[:1] if row.subject is not None else row.seeds or file.seeds
+    return row.seeds or file.seeds if row.is_run else file.seeds[:1]
 
 
 def _unlike(trial: Trial, known: dict[str, str]) -> Trial:
@@ -272,7 +272,9 @@ def _trial(
     file = place.file
     if row.subject is not None:
         images = Images(row.subject, row.floor)
-        return Trial(row.name, seed, plans, ("images", row.subject, row.floor), images=images)
+        return Trial(row.name, seed, plans, ("images", row.subject, row.floor), given=images)
+    if row.features is not None:
+        return stand_in(row.name, seed, plans, row.features, place.registry)
     if tuning is not None and tuning.failed:
         why = [trial.refused for tried in tuning.trials for trial in tried if trial.refused]
         reason = f"none of its tries has a value{f': {why[0]}' if why else ''}"

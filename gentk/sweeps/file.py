@@ -15,7 +15,8 @@ rows = ["other.toml"]        sweep files whose rows are quoted where they have t
                              `settings`: how candidate settings of rows are judged
 [[row]]                      name, and keys of a recipe; or `subject`, images judged as they are, or
                              the sanity row that `floor` names (of the training images of the judge's
-                             data); `published` values; `seeds`, if not
+                             data); or `features`, an extractor that stands where judges look at a
+                             run's own encoder; `published` values; `seeds`, if not
                              the file's; `alone`, to share nothing but the data; `tries`, a list of
                              candidate settings, of which the first judge's best is taken
 [[claim]]                    says, and the names of the rows that are `better` and `worse` by it;
@@ -141,7 +142,7 @@ class ClaimTable(_Table):
 
 
 class RowTable(BaseModel):
-    """A row of the page: a recipe with its seeds, images that are judged as they are, or a quotation.
+    """A row of the page: a recipe with its seeds, images or features judged as they are, or a quotation.
 
     Quoted is the row of that name of another sweep file (`quotes`), or what a publication says of
     something that is not run (`cited`).
@@ -158,6 +159,7 @@ class RowTable(BaseModel):
     alone: bool = False
     subject: str | None = None
     floor: Literal[SANITY] | None = None  # type: ignore[valid-type]
+    features: str | None = None
     tries: tuple[Keys, ...] | None = None
 
     @property
@@ -167,12 +169,13 @@ class RowTable(BaseModel):
 
     @property
     def is_run(self) -> bool:
-        """Whether it is made and judged by this file, and is no image that is judged as it is."""
+        """Whether it is trained and judged by this file, and not judged as it is."""
         return all(getattr(self, kind) is None for kind in KINDS)
 
 
 KINDS = {
     "subject": "judges images as they are",
+    "features": "judges features as they are",
     "quotes": "is the row of another file",
     "cited": "is what a publication says",
 }

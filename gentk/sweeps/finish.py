@@ -29,7 +29,7 @@ from ..runs.trained import Run
 from ..runs.training import finished_run, make
 from ..selection import Selection
 from .row import Row, append, commit
-from .trial import Images, Sweep, Trial, command_of
+from .trial import Images, StandIn, Sweep, Trial, command_of
 
 __all__ = ["Making", "finish"]
 
@@ -46,8 +46,8 @@ class Making:
         advance: Called with what is being done, the number done, the total.
         notice: Called with sentences people should read.
         command: What to type for a trial, which is kept with its row; by default the run's command.
-        device: Where images are judged that are no run's.
-        threads: CPU threads for them.
+        device: Where is judged what is no run.
+        threads: CPU threads for that.
     """
 
     registry: Registry = field(default_factory=Registry)
@@ -165,15 +165,17 @@ def _row(trial: Trial, making: Making) -> tuple[Row, Run | None]:
     row = Row(
         trial.key, trial.name, trial.seed, datetime.now(UTC).strftime("%Y-%m-%d"), commit=commit()
     )
-    if trial.images is not None:
-        images = trial.images
+    given = trial.given
+    if given is not None:
         row = replace(
             row,
-            subject=images.subject,
-            floor=images.floor,
             threads=making.threads,
             command=making.command(trial) if making.command else None,
         )
+        if isinstance(given, Images):
+            row = replace(row, subject=given.subject, floor=given.floor)
+        else:
+            row = replace(row, features=given.extractor)
     elif trial.resolved is not None and trial.flags is not None:
         flags = dict(trial.flags)
         row = replace(
@@ -185,8 +187,8 @@ def _row(trial: Trial, making: Making) -> tuple[Row, Run | None]:
             command=making.command(trial) if making.command else command_of(trial.recipe, flags),
         )
     try:
-        if trial.images is not None:
-            return replace(row, measurements=_images_judged(trial, trial.images, making)), None
+        if given is not None:
+            return replace(row, measurements=_given_judged(trial, given, making)), None
         run = _run(trial, making)
         measurements = _run_judged(trial, run, making)
         return replace(row, result=run.result, measurements=measurements), run
@@ -262,6 +264,12 @@ def _applying(plans: Sequence[Plan], run: Run) -> list[Plan]:
     return [plan for plan in plans if plan.networks <= there]
 
 
+def _given_judged(trial: Trial, given: Images | StandIn, making: Making) -> tuple[Measurement, ...]:
+    if isinstance(given, Images):
+        return _images_judged(trial, given, making)
+    return _features_judged(trial, given, making)
+
+
 def _images_judged(trial: Trial, images: Images, making: Making) -> tuple[Measurement, ...]:
     """Judge images as they are, or what the sanity row of a name makes of them."""
     measurements: list[Measurement] = []
@@ -272,4 +280,20 @@ def _images_judged(trial: Trial, images: Images, making: Making) -> tuple[Measur
         evaluation = evaluate(images.subject, asked, making.context(trial))
         wanted = images.floor or images.subject
         measurements += [m for m in evaluation.measurements if m.subject == wanted]
+    return tuple(measurements)
+
+
+def _features_judged(trial: Trial, given: StandIn, making: Making) -> tuple[Measurement, ...]:
+    """Judge an extractor's features wherever those of a run's own networks are."""
+    measurements: list[Measurement] = []
+    for plan in trial.plans:
+        asked = plan.of_features(given.extractor, making.registry)
+        if asked is None or asked.data is None:
+            continue
+        evaluation = evaluate(asked.data, asked, making.context(trial))
+        measurements += [
+            one.standing(place, given.extractor)
+            for place in plan.own
+            for one in evaluation.of_subject()
+        ]
     return tuple(measurements)

@@ -73,7 +73,7 @@ def outcome_of(
     read_rows(sweep.rows, told.append)
     settled = sweep.settled()
     entries = [
-        Entry(trial.name, trial.seed, row.measurements, row.folder or "", trial.images is not None)
+        Entry(trial.name, trial.seed, row.measurements, row.folder or "", trial.given is not None)
         for trial, row in settled.items()
         if row.failed is None
     ]

@@ -44,6 +44,7 @@ class Row:
         flags: Of a run: what was laid over that.
         subject: Of images that were judged as they are: their name.
         floor: The sanity row of these images that was judged instead, if one was.
+        features: Of features that were judged as they are: their extractor.
         threads: CPU threads; None where torch chose, or nobody knows.
         result: Of a run: steps, images, seconds and the last loss.
         measurements: What it was measured to be.
@@ -62,6 +63,7 @@ class Row:
     flags: dict[str, JsonValue] = field(default_factory=dict)
     subject: str | None = None
     floor: str | None = None
+    features: str | None = None
     threads: int | None = None
     result: dict[str, int | float] | None = None
     measurements: tuple[Measurement, ...] = ()

@@ -1,4 +1,4 @@
-"""Trials: one run of a recipe, or one set of images, with how it is judged and what it is found by.
+"""Trials: one run of a recipe, or what is judged as it is, with how, and what it is found by.
 
     key = digest(identity of the recipe and of its stages, budgets, how it is judged)
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from ..budget import UNITS
+from ..errors import GentkError
 from ..evaluation.plan import Plan
 from ..numerals import typed
 from ..recipe import Recipe, Resolved
@@ -29,12 +30,14 @@ __all__ = [
     "Flags",
     "Images",
     "Source",
+    "StandIn",
     "Sweep",
     "Trial",
     "command_of",
     "digest",
     "mark_of",
     "parts_of",
+    "stand_in",
 ]
 
 Flags = Mapping[str, JsonValue]
@@ -54,6 +57,27 @@ class Images:
     subject: str
     floor: str | None = None
 
+    @property
+    def name(self) -> str:
+        """What is judged, as typed."""
+        return self.subject
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """Features that are judged in the place of those of a run's own encoder.
+
+    Attributes:
+        extractor: What makes them, as for `gentk evaluate`.
+    """
+
+    extractor: str
+
+    @property
+    def name(self) -> str:
+        """What is judged, as typed."""
+        return self.extractor
+
 
 @dataclass(frozen=True)
 class Source:
@@ -72,7 +96,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One run, or one set of images, of a sweep.
+    """One run, or one set of images or features, of a sweep.
 
     Attributes:
         name: What distinguishes it from the others, but for the seed.
@@ -84,7 +108,7 @@ class Trial:
         resolved: Of a run: the recipe, if it fits.
         stages: Of a run: the runs of the sweep that are made before it.
         refused: Why it does not fit.
-        images: What is judged, if that is no run.
+        given: What is judged, if that is no run.
         source: Where its row is if another sweep makes it.
         tries: The row whose candidate settings these are, if they are.
     """
@@ -98,7 +122,7 @@ class Trial:
     resolved: Resolved | None = None
     stages: tuple[Resolved, ...] = ()
     refused: str | None = None
-    images: Images | None = None
+    given: Images | StandIn | None = None
     source: Source | None = None
     tries: str | None = None
 
@@ -142,6 +166,32 @@ class Sweep:
 def digest(parts: Sequence[JsonValue]) -> str:
     """Return 16 hex digits of what decides something."""
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def stand_in(
+    name: str, seed: int, plans: tuple[Plan, ...], extractor: str, registry: Registry
+) -> Trial:
+    """Return the trial of features that stand in the place of those of a run's own encoder.
+
+    Args:
+        name: What it is called.
+        seed: Its seed.
+        plans: How the runs beside it are judged; it is refused if none looks at such features.
+        extractor: What makes them.
+        registry: Where names are looked up.
+    """
+    try:
+        registry.rehearse("extractor", extractor)
+        judged = any(plan.of_features(extractor, registry) for plan in plans)
+    except GentkError as error:
+        return Trial(name, seed, plans, refused=str(error))
+    if not judged:
+        reason = (
+            "no judge looks at features of the runs' own without samples; write metric = "
+            '"probe" and extractors = ["run"] in a [[judge]], or drop the row'
+        )
+        return Trial(name, seed, plans, refused=reason)
+    return Trial(name, seed, plans, ("features", extractor), given=StandIn(extractor))
 
 
 def parts_of(
