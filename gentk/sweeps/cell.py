@@ -4,7 +4,8 @@
 
 Retraining with another seed moves a value more than other samples of the same run do, so that nothing is
 called different on one seed: each side needs two, and with two the test asks for a wide gap. Where no
-seed moves a value at all, any gap is a difference.
+seed moves a value at all, any gap is a difference. A side for which nothing is drawn or trained is a
+constant, s2 = 0, of which one value is all there is.
 
 Source: B. L. Welch, The generalization of "Student's" problem when several different population
 variances are involved, Biometrika 34 (1947).
@@ -51,6 +52,7 @@ class Cell:
         trained_on: Whether a run was trained in the judge's features.
         seeds: The seeds.
         alike: Whether all were measured in the same way.
+        constant: Whether no seed could move its one value: nothing was drawn or trained for it.
     """
 
     values: tuple[float, ...]
@@ -58,6 +60,12 @@ class Cell:
     trained_on: bool
     seeds: tuple[int, ...] = ()
     alike: bool = True
+    constant: bool = False
+
+    @property
+    def few(self) -> bool:
+        """Whether it has too few seeds for anything to be said of them."""
+        return len(self.values) < 2 and not self.constant
 
     @property
     def mean(self) -> float:
@@ -73,10 +81,12 @@ class Cell:
 
     def differs(self, other: Cell) -> bool:
         """Say whether Welch's t-test tells two means apart; never with one seed on a side."""
-        if min(len(self.values), len(other.values)) < 2:
+        if self.few or other.few:
             return False
         sides = [
-            (statistics.variance(c.values) / len(c.values), len(c.values)) for c in (self, other)
+            (statistics.variance(c.values) / len(c.values), len(c.values))
+            for c in (self, other)
+            if not c.constant
         ]
         noise = sum(part for part, _ in sides)
         if noise == 0:
@@ -112,8 +122,13 @@ class Cell:
         return f"{decimal(self.mean, 4)}{error} (1 seed){mark}"
 
 
-def cell_of(measurements: Sequence[tuple[int, Measurement]]) -> Cell:
-    """Return the cell of a trial's measurements, each with its seed; there is at least one."""
+def cell_of(measurements: Sequence[tuple[int, Measurement]], *, constant: bool = False) -> Cell:
+    """Return the cell of a trial's measurements, each with its seed; there is at least one.
+
+    Args:
+        measurements: The seeds and what was measured.
+        constant: Whether nothing was drawn or trained for it.
+    """
     only = measurements[0][1].error if len(measurements) == 1 else None
     return Cell(
         tuple(m.value for _, m in measurements),
@@ -121,6 +136,7 @@ def cell_of(measurements: Sequence[tuple[int, Measurement]]) -> Cell:
         any(m.trained_on for _, m in measurements),
         tuple(seed for seed, _ in measurements),
         len({m.key for _, m in measurements}) == 1,
+        constant,
     )
 
 
@@ -135,7 +151,7 @@ def reasons_of(cells: Sequence[Cell], *, alike: bool = True) -> list[Reason]:
     told: dict[Reason, bool] = {
         "measured differently": not (alike and all(cell.alike for cell in cells)),
         "trained in": any(cell.trained_on for cell in cells),
-        "one seed": any(len(cell.values) < 2 for cell in cells),
+        "one seed": any(cell.few for cell in cells),
         "not finite": not all(map(isfinite, values)),
     }
     return [reason for reason, holds in told.items() if holds]

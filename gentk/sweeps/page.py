@@ -67,7 +67,8 @@ class _Page:
         if not measurements:
             return None
         unit = 100 if column.percent else 1
-        return cell_of([(seed, _times(m, unit)) for seed, m in measurements])
+        constant = all(row.features is not None for row in self.rows(name))
+        return cell_of([(seed, _times(m, unit)) for seed, m in measurements], constant=constant)
 
     def direction(self, column: Shown) -> Direction:
         """Return which values of a column are better."""
@@ -200,7 +201,7 @@ def _claim(page: _Page, claim: ClaimTable) -> str | None:
     sides = [page.measurements(side, column) for side in (claim.better, claim.worse)]
     pairs = product(*([m for _, m in side] for side in sides))
     alike = all(_alike(one, other) for one, other in pairs)
-    counts = sorted({len(better.values), len(worse.values)})
+    counts = sorted({len(cell.values) for cell in (better, worse) if not cell.constant} or {1})
     seeds = " and ".join(map(str, counts)) + (" seed" if counts == [1] else " seeds")
     numbers = f"{decimal(better.mean, 4)} against {decimal(worse.mean, 4)}, {seeds}"
     verdict = verdict_of(better, worse, direction, alike=alike)

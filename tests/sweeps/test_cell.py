@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.stats import ttest_1samp
 
 from gentk.sweeps.cell import Cell, reasons_of, verdict_of
 from gentk.sweeps.comparison import WITHHELD, Column, Comparison
@@ -32,6 +36,21 @@ def test_a_claim_has_the_same_verdict_in_both_directions(low, high, verdict, dir
     assert verdict_of(cell(*better), cell(*worse), direction) == verdict
     opposite = {"holds": "does not hold"}.get(verdict, verdict)
     assert verdict_of(cell(*worse), cell(*better), direction) == opposite
+
+
+@given(
+    values=st.lists(st.floats(-9, 9), min_size=2, max_size=5),
+    constant=st.floats(-9, 9),
+)
+def test_a_constant_side_is_what_a_one_sample_test_compares_with(values, constant):
+    """Of one value, which no seed could move: scipy's own test is the oracle."""
+    own, fixed = cell(*values), Cell((constant,), None, False, constant=True)
+    assume(np.std(values) > 1e-6)
+    p = ttest_1samp(values, constant).pvalue
+    assume(abs(p - 0.05) > 1e-6)
+    assert own.differs(fixed) == fixed.differs(own) == bool(p < 0.05)
+    assert reasons_of([own, fixed]) == []
+    assert verdict_of(fixed, Cell((constant + 1,), None, False, constant=True), "lower") == "holds"
 
 
 def test_what_is_no_number_is_shown_and_decides_nothing():
