@@ -110,10 +110,11 @@ class Models:
                 raise RunError(f"model {path.name!r}: {broken.error}; type: {broken.mend}")
         return next(row for row in self._read[0] if row.path == path)
 
-    def named(self, folder: Path) -> str:
-        """Return what names a folder: `model:NAME` of a model that ships, else its path."""
-        names = {path: name for name, path in self.paths.items()}
-        return f"{PREFIX}{names[folder]}" if folder in names else str(folder)
+    def named(self, text: str) -> str:
+        """Return what names a run: `model:NAME` for the folder of a model that ships, else as typed."""
+        names = {path.resolve(): name for name, path in self.paths.items()}
+        name = names.get(Path(text).resolve())
+        return text if name is None else f"{PREFIX}{name}"
 
     def rows(self, pattern: str | None = None) -> list[Model]:
         """Return the models whose name matches (all without a pattern), sorted by name."""

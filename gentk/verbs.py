@@ -22,7 +22,6 @@ from .families.composition import Composition
 from .interfaces import Observer
 from .keywords import ObjectKeys, RecipeKeys
 from .markup import caption, page, picture, rows_of
-from .models import Models
 from .registry import Registry
 from .runs import trained
 from .runs.composing import compose as _compose
@@ -298,7 +297,7 @@ def evaluate(
     if isinstance(subject, trained.Run):
         registry = subject.registry.refreshed() if registry is None else Registry.of(registry)
         device = str(subject.device) if device == "auto" else device
-        place = Models(registry.modules).named(subject.folder.path)
+        place = str(subject.folder.path)
     elif isinstance(subject, str | Path):
         place = str(subject)
     else:
@@ -324,7 +323,7 @@ def evaluate(
     notes: list[str] = []
     context = Context(Registry.of(registry), device, threads, notes.append, advance)
     evaluation = replace(_evaluate(place, plan, context), notes=list(map(spoken, notes)))
-    append_to_run(place, evaluation.measurements, evaluation.steps)
+    append_to_run(evaluation.subject, evaluation.measurements, evaluation.steps)
     return evaluation
 
 

@@ -134,7 +134,7 @@ def command(
         _echo(evaluation, protocol)
     # Last: what cannot be kept has been printed.
     if world.leads:
-        append_to_run(subject, evaluation.measurements, evaluation.steps)
+        append_to_run(evaluation.subject, evaluation.measurements, evaluation.steps)
 
 
 def _row(measurement: Measurement) -> dict[str, JsonValue]:

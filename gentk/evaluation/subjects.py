@@ -16,6 +16,7 @@ from ..data.imageset import ImageSet, to_unit
 from ..data.permutation import permutation
 from ..errors import DataError
 from ..interfaces import ImageShape
+from ..models import Models
 from ..registry import Registry
 from ..runs.folder import near, refuse_home
 from ..runs.images import data_name, open_data
@@ -75,13 +76,15 @@ def open_subject(
     path = Path(text)
     if is_run(text):
         run = load(text, registry=registry, device=device)
+        # A model that ships goes by its name, wherever its distribution is: that is not written to.
+        name = Models(registry.modules).named(text)
 
         def rounded(part: slice) -> Iterator[Tensor]:
             chunks = run.latents(count, seed=seed).split(CHUNK)[part]
             for images in run.images(torch.cat(chunks)) if chunks else ():
                 yield (images * 255).round() / 255
 
-        return Subject(text, run.image, count, rounded, run)
+        return Subject(name, run.image, count, rounded, run)
     if path.exists():
         refuse_home(path)
         name = data_name(text, registry)

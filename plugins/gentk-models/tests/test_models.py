@@ -100,9 +100,15 @@ def test_judging_a_model_leaves_its_distribution_as_it_is(monkeypatch, tmp_path)
     monkeypatch.setenv("GENTK_CACHE", str(tmp_path / "cache"))
     before = sorted((FOLDER / "digits").rglob("*"))
     evaluation = gentk.from_pretrained("model:digits").evaluate(extractors="pixels", count=16)
+    link = tmp_path / "link"
+    link.symlink_to(FOLDER / "digits")
+    others = [
+        gentk.evaluate(place, extractors="pixels", count=16) for place in (FOLDER / "digits", link)
+    ]
 
-    assert evaluation.subject == "model:digits"
-    assert evaluation["fd"].value > 0
+    for one in (evaluation, *others):
+        assert one.subject == "model:digits"
+        assert one["fd"].value == evaluation["fd"].value > 0
     assert sorted((FOLDER / "digits").rglob("*")) == before
 
 
