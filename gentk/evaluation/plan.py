@@ -85,14 +85,14 @@ class Plan:
         return words + (["--threads", str(threads)] if threads is not None else [])
 
     @property
-    def own(self) -> tuple[str, ...]:
+    def own_extractors(self) -> tuple[str, ...]:
         """The extractors that are networks of the run that is judged, as typed."""
         return tuple(text for text in self.extractors if _is_own(text))
 
     @property
     def networks(self) -> frozenset[str]:
         """The networks of the run that is judged that judge it: `encoder` of `run`, as `of=` says."""
-        own = [Selection.parse(text) for text in self.own]
+        own = [Selection.parse(text) for text in self.own_extractors]
         return frozenset(one.options.get("of", "encoder") for one in own)
 
     def of_run(self, folder: Path) -> Plan:
@@ -115,7 +115,7 @@ class Plan:
         """
         built = self.built(registry)
         metrics = tuple(name for name, metric in built.items() if "labels" in metric.needs)
-        if not metrics or not self.own:
+        if not metrics or not self.own_extractors:
             return None
         if self.data is None:
             raise UsageError(

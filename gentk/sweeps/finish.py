@@ -293,7 +293,7 @@ def _features_judged(trial: Trial, given: StandIn, making: Making) -> tuple[Meas
         evaluation = evaluate(asked.data, asked, making.context(trial))
         measurements += [
             one.standing(place, given.extractor)
-            for place in plan.own
+            for place in plan.own_extractors
             for one in evaluation.of_subject()
         ]
     return tuple(measurements)
