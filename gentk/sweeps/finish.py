@@ -23,8 +23,10 @@ from ..files import hold
 from ..interfaces import Observer
 from ..recipe import Resolved
 from ..registry import Registry
+from ..runs.edited import changed, code_by_part, codes
 from ..runs.folder import RunFolder
 from ..runs.record import follows_budget
+from ..runs.stages import plan as stages_of
 from ..runs.trained import Run
 from ..runs.training import finished_run, make
 from ..selection import Selection
@@ -71,7 +73,8 @@ class Making:
 def finish(sweep: Sweep, making: Making) -> None:
     """Make and judge every trial that has no row yet; one that fails has a row that says why.
 
-    Before the first run is trained, real images are judged as the runs will be.
+    Before the first run is trained, real images are judged as the runs will be. A row is kept that was
+    made by a third party's part before its code was edited, and people are told.
 
     Args:
         sweep: The sweep.
@@ -80,6 +83,7 @@ def finish(sweep: Sweep, making: Making) -> None:
     Raises:
         GentkError: No run could be judged so.
     """
+    _tell_of_edits(sweep, making)
     pending = _pending(sweep, sweep.trials)
     if pending and not any(_is_judged(trial, making.registry) for trial in pending):
         _rehearse(pending, making)
@@ -114,6 +118,38 @@ def _pending(sweep: Sweep, trials: Sequence[Trial]) -> list[Trial]:
     settled = replace(sweep, trials=list(trials)).settled()
     mine = [trial for trial in trials if trial.refused is None and trial.source is None]
     return [trial for trial in mine if trial not in settled or not settled[trial].is_final]
+
+
+def _tell_of_edits(sweep: Sweep, making: Making) -> None:
+    """Tell which rows say what parts did before they were edited."""
+    before: list[Trial] = []
+    names: dict[str, None] = {}
+    for trial, row in sweep.settled().items():
+        # A row of gentk's own parts has no code, and nothing is looked up for it.
+        found = (
+            changed(row.code, _codes(trial, making.registry)) if row.code and row.is_final else []
+        )
+        before += [trial] if found else []
+        names.update(dict.fromkeys(found))
+    if before:
+        making.notice(
+            f"the code of {' and '.join(names)} has changed since {len(before)} of the rows were made, "
+            f"such as {before[0].name!r}: they hold what the former code did; type another --rows and "
+            "--out to make them with the new one"
+        )
+
+
+def _codes(trial: Trial, registry: Registry) -> dict[str, str]:
+    """Return the code of third parties that decides a trial's values: of its runs, and of its judges."""
+    parts = [("metric", text) for plan in trial.plans for text in plan.metrics]
+    parts += [("extractor", text) for plan in trial.plans for text in plan.extractors]
+    if isinstance(trial.given, StandIn):
+        parts.append(("extractor", trial.given.extractor))
+    found = code_by_part(parts, registry)
+    for resolved in (*trial.stages, *([trial.resolved] if trial.resolved else [])):
+        for one in (*(stage for _, stage in stages_of(resolved, registry)), resolved):
+            found |= codes(one, registry)
+    return found
 
 
 @contextmanager
@@ -187,11 +223,14 @@ def _row(trial: Trial, making: Making) -> tuple[Row, Run | None]:
             command=making.command(trial) if making.command else command_of(trial.recipe, flags),
         )
     try:
+        row = replace(row, code=_codes(trial, making.registry))
         if given is not None:
             return replace(row, measurements=_given_judged(trial, given, making)), None
         run = _run(trial, making)
         measurements = _run_judged(trial, run, making)
-        return replace(row, result=run.result, measurements=measurements), run
+        # A run that was finished before has the code that it was made with.
+        code = {**row.code, **(run.record.get("code") or {})}
+        return replace(row, code=code, result=run.result, measurements=measurements), run
     except Busy:
         raise
     except GentkError as error:

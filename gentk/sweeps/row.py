@@ -46,6 +46,7 @@ class Row:
         floor: The sanity row of these images that was judged instead, if one was.
         features: Of features that were judged as they are: their extractor.
         threads: CPU threads; None where torch chose, or nobody knows.
+        code: Third parties' parts that decided its values, with the code they had.
         result: Of a run: steps, images, seconds and the last loss.
         measurements: What it was measured to be.
         failed: Why there are no measurements, if so.
@@ -65,6 +66,7 @@ class Row:
     floor: str | None = None
     features: str | None = None
     threads: int | None = None
+    code: dict[str, str] = field(default_factory=dict)
     result: dict[str, int | float] | None = None
     measurements: tuple[Measurement, ...] = ()
     failed: str | None = None
