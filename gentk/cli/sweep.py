@@ -180,7 +180,7 @@ def _answer(request: Request, form: Form, *, render: bool) -> None:
         tries, rows = request.tries(declared), request.wanted(declared)
         sweep = replace(rows, trials=[*tries.trials, *rows.trials])
         echo_planned(sweep, request.command_line, form)
-        for note in request.notes():
+        for note in [*request.edits(), *request.notes()]:
             click.echo(f"note: {note}", err=True)
     else:
         if not render:
@@ -190,7 +190,9 @@ def _answer(request: Request, form: Form, *, render: bool) -> None:
         request.write_page()
         declared = request.declared()
         sweep = declared.sweep
-        echo_outcome(outcome_of(sweep, claims=claims(declared), notes=request.notes()), form)
+        # Whoever waited for trials was told of edits before these were made.
+        notes = [*(request.edits() if render else ()), *request.notes()]
+        echo_outcome(outcome_of(sweep, claims=claims(declared), notes=notes), form)
     end(sweep, form)
 
 

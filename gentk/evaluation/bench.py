@@ -16,6 +16,7 @@ from ..runs.features import extractor_space
 from ..selection import Selection
 from ..statistics import Chunks, chunks_of, summarise_all
 from ..summary import Samples, Summary
+from .edited import code_now
 from .judges import Judge
 from .measurement import Measurement, preparation_of, protocol_of
 from .plan import Context
@@ -75,6 +76,10 @@ class Bench:
         counts = {subject.name: subject.count for subject in (sample, *beside.shown)}
         # Metrics of labels judge the extractor on the reference itself: no sample is drawn for them.
         labelled = {name for name, m in judge.metrics.items() if "labels" in m.needs}
+        code = {
+            metric: code_now(metric, judge.extractor, protocol, context.registry)
+            for metric in judge.metrics
+        }
         return [
             Measurement.of(
                 value,
@@ -83,6 +88,7 @@ class Bench:
                 extractor=judge.extractor,
                 trained_on=_trained_on(judge, subject, sample),
                 protocol=replace(protocol, samples=0 if metric in labelled else counts[subject]),
+                code=code[metric],
             )
             for (subject, metric), listed in self._with_ratios(values, beside.real, judge).items()
             if subject in counts

@@ -155,6 +155,7 @@ class Measurement:
         trained_on: Whether the run was trained in these features: then they are no judge of it. None
             for images of unknown origin: who made them may have trained in any features.
         protocol: How it was measured.
+        code: Third parties' parts that measured it, with the code they had.
     """
 
     subject: str
@@ -166,6 +167,7 @@ class Measurement:
     direction: Direction
     trained_on: bool | None
     protocol: Protocol
+    code: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -177,6 +179,7 @@ class Measurement:
         extractor: str,
         trained_on: bool | None,
         protocol: Protocol,
+        code: dict[str, str],
     ) -> Measurement:
         """Return a metric's value with all that decides it."""
         return cls(
@@ -189,6 +192,7 @@ class Measurement:
             value.direction,
             trained_on,
             protocol,
+            code,
         )
 
     @property

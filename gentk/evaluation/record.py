@@ -41,7 +41,8 @@ class Recorded:
 
 def row_of(measurement: Measurement) -> dict[str, JsonValue]:
     """Return a measurement as a row of a file."""
-    return asdict(measurement)
+    row = asdict(measurement)
+    return row if measurement.code else {key: value for key, value in row.items() if key != "code"}
 
 
 def validated(row: Mapping[str, Any]) -> Measurement:

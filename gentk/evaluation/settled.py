@@ -15,6 +15,7 @@ from ..runs.features import extractor_space
 from ..runs.folder import RunFolder
 from ..runs.images import open_data, open_held_out
 from .bench import RATIO, has_ratio
+from .edited import edited_since
 from .evaluate import Evaluation, evaluate
 from .judges import judges_of
 from .measurement import OF_RUN, Measurement, own_extractor
@@ -78,9 +79,9 @@ def recorded(folder: Path, steps: int, plan: Plan, registry: Registry) -> list[M
         mark = open_held_out(RunFolder(folder).read()["recipe"]["data"], registry).fingerprint()
     same = [m for m in measurements if m.protocol.reference.fingerprint == mark]
     chosen = _chosen(same, folder, plan, registry)
-    return (
-        chosen if chosen is not None and _in_features_of_today(chosen, folder, registry) else None
-    )
+    if chosen is None or any(edited_since(m, registry) for m in chosen):
+        return None
+    return chosen if _in_features_of_today(chosen, folder, registry) else None
 
 
 def _in_features_of_today(
@@ -97,8 +98,11 @@ def _in_features_of_today(
     return True
 
 
-def rehearse(data: str, plan: Plan, context: Context) -> None:
+def rehearse(data: str, plan: Plan, context: Context) -> list[Measurement]:
     """Judge real images as runs of some data will be: what fails then fails now.
+
+    Returns:
+        What was measured; metrics of labels, which judge a network, are not.
 
     Raises:
         GentkError: Such runs cannot be judged.
@@ -108,9 +112,10 @@ def rehearse(data: str, plan: Plan, context: Context) -> None:
     real = open_held_out(data, context.registry).name
     against = plan.data if plan.data is not None else real
     if metrics:
-        evaluate(real, replace(plan, data=against, metrics=metrics, beside=False), context)
-    else:
-        open_data(against, context.registry, lambda message: None)
+        asked = replace(plan, data=against, metrics=metrics, beside=False)
+        return evaluate(real, asked, context).measurements
+    open_data(against, context.registry, lambda message: None)
+    return []
 
 
 def pairs(plan: Plan, registry: Registry, folder: Path | None = None) -> list[tuple[str, str]]:

@@ -23,13 +23,12 @@ from ..files import hold
 from ..interfaces import Observer
 from ..recipe import Resolved
 from ..registry import Registry
-from ..runs.edited import changed, code_by_part, codes
 from ..runs.folder import RunFolder
 from ..runs.record import follows_budget
-from ..runs.stages import plan as stages_of
 from ..runs.trained import Run
 from ..runs.training import finished_run, make
 from ..selection import Selection
+from .edited import edited_rows, recorded_code
 from .row import Row, append, commit
 from .trial import Images, StandIn, Sweep, Trial, command_of
 
@@ -44,9 +43,10 @@ class Making:
         registry: Where names are looked up.
         silent: Leave out the observer that prints.
         begin: Called before each trial.
-        ended: Called after each trial that has values, once its row is there, with its run if it is one.
+        ended: Called after each trial, once its row is there, with its run if that was judged.
         advance: Called with what is being done, the number done, the total.
         notice: Called with sentences people should read.
+        rehearsed: Called with what real images were measured to be, before the first run is trained.
         command: What to type for a trial, which is kept with its row; by default the run's command.
         device: Where is judged what is no run.
         threads: CPU threads for that.
@@ -58,6 +58,7 @@ class Making:
     ended: Callable[[Trial, Run | None], None] = lambda trial, run: None
     advance: Advance | None = None
     notice: Callable[[str], None] = lambda message: None
+    rehearsed: Callable[[Sequence[Measurement]], None] = lambda measurements: None
     command: Callable[[Trial], str] | None = None
     device: str = "auto"
     threads: int | None = None
@@ -83,7 +84,8 @@ def finish(sweep: Sweep, making: Making) -> None:
     Raises:
         GentkError: No run could be judged so.
     """
-    _tell_of_edits(sweep, making)
+    for sentence in edited_rows(sweep, making.registry):
+        making.notice(sentence)
     pending = _pending(sweep, sweep.trials)
     if pending and not any(_is_judged(trial, making.registry) for trial in pending):
         _rehearse(pending, making)
@@ -102,8 +104,7 @@ def finish(sweep: Sweep, making: Making) -> None:
                     continue
                 row, run = _row(trial, making)
                 append(sweep.rows, [row])
-            if row.failed is None:
-                making.ended(trial, run)
+            making.ended(trial, run)
         except Busy:
             busy.append(trial)
     if busy:
@@ -118,38 +119,6 @@ def _pending(sweep: Sweep, trials: Sequence[Trial]) -> list[Trial]:
     settled = replace(sweep, trials=list(trials)).settled()
     mine = [trial for trial in trials if trial.refused is None and trial.source is None]
     return [trial for trial in mine if trial not in settled or not settled[trial].is_final]
-
-
-def _tell_of_edits(sweep: Sweep, making: Making) -> None:
-    """Tell which rows say what parts did before they were edited."""
-    before: list[Trial] = []
-    names: dict[str, None] = {}
-    for trial, row in sweep.settled().items():
-        # A row of gentk's own parts has no code, and nothing is looked up for it.
-        found = (
-            changed(row.code, _codes(trial, making.registry)) if row.code and row.is_final else []
-        )
-        before += [trial] if found else []
-        names.update(dict.fromkeys(found))
-    if before:
-        making.notice(
-            f"the code of {' and '.join(names)} has changed since {len(before)} of the rows were made, "
-            f"such as {before[0].name!r}: they hold what the former code did; type another --rows and "
-            "--out to make them with the new one"
-        )
-
-
-def _codes(trial: Trial, registry: Registry) -> dict[str, str]:
-    """Return the code of third parties that decides a trial's values: of its runs, and of its judges."""
-    parts = [("metric", text) for plan in trial.plans for text in plan.metrics]
-    parts += [("extractor", text) for plan in trial.plans for text in plan.extractors]
-    if isinstance(trial.given, StandIn):
-        parts.append(("extractor", trial.given.extractor))
-    found = code_by_part(parts, registry)
-    for resolved in (*trial.stages, *([trial.resolved] if trial.resolved else [])):
-        for one in (*(stage for _, stage in stages_of(resolved, registry)), resolved):
-            found |= codes(one, registry)
-    return found
 
 
 @contextmanager
@@ -185,15 +154,17 @@ def _rehearse(trials: Sequence[Trial], making: Making) -> None:
     """Judge the data of the runs that are to be made; refuse if that is possible for none."""
     runs = {t.resolved.recipe.data: t for t in trials if t.resolved is not None}
     errors = []
+    measurements: list[Measurement] = []
     for data, trial in runs.items():
         try:
             for plan in trial.plans:
                 if not plan.networks:
-                    rehearse(data, plan, making.context(trial))
+                    measurements += rehearse(data, plan, making.context(trial))
         except GentkError as error:
             errors.append(error)
     if errors and len(errors) == len(runs):
         raise errors[0]
+    making.rehearsed(measurements)
 
 
 def _row(trial: Trial, making: Making) -> tuple[Row, Run | None]:
@@ -223,17 +194,16 @@ def _row(trial: Trial, making: Making) -> tuple[Row, Run | None]:
             command=making.command(trial) if making.command else command_of(trial.recipe, flags),
         )
     try:
-        row = replace(row, code=_codes(trial, making.registry))
         if given is not None:
             return replace(row, measurements=_given_judged(trial, given, making)), None
         run = _run(trial, making)
         measurements = _run_judged(trial, run, making)
-        # A run that was finished before has the code that it was made with.
-        code = {**row.code, **(run.record.get("code") or {})}
-        return replace(row, code=code, result=run.result, measurements=measurements), run
+        row = replace(row, code=recorded_code(trial, making.registry))
+        return replace(row, result=run.result, measurements=measurements), run
     except Busy:
         raise
     except GentkError as error:
+        row = replace(row, code=recorded_code(trial, making.registry))
         return replace(row, failed=str(error), kind=type(error).__name__), None
 
 
@@ -242,7 +212,8 @@ def _run(trial: Trial, making: Making) -> Run:
     assert trial.resolved is not None
     for resolved in (*trial.stages, trial.resolved):
         _refuse_other_budget(resolved)
-        run = make(resolved, making.registry, _observers(resolved, making), making.advance)
+        observers = _observers(resolved, making)
+        run = make(resolved, making.registry, observers, making.advance, warn=making.notice)
     return run
 
 

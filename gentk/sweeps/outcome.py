@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..markup import caption, listing, page
@@ -83,7 +83,7 @@ def outcome_of(
             failed.setdefault(trial.name, []).append(trial.seed)
     # A sweep over data has no reference that is common to all of its runs.
     comparison = tabulate(entries, mixed=True, notes=told, failed=failed)
+    # Names and seeds are those of today: a row may have been made under others.
+    rows = tuple(replace(row, name=trial.name, seed=trial.seed) for trial, row in settled.items())
     refused = {trial.name: trial.refused for trial in sweep.trials if trial.refused is not None}
-    return SweepOutcome(
-        sweep.out, tuple(settled.values()), comparison, refused, tuple(claims), tuple(notes)
-    )
+    return SweepOutcome(sweep.out, rows, comparison, refused, tuple(claims), tuple(notes))

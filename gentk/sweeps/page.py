@@ -18,6 +18,7 @@ from ..evaluation.measurement import Direction, Measurement
 from ..numerals import decimal, typed
 from .cell import UNITS, Cell, Reason, cell_of, reasons_of, verdict_of
 from .declared import Declared
+from .edited import mixed
 from .file import ClaimTable, RowTable
 from .row import Row
 from .shown import Shown
@@ -88,6 +89,8 @@ def render(declared: Declared, pictures: Sequence[str] = ()) -> str:
     parts = [f"# {file.title}", file.text.strip(), _table(page)]
     parts += [
         *_refused(page),
+        *_failed(page),
+        *_edited(page),
         *_unfinished(page),
         "\n".join(_claims(page)),
         *_tuned(page),
@@ -196,18 +199,30 @@ def _claim(page: _Page, claim: ClaimTable) -> str | None:
     column = page.declared.columns[claim.judge]
     better, worse = page.cell(claim.better, column), page.cell(claim.worse, column)
     if better is None or worse is None:
-        return None
+        return _valueless(page, claim)
     direction = page.direction(column)
     sides = [page.measurements(side, column) for side in (claim.better, claim.worse)]
     pairs = product(*([m for _, m in side] for side in sides))
     alike = all(_alike(one, other) for one, other in pairs)
+    edited = mixed(row for side in (claim.better, claim.worse) for row in page.rows(side))
     counts = sorted({len(cell.values) for cell in (better, worse) if not cell.constant} or {1})
     seeds = " and ".join(map(str, counts)) + (" seed" if counts == [1] else " seeds")
     numbers = f"{decimal(better.mean, 4)} against {decimal(worse.mean, 4)}, {seeds}"
-    verdict = verdict_of(better, worse, direction, alike=alike)
+    verdict = verdict_of(better, worse, direction, alike=alike and not edited)
     reasons = reasons_of((better, worse), alike=alike)
     numbers += "".join(REMARKS.get(reason, "") for reason in reasons)
+    numbers += ", with code that was edited between them" if edited else ""
     return f"- {claim.says}: **{verdict}** ({numbers}){_as_published(page, claim, direction)}."
+
+
+def _valueless(page: _Page, claim: ClaimTable) -> str | None:
+    """Say of a claim whose rows are there that one has no value of its judge."""
+    column = page.declared.columns[claim.judge]
+    sides = (claim.better, claim.worse)
+    if not all(page.rows(side) for side in sides):
+        return None
+    without = [side for side in sides if page.cell(side, column) is None]
+    return f"- {claim.says}: **is not decided** (no {_value(column)} of {' and '.join(without)})."
 
 
 def _alike(one: Measurement, other: Measurement) -> bool:
@@ -283,6 +298,26 @@ def _refused(page: _Page) -> list[str]:
     reasons = {row.name: page.refusal(row.name) for row in page.declared.file.row}
     lines = [f"- {name} is refused: {reason}." for name, reason in reasons.items() if reason]
     return ["\n".join(lines)] if lines else []
+
+
+def _failed(page: _Page) -> list[str]:
+    """Say why rows have no values."""
+    lines = [
+        f"- {trial.name}, seed {trial.seed}, failed: {row.failed.rstrip('.')}."
+        for trial, row in page.settled.items()
+        if row.failed is not None
+    ]
+    return ["\n".join(lines)] if lines else []
+
+
+def _edited(page: _Page) -> list[str]:
+    """Say which parts of third parties were edited between rows."""
+    parts = mixed(page.settled.values())
+    if not parts:
+        return []
+    return [
+        f"The code of {' and '.join(parts)} was edited between rows: not all are of the same code."
+    ]
 
 
 def _unfinished(page: _Page) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,10 +11,13 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from ..errors import UsageError, did_you_mean
+from ..evaluation.bench import RATIO
+from ..evaluation.measurement import Measurement
 from ..files import write_bytes
 from ..registry import Registry
 from ..runs.trained import Run
 from .declared import Declared, declare
+from .edited import edited_rows
 from .factorial import check_rows
 from .finish import Making
 from .page import render
@@ -72,10 +75,8 @@ class Request:
         """
         declared = self.declared()
         check_rows(self.rows, declared.sweep.out)
-        if self.page is not None and (self.page.is_dir() or not self.page.parent.is_dir()):
-            raise UsageError(
-                f"--page {self.page} is not a file in a folder that exists; type --page page.md"
-            )
+        if self.page is not None:
+            _check_page(self.page, declared.file.title)
         names = [row.name for row in declared.file.row]
         if not any(self._names(name) for name in names):
             hint = did_you_mean(self.only, names)
@@ -134,21 +135,39 @@ class Request:
             making,
             registry=self.registry,
             ended=self._ended,
+            rehearsed=self._refuse_unknown_values,
             command=self.command_line,
             device=str(self.own.get("device", "auto")),
             threads=int(str(threads)) if threads is not None else None,
         )
 
     def _ended(self, trial: Trial, run: Run | None) -> None:
-        if self.page is not None and run is not None:
-            draw(replace(self, checked=False).declared(), trial, run, self.page)
+        if self.page is not None:
+            if run is not None:
+                draw(replace(self, checked=False).declared(), trial, run, self.page)
             self.write_page()
+
+    def _refuse_unknown_values(self, measurements: Sequence[Measurement]) -> None:
+        """Refuse values that a metric does not have, before anything is trained for them."""
+        for judge in self.declared().file.judge:
+            known = {m.name for m in measurements if m.metric == judge.metric}
+            for value in judge.values if known else ():
+                if value not in known and value not in RATIO.values():
+                    hint = did_you_mean(value, known)
+                    raise UsageError(
+                        f"metric {judge.metric!r} has no value {value!r}; {hint}values are "
+                        f"{', '.join(sorted(known))}"
+                    )
 
     def write_page(self) -> None:
         """Render the page, if one is asked for."""
         if self.page is not None:
             text = render(replace(self, checked=False).declared(), paths(self.page))
             write_bytes(self.page, text.encode())
+
+    def edits(self) -> list[str]:
+        """Return what people should know of rows that hold what former code did."""
+        return edited_rows(self.declared().sweep, self.registry)
 
     def notes(self) -> list[str]:
         """Return what people should know of what is not there yet."""
@@ -165,3 +184,21 @@ class Request:
             sources = {t.source.name for t in missing if t.source is not None}
             notes += [f"some of them are made by: gentk sweep {name}.toml" for name in sources]
         return notes
+
+
+def _check_page(page: Path, title: str) -> None:
+    """Refuse a page that cannot be written, or would be written over something else.
+
+    Raises:
+        UsageError: It is no Markdown file in a folder that exists, or holds no page of a sweep.
+    """
+    if page.is_dir() or not page.parent.is_dir() or page.suffix != ".md":
+        raise UsageError(
+            f"--page {page} is not a Markdown file in a folder that exists; type --page page.md"
+        )
+    text = page.read_text(encoding="utf-8", errors="replace") if page.exists() else ""
+    if text.strip() and "`gentk sweep " not in text and not text.startswith(f"# {title}"):
+        raise UsageError(
+            f"--page {page} holds something else than the page of a sweep, and would be overwritten; "
+            "type another --page, or move it away"
+        )
