@@ -87,11 +87,11 @@ class Overlay:
                 values[key] = _more(*(_several(each) for each in (value, base.get(key) or ())))
             elif isinstance(value, str) and key in base and OPTIONS.match(value):
                 options[key] = _joined(options.get(key, {}), value, key)
-            elif isinstance(value, Mapping):
+            elif isinstance(value, Mapping) and isinstance(base.get(key) or {}, Mapping):
                 values[key] = over(base.get(key) or {}, value)
             else:
                 # Not where it is a value of its own, as of `decay`.
-                values[key] = value
+                values[key] = _no_table(key, value, base.get(key))
         whole = set(values)
         for key, own in options.items():
             under = values.get(key, base.get(key))
@@ -142,6 +142,15 @@ def laid(component: str, options: Mapping[str, str], *, twice: bool = False) -> 
     if both:
         raise BadOption(f"option {both[0]!r} is typed twice, also in {component!r}; give it once")
     return str(replace(own, options={**own.options, **options}))
+
+
+def _no_table(key: str, value: Any, under: Any) -> Any:
+    """Refuse options that are written as a table where a component stands."""
+    if isinstance(value, Mapping) and isinstance(under, str):
+        name = Selection.parse(under).name
+        text = Selection(name, options={str(option): f"{each}" for option, each in value.items()})
+        raise BadOption(f'{key} is text and no table; write {key} = "{text}"')
+    return value
 
 
 def listed(key: str, value: Any) -> Any:

@@ -97,3 +97,21 @@ def test_a_number_alone_is_refused_with_both_readings(tmp_path, before, after, w
         declare(path, Registry(), checked=False)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('optimizer = "lr=1e-3"', "optimizer = { lr = 1e-3 }", ['optimizer = "adam,lr=0.001"']),
+        ('extractor = "+pixels,range=signed"', "extractor = { a = 1 }", ["extractor"]),
+        ('optimizer = "lr=1e-3"', "batch = { a = 1 }", ["batch", "whole number"]),
+    ],
+)
+def test_a_table_where_a_component_stands_is_refused(tmp_path, before, after, words):
+    """The row is refused by what is to be written instead; the others stay."""
+    path = tmp_path / "t.toml"
+    path.write_text(FILE.replace(before, after, 1), encoding="utf-8")
+
+    sweep = declare(path, Registry(), checked=False).sweep
+    (refused,) = [trial.refused for trial in sweep.trials if trial.refused is not None]
+    assert all(word in refused for word in words), refused
