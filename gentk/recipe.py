@@ -21,6 +21,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from .budget import UNITS, Budget
 from .errors import BadRecipe, UsageError, did_you_mean
@@ -48,6 +49,9 @@ OneOrMore = Annotated[
 
 PENALISED = "critic"
 """The phase that a recipe's `penalty` is of."""
+
+NUMBERS = (*UNITS, "batch", "chunk", "reference", "clip", "ema", "seed", "threads")
+"""Keys whose values are numbers."""
 
 COUNTED = frozenset({"optimizer", "schedule", "decay", "repeat"})
 """Keys of a phase that count for a run's identity also where they are not set, as they always have."""
@@ -131,7 +135,9 @@ class Recipe(BaseModel):
     clip: float | None = Field(None, gt=0, description=KEYS["clip"], examples=[10.0])
     ema: float | None = Field(None, gt=0, lt=1, description=KEYS["ema"], examples=[0.999])
     steps: int | None = Field(None, ge=1, description=KEYS["steps"], examples=[1000])
-    minutes: float | None = Field(None, gt=0, description=KEYS["minutes"], examples=[5])
+    minutes: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description=KEYS["minutes"], examples=[5]
+    )
     operations: float | None = Field(
         None, gt=0, allow_inf_nan=False, description=KEYS["operations"], examples=[1e13]
     )
@@ -147,6 +153,14 @@ class Recipe(BaseModel):
     )
     phase: dict[str, PhaseRecipe] = Field({}, description=KEYS["phase"])
     stage: dict[str, dict[str, Any]] = Field({}, description=KEYS["stage"])
+
+    @field_validator(*NUMBERS, mode="before")
+    @classmethod
+    def _no_answer(cls, value: Any) -> Any:
+        # pydantic reads true as 1, and false as 0.
+        if isinstance(value, bool):
+            raise PydanticKnownError("float_type")
+        return value
 
     @property
     def losses(self) -> tuple[str, ...]:

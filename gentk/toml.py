@@ -52,6 +52,8 @@ def parse_toml(text: str) -> dict[str, Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the table that a regular file of at most a mebibyte holds.
 
+    A byte order mark, as some editors write it before UTF-8, is no part of it.
+
     Raises:
         BadToml: It is no TOML.
         OSError: It cannot be read, or is no regular file.
@@ -59,7 +61,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     from .files import read_bytes  # Listing recipes does without.
 
     try:
-        return parse_toml(read_bytes(path, LARGEST).decode("utf-8"))
+        return parse_toml(read_bytes(path, LARGEST).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise BadToml("is not text in UTF-8; save it as that") from error
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-__all__ = ["Fault", "first_fault"]
+__all__ = ["Fault", "first_fault", "place_of", "wanted_of"]
 
 Context = Mapping[str, Any]
 
@@ -62,13 +63,27 @@ class Fault:
 def first_fault(error: ValidationError) -> Fault:
     """Return the first thing that a schema finds wrong."""
     fault = error.errors()[0]
-    wanted = WANTED.get(fault["type"])
     message = fault["msg"]
     return Fault(
-        ".".join(str(part) for part in fault["loc"]),
+        ".".join(str(part) for part in place_of(fault)),
         fault["type"],
         repr(fault["input"])[:60],
-        None if wanted is None else wanted(fault.get("ctx", {})),
+        wanted_of(fault),
         message[:1].lower() + message[1:],
         fault["input"],
     )
+
+
+def place_of(fault: ErrorDetails) -> list[str | int]:
+    """Return where a fault is, without the schema's names of one type of several."""
+    return [part for part in fault["loc"] if not _is_branch(part)]
+
+
+def wanted_of(fault: ErrorDetails) -> str | None:
+    """Return what may stand there instead; None where there is no word for that."""
+    wanted = WANTED.get(fault["type"])
+    return None if wanted is None else wanted(fault.get("ctx", {}))
+
+
+def _is_branch(part: str | int) -> bool:
+    return isinstance(part, str) and (part in ("str", "int", "float", "bool") or "[" in part)

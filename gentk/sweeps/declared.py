@@ -22,8 +22,10 @@ from ..registry import Registry
 from ..runs.composing import check
 from ..runs.resolving import resolve_recipe
 from ..runs.stages import plan as stages_of
-from .file import JudgeTable, RowTable, SweepFile, read_file
+from .fairness import be_fair
+from .file import JudgeTable, RowTable, SweepFile
 from .quoting import Other, named, quoted
+from .reading import other_file, read_file
 from .row import Row
 from .shown import Shown, columns_of
 from .trial import Flags, Images, Sweep, Trial, mark_of, parts_of, stand_in
@@ -132,7 +134,7 @@ def _declared(
     asking = (*asking, path.resolve())
     others = {}
     for text in dict.fromkeys([*file.rows, *(row.quotes for row in file.row if row.quotes)]):
-        other = path.parent / text
+        other = other_file(path, text)
         if other.resolve() in asking:
             raise UsageError(f"{path} quotes {text!r} in a circle; drop it from one of the files")
         others[text] = _declared(other, registry, None, None, {}, False, asking)
@@ -236,6 +238,7 @@ def _tuning(
         named = row.model_copy(update={"name": f"{row.name}: try {number}, {words}"})
         tried = [_trial(named, seed, (plan,), None, place, more) for seed in file.tries.seeds]
         trials.append([replace(quoted(trial, others), tries=row.name) for trial in tried])
+    be_fair(row.name, plan, trials)
     settled = replace(sweep, trials=[t for tried in trials for t in tried]).settled()
     trials = [_fitting(tried, settled, place) for tried in trials]
     # What failed for a reason that may pass is tried again before anything is chosen.

@@ -25,8 +25,9 @@ rows = ["other.toml"]        sweep files whose rows are quoted where they have t
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -35,26 +36,29 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
-    ValidationError,
+    StrictBool,
 )
 
 from ..budget import UNITS
-from ..errors import UsageError, did_you_mean
+from ..errors import did_you_mean
 from ..evaluation.subjects import SANITY
 from ..recipe import Recipe
 from ..seed import SEEDS
 from ..selection import Selection
-from ..toml import BadToml, read_toml
 from .trial import Flags
 
 __all__ = [
+    "KEYS",
+    "KINDS",
     "ClaimTable",
     "JudgeTable",
     "RowTable",
     "SweepFile",
     "TriesTable",
-    "read_file",
+    "no_key",
 ]
+
+One = TypeVar("One", int, str)
 
 OWN = frozenset({"seed", "out", "summary"})
 """Keys of a recipe that a sweep sets itself, or that say nothing of a run."""
@@ -66,6 +70,12 @@ KEYS = ("recipe", *(key for key in Recipe.model_fields if key not in OWN))
 """Keys that rows, `[run]`, stages and settings may hold."""
 
 
+def no_key(key: str, known: Iterable[str]) -> str:
+    """Say that there is no such key, in words that go on after `has`."""
+    keys = list(known)
+    return f"a key {key!r} that there is not; {did_you_mean(key, keys)}keys are {', '.join(keys)}"
+
+
 def _list(value: Any) -> Any:
     return [value] if isinstance(value, str | dict) else value
 
@@ -75,7 +85,7 @@ def _keys(table: Any) -> Any:
     if isinstance(table, dict):
         for key in table:
             if key not in KEYS:
-                raise ValueError(_no_key(key, KEYS))
+                raise ValueError(no_key(key, KEYS))
     return table
 
 
@@ -88,20 +98,40 @@ def _one_seed(value: Any) -> Any:
     raise ValueError(f"the number {value} as seeds; write {several}[{value}] for the seed {value}")
 
 
-def _once(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    """Refuse a seed that is there twice."""
-    twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
+def _once(values: tuple[One, ...]) -> tuple[One, ...]:
+    """Refuse what is there twice."""
+    twice = next((value for value in values if values.count(value) > 1), None)
     if twice is not None:
-        raise ValueError(f"the seed {twice} twice; write it once")
-    return seeds
+        raise ValueError(f"{twice!r} twice; write it once")
+    return values
 
 
-Seed = Annotated[int, Field(ge=SEEDS.start, lt=SEEDS.stop)]
+def _said(text: str) -> str:
+    """Refuse a text that says nothing."""
+    if not text.strip():
+        raise ValueError("nothing in it; write a text there")
+    return text
+
+
+def _stage(name: str) -> str:
+    """Refuse a name that `stage:NAME` could not name."""
+    if re.fullmatch(r"[\w-]+", name) is None:
+        raise ValueError(
+            f"a name that stage:{name} does not name; write [stage.NAME] with letters, digits, _ and -"
+        )
+    return name
+
+
+Whole = Annotated[int, Field(strict=True)]
+Number = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+Seed = Annotated[Whole, Field(ge=SEEDS.start, lt=SEEDS.stop)]
 Seeds = Annotated[
     tuple[Seed, ...], Field(min_length=1), BeforeValidator(_one_seed), AfterValidator(_once)
 ]
 Keys = Annotated[dict[str, JsonValue], BeforeValidator(_keys)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_list)]
+Text = Annotated[str, AfterValidator(_said)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_list), AfterValidator(_once)]
+Stage = Annotated[str, AfterValidator(_stage)]
 Published = str | int | float
 
 
@@ -116,18 +146,18 @@ class JudgeTable(_Table):
     metric: str = "fd"
     extractors: Texts = ()
     values: Texts = ()
-    count: int = Field(5000, ge=2)
+    count: Whole = Field(5000, ge=2)
     seed: Seed = 0
-    percent: bool = False
+    percent: StrictBool = False
 
 
 class TriesTable(_Table):
     """How candidate settings are judged; `settings` are those of every row that names none."""
 
     data: str | None = None
-    steps: int | None = Field(default=None, ge=1)
-    minutes: float | None = Field(default=None, gt=0)
-    operations: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    steps: Annotated[Whole, Field(ge=1)] | None = None
+    minutes: Number | None = None
+    operations: Number | None = None
     seeds: Seeds = (0,)
     settings: tuple[Keys, ...] = ()
 
@@ -135,10 +165,10 @@ class TriesTable(_Table):
 class ClaimTable(_Table):
     """That one row is better than another, in a column."""
 
-    says: str
+    says: Text
     better: str
     worse: str
-    judge: int = Field(0, ge=0)
+    judge: Whole = Field(0, ge=0)
 
 
 class RowTable(BaseModel):
@@ -150,16 +180,16 @@ class RowTable(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    name: str = Field(min_length=1)
+    name: Text
     group: str | None = None
-    quotes: str | None = None
-    cited: str | None = None
+    quotes: Text | None = None
+    cited: Text | None = None
     published: Published | dict[str, Published] | None = None
     seeds: Seeds | None = None
-    alone: bool = False
-    subject: str | None = None
+    alone: StrictBool = False
+    subject: Text | None = None
     floor: Literal[SANITY] | None = None  # type: ignore[valid-type]
-    features: str | None = None
+    features: Text | None = None
     tries: tuple[Keys, ...] | None = None
 
     @property
@@ -194,7 +224,7 @@ class SweepFile(_Table):
     rows: Texts = ()
     run: Keys = {}
     judge: Annotated[tuple[JudgeTable, ...], BeforeValidator(_list), Field(min_length=1)]
-    stage: dict[str, Keys] = {}
+    stage: dict[Stage, Keys] = {}
     tries: TriesTable = TriesTable()
     claim: tuple[ClaimTable, ...] = ()
     row: tuple[RowTable, ...] = Field(min_length=1)
@@ -217,179 +247,3 @@ class SweepFile(_Table):
         """Return the budget of a try, if it is not the row's."""
         own = {unit: getattr(self.tries, unit) for unit in UNITS}
         return {key: value for key, value in own.items() if value is not None}
-
-
-def read_file(path: Path) -> SweepFile:
-    """Read and check a sweep file.
-
-    Raises:
-        UsageError: It cannot be read, or something in it is wrong: the sentence names the key.
-    """
-    try:
-        table = read_toml(path)
-        file = SweepFile.model_validate(table)
-    except BadToml as error:
-        raise UsageError(f"{path} {error}") from None
-    except OSError as error:
-        reason = error.strerror or error
-        raise UsageError(f"{path} cannot be read ({reason}); type: gentk sweep FILE.toml") from None
-    except ValidationError as error:
-        raise UsageError(f"{path}: {_sentence(error, table)}") from None
-    fault = _fault(file)
-    if fault is not None:
-        raise UsageError(f"{path}: {fault}")
-    return file
-
-
-MODELS: dict[str, type[BaseModel]] = {
-    "judge": JudgeTable,
-    "tries": TriesTable,
-    "claim": ClaimTable,
-    "row": RowTable,
-}
-
-
-def _sentence(error: ValidationError, table: dict[str, Any]) -> str:
-    """Say which key is wrong, and what to write."""
-    # A key that is mistyped is missing too: what stands there says more.
-    fault = min(error.errors(), key=lambda one: one["type"] == "missing")
-    loc = [part for part in fault["loc"] if not _is_branch(part)]
-    *head, key = loc
-    place = _place(head, table)
-    if fault["type"] == "extra_forbidden":
-        model = MODELS.get(str(head[0]), SweepFile) if head else SweepFile
-        return f"{place} has {_no_key(str(key), model.model_fields)}"
-    if fault["type"] == "missing":
-        kind = f"a table [{key}]" if key in ("judge", "row") and not head else f'{key} = "..."'
-        return f"{place} has no {key!r}; write {kind}"
-    if fault["type"] == "value_error":
-        return f"{_place(loc, table)} has {fault['ctx']['error']}"
-    wanted = fault["msg"][:1].lower() + fault["msg"][1:]
-    return f"{place}: {key} = {str(fault['input'])[:60]!r} is wrong, {wanted}"
-
-
-def _is_branch(part: str | int) -> bool:
-    """Say whether a part of a place is pydantic's name of one type of several."""
-    return isinstance(part, str) and (part in ("str", "int", "float") or "[" in part)
-
-
-def _place(loc: list[str | int], table: dict[str, Any]) -> str:
-    """Write where something stands: `[[row]] 'ama'`, `[stage.ae]`."""
-    if not loc:
-        return "the file"
-    head = str(loc[0])
-    if head in ("row", "claim", "judge") and len(loc) > 1 and isinstance(loc[1], int):
-        listed = table[head] if isinstance(table[head], list) else [table[head]]
-        one = listed[loc[1]] if loc[1] < len(listed) else {}
-        name = one.get("name", one.get("says")) if isinstance(one, dict) else None
-        where = f"[[{head}]] {name!r}" if name else f"[[{head}]] number {loc[1] + 1}"
-        return where + "".join(f", {part}" for part in loc[2:])
-    return f"[{'.'.join(str(part) for part in loc)}]"
-
-
-def _no_key(key: str, known: Any) -> str:
-    keys = list(known)
-    return f"a key {key!r} that there is not; {did_you_mean(key, keys)}keys are {', '.join(keys)}"
-
-
-def _fault(file: SweepFile) -> str | None:
-    """Return what is wrong between the tables of a file, if anything is."""
-    names = [row.name for row in file.row]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        return f"two [[row]] are called {twice!r}; write another name for one of them"
-    for row in file.row:
-        fault = _row_fault(file, row)
-        if fault is not None:
-            return f"[[row]] {row.name!r} {fault}"
-    shown = [name for judge in file.judge for name in _shown(judge)]
-    cited = [row.name for row in file.row if row.cited is not None]
-    for claim in file.claim:
-        for side in (claim.better, claim.worse):
-            if side in cited:
-                return (
-                    f"[[claim]] {claim.says!r}: {side!r} is cited and was not measured here; name a row "
-                    "that is run"
-                )
-            if side not in names:
-                hint = did_you_mean(side, names)
-                return (
-                    f"[[claim]] {claim.says!r}: no row is called {side!r}; {hint}rows are {names}"
-                )
-        if claim.judge >= len(shown):
-            return (
-                f"[[claim]] {claim.says!r}: there is no column {claim.judge}; write judge = 0 to "
-                f"{len(shown) - 1}"
-            )
-    return _judges_fault(file) or _tries_fault(file)
-
-
-def _judges_fault(file: SweepFile) -> str | None:
-    """Refuse judges whose values could not be told apart."""
-    for number, judge in enumerate(file.judge):
-        for other in file.judge[:number]:
-            same = judge.metric == other.metric and (
-                judge.extractors == other.extractors
-                or set(judge.extractors) & set(other.extractors)
-            )
-            way, before = ((one.data, one.count, one.seed) for one in (judge, other))
-            one_default = (judge.data is None) != (other.data is None)
-            if same and (way == before or (one_default and way[1:] == before[1:])):
-                what = "in the same way" if way == before else "and once without data"
-                return (
-                    f"two [[judge]] show {judge.metric!r} of the same features {what}; write "
-                    'data = "...", count or seed that differ, or drop one of them'
-                )
-    return None
-
-
-def _shown(judge: JudgeTable) -> list[str]:
-    """Return the names of a judge's columns."""
-    return [*(judge.values or (judge.metric,))] * max(len(judge.extractors), 1)
-
-
-def _row_fault(file: SweepFile, row: RowTable) -> str | None:
-    for key in row.keys:
-        if key not in KEYS:
-            return f"has {_no_key(key, [*KEYS, *RowTable.model_fields])}"
-    if row.floor is not None and row.subject is None:
-        return 'has a floor of nothing; write subject = "DATA" beside it'
-    if row.cited is not None and row.published is None:
-        return 'is cited and says nothing; write published = "..." beside it'
-    for kind, what in KINDS.items():
-        if getattr(row, kind) is not None:
-            others = [one for one in (*KINDS, "tries", "seeds", "alone") if one != kind]
-            keys = ", ".join([*row.keys, *(one for one in others if getattr(row, one))])
-            if keys:
-                return f"{what} and trains nothing; drop {keys}, or drop {kind}"
-    if isinstance(row.published, dict):
-        names = {name for judge in file.judge for name in _shown(judge)}
-        for name in row.published:
-            if name not in names:
-                hint = did_you_mean(name, names)
-                return f"has a published {name!r}, which no judge shows; {hint}write one of {names}"
-    return None
-
-
-def _tries_fault(file: SweepFile) -> str | None:
-    """Return what makes a comparison of tuned rows unfair."""
-    counts = {row.name: len(file.settings(row)) for row in file.row}
-    tuned = {name: count for name, count in counts.items() if count}
-    if len(set(tuned.values())) > 1:
-        (least, few), *_, (most, many) = sorted(tuned.items(), key=lambda pair: pair[1])
-        return (
-            f"[[row]] {most!r} has {many} tries and {least!r} has {few}; give every row that is tuned "
-            "the same number"
-        )
-    if not tuned:
-        return None
-    data = file.tries_data()
-    if data is None:
-        return '[tries] has no data, nor has [run]; write data = "..." of held-out training images'
-    judged = {judge.data for judge in file.judge}
-    if data in judged or Selection.parse(data).options.get("split") == "test":
-        return (
-            f"[tries] chooses by {data}, by which rows are judged or which are test images; write "
-            "data of held-out training images, such as split=validation"
-        )
-    return None

@@ -7,6 +7,7 @@ import pytest
 from gentk.errors import UsageError
 from gentk.registry import Registry
 from gentk.sweeps.declared import declare
+from gentk.sweeps.fairness import not_held_out
 
 FILE = """
 title = "T"
@@ -115,3 +116,51 @@ def test_a_table_where_a_component_stands_is_refused(tmp_path, before, after, wo
     sweep = declare(path, Registry(), checked=False).sweep
     (refused,) = [trial.refused for trial in sweep.trials if trial.refused is not None]
     assert all(word in refused for word in words), refused
+
+
+HELD = "digits,validation=200"
+TUNED = "tries = [{ batch = 8 }, { batch = 4 }]"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('"lr=1e-4" }, {', '"lr=1e-4" }, { optimizer = "lr=1e-4" }, {', ["'tuned'", "try 2"]),
+        # Sixty-four is the default.
+        ("[{ optimizer", "[{ batch = 64 }, { ema = 'none' }, { optimizer", ["'tuned'", "try 2"]),
+        ("[judge]", '[tries]\ndata = "digits"\n[judge]', [f"{HELD},split=validation"]),
+        (
+            "[judge]",
+            '[tries]\ndata = "digits,validation=300,split=validation"\n[judge]',
+            [f"{HELD},split=validation"],
+        ),
+        ('name = "tuned"', 'name = "tuned"\ndata = "digits"', ["'tuned", f'"{HELD}"']),
+    ],
+)
+def test_tries_that_say_nothing_are_refused(tmp_path, before, after, words):
+    """One setting twice, and images to choose by that are trained on."""
+    path = tmp_path / "t.toml"
+    path.write_text(FILE.replace(before, after, 1), encoding="utf-8")
+
+    with pytest.raises(UsageError) as caught:
+        declare(path, Registry(), checked=False)
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+@pytest.mark.parametrize(
+    ("judged", "trained", "apart"),
+    [
+        ("digits,validation=9,split=validation", "digits,validation=9", True),
+        ("digits,validation=5,split=validation", "digits,validation=9", True),
+        ("digits,split=validation", "digits", True),
+        ("folder:a", "folder:b", True),
+        ("folder:a", "folder:./a/", False),
+        ("digits,validation=9", "digits,validation=9", False),
+        ("digits,validation=9,split=validation", "digits", False),
+        ("digits,validation=9,split=validation,split_seed=1", "digits,validation=9", False),
+        ("digits,validation=9,split=validation", "digits,validation=9,split=validation", False),
+    ],
+)
+def test_held_out_are_images_that_nothing_trains_on(judged, trained, apart):
+    """A validation split of those that the run leaves out, or other data."""
+    assert (not_held_out(judged, trained) is None) == apart
