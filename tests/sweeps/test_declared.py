@@ -126,8 +126,7 @@ TUNED = "tries = [{ batch = 8 }, { batch = 4 }]"
     ("before", "after", "words"),
     [
         ('"lr=1e-4" }, {', '"lr=1e-4" }, { optimizer = "lr=1e-4" }, {', ["'tuned'", "try 2"]),
-        # Sixty-four is the default.
-        ("[{ optimizer", "[{ batch = 64 }, { ema = 'none' }, { optimizer", ["'tuned'", "try 2"]),
+        ("[{ optimizer", "[{ batch = 8 }, { batch = '8' }, { optimizer", ["'tuned'", "try 2"]),
         ("[judge]", '[tries]\ndata = "digits"\n[judge]', [f"{HELD},split=validation"]),
         (
             "[judge]",
