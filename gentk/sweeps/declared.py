@@ -384,5 +384,5 @@ def _located(flags: Flags, stages: Mapping[str, Resolved]) -> dict[str, JsonValu
 
 
 def slug(name: str) -> str:
-    """Return a row's name as a file is called by it."""
+    """Return a row's name as files are called by it; others may have the same, and it may be long."""
     return "-".join(re.findall(r"\w+", name)) or "row"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from ..errors import GentkError
@@ -12,12 +13,15 @@ from ..runs.sheets import export
 from ..runs.trained import Run
 from ..runs.training import finished_run
 from .declared import Declared, slug
-from .trial import Trial
+from .trial import Trial, digest
 
 __all__ = ["draw", "draw_missing", "paths"]
 
 SHOWN = {"grid": 64, "interpolation": 5, "neighbours": 12, "reconstruction": 24}
 """How many samples a picture shows."""
+
+LONGEST = 60
+"""Bytes of a row's name in that of its pictures: file systems count bytes, and most end at 255."""
 
 
 def paths(page: Path) -> list[str]:
@@ -58,7 +62,27 @@ def _wanted(declared: Declared, trial: Trial, page: Path) -> dict[str, Path]:
     if trial.seed != declared.seeds[row.name][0]:
         return {}
     folder = page.with_suffix("")
-    return {
-        form: folder / f"{slug(row.name)}{'' if form == 'grid' else f'-{form}'}.png"
-        for form in declared.file.pictures
-    }
+    return {form: folder / name for form, name in _names(declared)[row.name].items()}
+
+
+def _names(declared: Declared) -> dict[str, dict[str, str]]:
+    """Return row -> form -> the name of a picture, of which no two are the same on any disk."""
+    forms = dict.fromkeys(declared.file.pictures)
+
+    def named(stem: str) -> dict[str, str]:
+        return {form: f"{stem}{'' if form == 'grid' else f'-{form}'}.png" for form in forms}
+
+    plain = {row.name: named(slug(row.name)) for row in declared.file.row}
+    uses = Counter(name.casefold() for names in plain.values() for name in names.values())
+    names = {}
+    for row, own in plain.items():
+        shared = any(uses[name.casefold()] > 1 for name in own.values())
+        names[row] = named(_stem(row, shared=shared))
+    return names
+
+
+def _stem(row: str, *, shared: bool) -> str:
+    """Return what a row's pictures are called by: as much of its name as fits, marked if not alone."""
+    whole = slug(row)
+    stem = whole.encode()[:LONGEST].decode(errors="ignore")
+    return f"{stem}-{digest([row])[:8]}" if shared or stem != whole else stem
