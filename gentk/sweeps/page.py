@@ -86,13 +86,13 @@ def render(declared: Declared, pictures: Sequence[str] = ()) -> str:
     """
     page = _Page(declared, declared.sweep.settled())
     file = declared.file
-    parts = [f"# {file.title}", file.text.strip(), _table(page)]
+    parts = [f"# {_escaped(file.title)}", file.text.strip(), _table(page)]
     parts += [
         *_refused(page),
         *_failed(page),
         *_edited(page),
         *_unfinished(page),
-        "\n".join(_claims(page)),
+        "\n".join(map(_escaped, _claims(page))),
         *_tuned(page),
         *_quoted(page),
         _protocols(page),
@@ -134,7 +134,14 @@ def _table(page: _Page) -> str:
 
 
 def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(map(_escaped, cells))} |"
+
+
+def _escaped(text: str) -> str:
+    """Return a text of a file on one line, where it ends no cell and is no HTML."""
+    # A backslash before a bar would itself be taken as escaped, and the bar would end the cell.
+    text = re.sub(r"(\\*)\|", r"\1\1\|", " ".join(text.splitlines()))
+    return text.replace("<", "&lt;")
 
 
 def _cells(page: _Page, table: RowTable) -> list[str]:
@@ -281,11 +288,11 @@ def _tuned(page: _Page) -> list[str]:
             told.append(f"`{words}` {value}{mark}")
         twins = page.twins(name)
         same = f"; these are the runs of {' and '.join(twins)}" if twins else ""
-        lines.append(f"- {name}: {'; '.join(told)}{same}")
+        lines.append(f"- {_escaped(name)}: {'; '.join(told)}{_escaped(same)}")
     runs = [row.name for row in file.row if row.is_run]
     rest = [name for name in runs if name not in declared.tunings]
     if rest:
-        lines.append(f"- not tuned: {'; '.join(rest)}")
+        lines.append(_escaped(f"- not tuned: {'; '.join(rest)}"))
     return ["\n".join([lines[0], "", *lines[1:]])]
 
 
@@ -297,7 +304,7 @@ def _refused(page: _Page) -> list[str]:
     """Say why rows are not made that do not fit."""
     reasons = {row.name: page.refusal(row.name) for row in page.declared.file.row}
     lines = [f"- {name} is refused: {reason}." for name, reason in reasons.items() if reason]
-    return ["\n".join(lines)] if lines else []
+    return ["\n".join(map(_escaped, lines))] if lines else []
 
 
 def _failed(page: _Page) -> list[str]:
@@ -352,10 +359,14 @@ def _quoted(page: _Page) -> list[str]:
             cited.setdefault(row.cited, []).append(row.name)
     return [
         *(
-            f"These rows are those of [{name}]({name}.md), from the same runs: {'; '.join(rows)}."
+            f"These rows are those of [{name}]({name}.md), from the same runs: "
+            f"{_escaped('; '.join(rows))}."
             for name, rows in sources.items()
         ),
-        *(f"Quoted and not run here: {'; '.join(rows)} ({text})." for text, rows in cited.items()),
+        *(
+            _escaped(f"Quoted and not run here: {'; '.join(rows)} ({text}).")
+            for text, rows in cited.items()
+        ),
     ]
 
 

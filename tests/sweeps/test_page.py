@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
 from gentk.evaluation.measurement import Measurement, Protocol, Reference
@@ -267,3 +270,45 @@ def test_a_published_value_is_of_all_columns_of_its_name(page):
 
     assert "(147 ± 2 against 282 ± 2)" in line(shown, "- A is better")
     assert line(shown, "| run |").count("parzen") == 2 and line(shown, "| a |").count("147") == 1
+
+
+HOSTILE = "p(x|z)\n<script> \\| <b>"
+SAFE = r"p(x\|z) &lt;script> \\\| &lt;b>"
+
+
+def test_what_a_file_says_is_no_markup_of_the_page(page):
+    """Names, groups, published values, titles and claims: a bar, a new line, HTML."""
+    text = FILE.replace('"a"', json.dumps(HOSTILE)).replace('"A is better"', json.dumps(HOSTILE))
+    text = text.replace('"T"', json.dumps(HOSTILE)).replace('"147 ± 2"', json.dumps(HOSTILE))
+    text = text.replace("[[row]]", f"[[row]]\ngroup = {json.dumps(HOSTILE)}", 1)
+    shown = page({(HOSTILE, 0): [measured(2.0)], ("b", 0): [measured(1.0)]}, text)
+
+    assert "<" not in shown and line(shown, "# ") == f"# {SAFE}"
+    assert f"- {SAFE}: **is not decided**" in line(shown, "- p(x")
+    cells = [
+        re.split(r" (?<!\\)\| ", each[2:-2]) for each in shown.splitlines() if each[:2] == "| "
+    ]
+    assert {len(row) for row in cells} == {len(cells[0])}, "a cell more or less than the head has"
+    assert cells[2][0] == f"**{SAFE}**"
+    assert cells[3][0] == SAFE and cells[3][2] == SAFE
+
+
+def test_names_are_no_markup_below_the_table_either(page, tmp_path):
+    """Rows that are refused, tuned, not tuned, of other pages, and of publications."""
+    base = FILE.partition("[[claim]]")[0].replace('"a"', json.dumps(HOSTILE))
+    refused = base.replace("batch = 32", 'generator = "mlp,<i>=1"')
+    assert "&lt;i>" in line(page({}, refused), "- b is refused: ")
+    assert "<" not in page({}, refused)
+    tries = "tries = [{ batch = 8 }, { batch = 16 }]\n[[row]]"
+    tuned = base.replace("=validation", "=test,count=50").replace('[[row]]\nname = "b"', "[[row]]")
+    tuned = tuned.replace("[[row]]\nbatch", f"{tries}\nname = {json.dumps(HOSTILE + '!')}\nbatch")
+    shown = page({}, tuned)
+    assert f"- {SAFE}: `batch=8` not tried yet" in shown and f"- not tuned: {SAFE}!" in shown
+    page({(HOSTILE, 0): [measured(1.0)]}, base)
+    quoting = QUOTING.partition("[[claim]]")[0].replace('"a"', json.dumps(HOSTILE))
+    path = tmp_path / "q.toml"
+    path.write_text(
+        quoting.replace('"Their paper, table 1"', json.dumps(HOSTILE)), encoding="utf-8"
+    )
+    text = render(declare(path, Registry(), checked=False))
+    assert f"from the same runs: {SAFE}; b." in text and f"c ({SAFE})." in text
