@@ -20,6 +20,7 @@ from .cell import UNITS, Cell, Reason, cell_of, reasons_of, verdict_of
 from .declared import Declared
 from .edited import mixed
 from .file import ClaimTable, RowTable
+from .published import number_of, published_value, shows_published, value_of
 from .row import Row
 from .shown import Shown
 from .trial import Trial, command_of
@@ -117,7 +118,7 @@ def _table(page: _Page) -> str:
         direction = page.direction(column)
         better = f" ({direction} is better)" if direction != "none" else ""
         head.append(f"{column.title}{', %' if column.percent else ''}{better}")
-        if _shows_published(declared, column):
+        if shows_published(declared, column):
             head.append("published")
     head += ["images seen", "seeds"]
     lines = [_line(head), "|" + " --- |" * len(head)]
@@ -165,31 +166,13 @@ def _cells(page: _Page, table: RowTable) -> list[str]:
             cells.append("-")
         else:
             cells.append(str(cell) if images else decimal(cell.mean, 4))
-        if _shows_published(declared, column):
-            published = _published(declared, table, column)
+        if shows_published(declared, column):
+            published = published_value(declared, table, column)
             cells.append("" if published is None else str(published))
     if not images:
         return [*cells, "", ""]
     seen = " to ".join(f"{count:,}" for count in sorted({min(images), max(images)}))
     return [*cells, seen, str(len(ended)) + (f" (+{failed} failed)" if failed else "")]
-
-
-def _published(declared: Declared, row: RowTable, column: Shown) -> str | int | float | None:
-    """Return the published value of what a column shows; one without a name is the first column's."""
-    if isinstance(row.published, dict):
-        return row.published.get(_value(column))
-    return row.published if _value(column) == _value(declared.columns[0]) else None
-
-
-def _shows_published(declared: Declared, column: Shown) -> bool:
-    """Say whether published values stand beside a column: the first one of what it shows."""
-    first = next(one for one in declared.columns if _value(one) == _value(column))
-    rows = declared.file.row
-    return first == column and any(_published(declared, row, column) is not None for row in rows)
-
-
-def _value(column: Shown) -> str:
-    return column.value or column.metric
 
 
 def claims(declared: Declared) -> list[str]:
@@ -229,7 +212,7 @@ def _valueless(page: _Page, claim: ClaimTable) -> str | None:
     if not all(page.rows(side) for side in sides):
         return None
     without = [side for side in sides if page.cell(side, column) is None]
-    return f"- {claim.says}: **is not decided** (no {_value(column)} of {' and '.join(without)})."
+    return f"- {claim.says}: **is not decided** (no {value_of(column)} of {' and '.join(without)})."
 
 
 def _alike(one: Measurement, other: Measurement) -> bool:
@@ -246,8 +229,8 @@ def _as_published(page: _Page, claim: ClaimTable, direction: Direction) -> str:
     """Say whether published values bear a claim out, where there are any."""
     declared, column = page.declared, page.declared.columns[claim.judge]
     rows = {row.name: row for row in declared.file.row}
-    texts = [_published(declared, rows[name], column) for name in (claim.better, claim.worse)]
-    better, worse = map(_number, texts)
+    texts = [published_value(declared, rows[name], column) for name in (claim.better, claim.worse)]
+    better, worse = map(number_of, texts)
     if better is None or worse is None or direction == "none":
         return ""
     if better == worse:
@@ -255,12 +238,6 @@ def _as_published(page: _Page, claim: ClaimTable, direction: Direction) -> str:
     holds = (better < worse) == (direction == "lower")
     told = "holds" if holds else "does not hold"
     return f"; in the published values it {told} ({texts[0]} against {texts[1]})"
-
-
-def _number(text: str | int | float | None) -> float | None:
-    """Return the number that a published value begins with."""
-    match = re.match(r"\s*([-+]?[\d.]+(?:e[-+]?\d+)?)", str(text))
-    return None if text is None or match is None else float(match[1])
 
 
 def _tuned(page: _Page) -> list[str]:
