@@ -76,18 +76,15 @@ class _Picture:
             note(f"{self.path} is not drawn: it cannot be written ({reason}); {remedy}")
 
 
-def paths(page: Path, declared: Declared | None = None) -> list[str]:
+def paths(page: Path, declared: Declared) -> list[str]:
     """Return the pictures that a page has, as it names them; they are in a folder of its name.
 
     Args:
         page: The page.
         declared: Its sweep: only pictures of its rows are taken, and none that says that it is of
-            another run. Without it, whatever is in the folder is taken.
+            another run.
     """
-    if declared is None:
-        pictures = sorted(page.with_suffix("").glob("*.png"))
-    else:
-        pictures = sorted(one.path for one in _wanted(declared, page) if one.is_there())
+    pictures = sorted(one.path for one in _wanted(declared, page) if one.is_there())
     return [Path(os.path.relpath(path, page.parent)).as_posix() for path in pictures]
 
 

@@ -162,8 +162,8 @@ class Request:
     def write_page(self) -> None:
         """Render the page, if one is asked for."""
         if self.page is not None:
-            text = render(replace(self, checked=False).declared(), paths(self.page))
-            write_bytes(self.page, text.encode())
+            declared = replace(self, checked=False).declared()
+            write_bytes(self.page, render(declared, paths(self.page, declared)).encode())
 
     def edits(self) -> list[str]:
         """Return what people should know of rows that hold what former code did."""

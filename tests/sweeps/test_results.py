@@ -14,8 +14,9 @@ import pytest
 from gentk.library import is_sweep
 from gentk.registry import Registry
 from gentk.sweeps.declared import Declared, declare
-from gentk.sweeps.page import _number, _published, render
+from gentk.sweeps.page import render
 from gentk.sweeps.pictures import paths
+from gentk.sweeps.published import number_of, published_value
 from gentk.sweeps.row import latest
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
@@ -33,9 +34,9 @@ def declared(path: Path) -> Declared:
 def test_a_page_is_what_its_rows_render_to(path):
     """Byte for byte: nothing in it was typed by hand."""
     page = path.with_suffix(".md")
-    assert render(declared(path), paths(page)) == page.read_text(encoding="utf-8"), (
-        f"type: gentk sweep {path} --render --page {page}"
-    )
+    assert render(declared(path), paths(page, declared(path))) == page.read_text(
+        encoding="utf-8"
+    ), f"type: gentk sweep {path} --render --page {page}"
 
 
 @each_file
@@ -103,7 +104,7 @@ def test_published_values_have_the_unit_of_their_column(path):
     settled = one.sweep.settled()
     for row in one.file.row:
         for column in one.columns:
-            published = _number(_published(one, row, column))
+            published = number_of(published_value(one, row, column))
             values = [
                 column.of(settled[trial].measurements)
                 for trial in settled

@@ -214,7 +214,7 @@ def test_a_row_that_does_not_fit_says_why_and_is_not_waited_for(written, tmp_pat
     assert "| b | refused |" in page
     assert "b is refused: " in page
     assert "many" in page
-    with pytest.raises(UsageError, match="seed 0 twice"):
+    with pytest.raises(UsageError, match=r"seeds.*0 twice"):
         written(HEAD.replace("[0, 1]", "[0, 0]") + JUDGE + '[[row]]\nname = "a"\n')()
 
 
