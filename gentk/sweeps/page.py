@@ -291,7 +291,7 @@ def _failed(page: _Page) -> list[str]:
         for trial, row in page.settled.items()
         if row.failed is not None
     ]
-    return ["\n".join(lines)] if lines else []
+    return ["\n".join(map(_escaped, lines))] if lines else []
 
 
 def _edited(page: _Page) -> list[str]:
