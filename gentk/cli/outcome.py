@@ -92,7 +92,7 @@ def echo_planned(sweep: Sweep, command: Callable[[Trial], str], form: Form) -> N
 
 def _place(trial: Trial) -> str:
     if trial.source is not None:
-        return f"{trial.name}, seed {trial.seed}: the row of {trial.source.name}"
+        return f"{trial.name}, seed {trial.seed}: the row of {trial.source.file.stem}"
     if trial.resolved is None:
         return trial.given.name if trial.given else trial.name
     return str(trial.resolved.folder())

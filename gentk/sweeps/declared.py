@@ -140,7 +140,7 @@ def _declared(
         others[text] = _declared(other, registry, None, None, {}, False, asking)
     seeds = {row.name: _seeds(row, file, others) for row in file.row}
     sources = {
-        text: Other(one.name, one.sweep.rows, one.sweep.trials, one.tries().trials)
+        text: Other(one.path, one.sweep.rows, one.sweep.trials, one.tries().trials)
         for text, one in others.items()
     }
     made_there = [sources[text] for text in file.rows]

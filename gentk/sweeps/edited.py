@@ -17,7 +17,7 @@ from ..runs.edited import changed, codes
 from ..runs.folder import RunFolder
 from ..runs.stages import plan as stages_of
 from .row import Row
-from .trial import Sweep, Trial
+from .trial import Sweep, Trial, sweep_command
 
 __all__ = ["edited_rows", "mixed", "recorded_code"]
 
@@ -49,7 +49,7 @@ def edited_rows(sweep: Sweep, registry: Registry) -> list[str]:
         remedy = "type another --rows and --out"
         if first.source is not None:
             remedy = (
-                f"move {path} and its runs away, and type: gentk sweep {first.source.name}.toml"
+                f"move {path} and its runs away, and type: {sweep_command(first.source.file)}"
             )
         sentences.append(
             f"the code of {' and '.join(parts)} has changed since {len(trials)} of the rows in {path} "

@@ -6,6 +6,7 @@ measured, and whether published values say the same. The words around it are the
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from .file import ClaimTable, RowTable
 from .published import number_of, published_value, shows_published, value_of
 from .row import Row
 from .shown import Shown
-from .trial import Trial, command_of
+from .trial import Trial, command_of, sweep_command
 
 __all__ = ["claims", "render"]
 
@@ -320,31 +321,36 @@ def _unfinished(page: _Page) -> list[str]:
         return []
     return [
         f"This page is in progress: {made} of {wanted} runs have been made, tries included; "
-        f"`gentk sweep {declared.path.name}` makes the rest."
+        f"`{sweep_command(declared.path)}` makes the rest."
     ]
 
 
 def _quoted(page: _Page) -> list[str]:
     """Say which rows are those of other pages, and which ones of publications."""
-    sources: dict[str, dict[str, None]] = {}
+    sources: dict[Path, dict[str, None]] = {}
     for trial in page.declared.sweep.trials:
         if trial.source is not None:
-            sources.setdefault(trial.source.name, {})[trial.name] = None
+            sources.setdefault(trial.source.file, {})[trial.name] = None
     cited: dict[str, list[str]] = {}
     for row in page.declared.file.row:
         if row.cited is not None:
             cited.setdefault(row.cited, []).append(row.name)
     return [
         *(
-            f"These rows are those of [{name}]({name}.md), from the same runs: "
+            f"These rows are those of [{file.stem}]({_page_of(file, page)}), from the same runs: "
             f"{_escaped('; '.join(rows))}."
-            for name, rows in sources.items()
+            for file, rows in sources.items()
         ),
         *(
             _escaped(f"Quoted and not run here: {'; '.join(rows)} ({text}).")
             for text, rows in cited.items()
         ),
     ]
+
+
+def _page_of(file: Path, page: _Page) -> str:
+    """Return where the page of another sweep file is taken to be: beside it, as this one is."""
+    return Path(os.path.relpath(file.with_suffix(".md"), page.declared.path.parent)).as_posix()
 
 
 def _protocols(page: _Page) -> str:
@@ -381,7 +387,7 @@ def _made(page: _Page) -> str:
     commits = sorted({row.commit for row in rows if row.commit is not None})
     from_commits = f", commits {', '.join(commits)}" if commits else ""
     return (
-        f"Made by `gentk sweep {declared.path.name}` (runs: `{common}` and each row's own keys; rows: "
+        f"Made by `{sweep_command(declared.path)}` (runs: `{common}` and each row's own keys; rows: "
         f"`{declared.sweep.rows.name}`), {' to '.join(dict.fromkeys((dates[0], dates[-1])))}"
         f"{from_commits}."
     )

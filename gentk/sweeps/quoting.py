@@ -17,20 +17,20 @@ class Other:
     """Another sweep file.
 
     Attributes:
-        name: Its name without its ending.
+        file: The file.
         rows: Its rows.
         trials: Its trials.
         tries: Its candidate settings.
     """
 
-    name: str
+    file: Path
     rows: Path
     trials: Sequence[Trial]
     tries: Sequence[Trial]
 
     def sourced(self, theirs: Trial) -> Source:
         """Return where the row of one of its trials is: there, or where it is quoted from itself."""
-        return theirs.source or Source(self.name, self.rows, theirs.key)
+        return theirs.source or Source(self.file, self.rows, theirs.key)
 
 
 def quoted(trial: Trial, others: Sequence[Other]) -> Trial:

