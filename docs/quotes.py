@@ -139,7 +139,9 @@ def _methods(arguments: Sequence[str], place: Path) -> str:
             minutes = row[headers.index("minutes")] if "minutes" in headers else None
             beside = column + 1 < len(headers) and headers[column + 1] == "published"
             published = "" if "note" in m else (row[column + 1] if beside else "")
-            value = row[column].removesuffix(" *").replace(" s.e. (1 seed)", "")
+            value = row[column].removesuffix(" *")
+            if row[-1].isdecimal() and headers[-1] == "seeds" and "(" not in value and "±" in value:
+                value = f"{value} ({row[-1]} seeds)"
             note = f"; {m['note']}" if "note" in m else ""
             cells += [
                 f"[{m['of']}]({_link(m['page'], place)}){note}",
@@ -157,7 +159,7 @@ def _paper(citation: str) -> str:
     authors = re.split(r"\s+and\s+", fields["author"])
     names = [re.sub(r"[{}\\\"]", "", name).split()[-1] for name in authors]
     names[0] = "dos Santos" if "dos Santos" in authors[0] else names[0]
-    who = names[0] if len(names) == 1 else f"{names[0]} et al."
+    who = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
     where = f"{fields['booktitle']} {fields['year']}"
     return f"[{who}, {where}]({PAPERS}{fields['note'].removeprefix('arXiv:')})"
 

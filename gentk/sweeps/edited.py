@@ -48,9 +48,7 @@ def edited_rows(sweep: Sweep, registry: Registry) -> list[str]:
         parts = list(dict.fromkeys(name for names in trials.values() for name in names))
         remedy = "type another --rows and --out"
         if first.source is not None:
-            remedy = (
-                f"move {path} and its runs away, and type: {sweep_command(first.source.file)}"
-            )
+            remedy = f"move {path} and its runs away, and type: {sweep_command(first.source.file)}"
         sentences.append(
             f"the code of {' and '.join(parts)} has changed since {len(trials)} of the rows in {path} "
             f"were made, such as {first.name!r}: they hold what the former code did; to make them with "
