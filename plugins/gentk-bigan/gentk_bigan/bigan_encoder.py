@@ -37,7 +37,7 @@ class BiGANEncoder(Encoder):
 
     Source: Donahue, Krahenbuhl and Darrell, Adversarial Feature Learning, 2017, arXiv:1605.09782, and
     its released code, whose maps have no bias, whose z for a uniform prior is 2 sigmoid(t) - 1, and
-    whose nearest neighbours are those of t.
+    whose nearest neighbours are those of the last hidden layer, `layer2` here.
     """
 
     def __init__(
