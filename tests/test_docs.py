@@ -13,10 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from gentk.cli.group import cli
+from gentk.first_party import FIRST_PARTY
+from gentk.plugins import discover
+from gentk.registry import Registry
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = ("first-run", "composing", "mathematics")
+PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/README.md"))
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -43,8 +47,6 @@ def test_the_reference_is_that_of_todays_commands_and_components():
 
 def test_the_reference_is_complete():
     """Every command, every kind and every component of gentk's own has its heading."""
-    from gentk.first_party import FIRST_PARTY
-
     commands = (DOCS / "reference/commands.md").read_text(encoding="utf-8")
     for name in cli.list_commands(None):
         assert f"## gentk {name}" in commands
@@ -101,3 +103,22 @@ def test_the_site_builds_without_a_warning(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "site" / "reference" / "commands.html").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_a_readme_of_a_plugin_names_every_option(name):
+    """Of all its components: whoever reads it on an index page has no `gentk show`."""
+    page = ROOT / "plugins" / name / "README.md"
+    text = re.sub(
+        r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    code = " ".join(re.findall(r"`[^`]+`", text)).replace("-", "_")
+    registry = Registry(discover(FIRST_PARTY))
+    options = {
+        (part.component.name, option.name)
+        for part in registry.select()
+        if part.distribution == name
+        for option in registry.options(part)
+    }
+    missing = [f"{of}: {option}" for of, option in options if not re.search(rf"\b{option}\b", code)]
+    assert missing == []
