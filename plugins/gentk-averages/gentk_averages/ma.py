@@ -11,7 +11,8 @@ are compared with.
 Source: dos Santos et al., "Learning Implicit Generative Models by Matching Perceptual Features", ICCV
 2019, arXiv:1904.02762, section 4. There v_t = (1 - alpha) v_{t-1} + alpha (data - s_t) is kept, which is
 data - m_t, and the generator minimises v^T (data - s_t): `scale=0.5` here. The released code
-differentiates through m_t: `scale` equal to alpha, `start=first-batch`.
+differentiates through m_t: `scale` equal to alpha, `start=first-batch` (and takes the mean over
+features, which Adam does not see).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class LatentRegressor(AdversarialLoss):
         joint: Whether the generator learns from L_E too; the released code then has weight=0.25.
         weight: Factor of L_E.
         critic_weight: u; 0.5 in the released code.
-        generator_weight: v; 0.5 there too.
+        generator_weight: v; 1 there.
 
     Raises:
         BadOption: If a factor is not above 0.
