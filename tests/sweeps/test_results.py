@@ -18,6 +18,7 @@ from gentk.sweeps.page import render
 from gentk.sweeps.pictures import paths
 from gentk.sweeps.published import number_of, published_value
 from gentk.sweeps.row import latest
+from gentk.sweeps.trial import sweep_command
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 FILES = [path for path in sorted(RESULTS.glob("*.toml")) if is_sweep(str(path))]
@@ -140,3 +141,17 @@ def test_no_value_is_typed_into_a_text(path):
     """Published values are keys of rows, measured ones are rendered."""
     text = " ".join(declared(path).file.text.split())
     assert not re.findall(r"(?:distances?|FID|accuracy|likelihood|`fd`|KID)\W+\d+", text)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("docs/a.toml", "gentk sweep docs/a.toml"),
+        ("HERE/docs/a b.toml", "gentk sweep 'docs/a b.toml'"),
+        ("/elsewhere/a.toml", "gentk sweep /elsewhere/a.toml"),
+    ],
+)
+def test_a_sweep_file_is_named_as_it_is_typed_from_here(path, words, tmp_path, monkeypatch):
+    """Relative to the folder one is in, if it is in it: pages tell no one's home folder."""
+    monkeypatch.chdir(tmp_path)
+    assert sweep_command(Path(path.replace("HERE", str(tmp_path)))) == words
